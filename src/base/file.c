@@ -1,0 +1,49 @@
+/* file.c: read-only file mappings (POSIX). */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_map(struct file_map *m, const char *path, struct kvik_err *err)
+{
+	*m = (struct file_map){0};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, KVIK_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
+	struct stat st;
+	int rc = 0;
+	if (fstat(fd, &st) != 0) {
+		rc = err_set(err, KVIK_ERR_IO, "%s: cannot stat: %s", path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		rc = err_set(err, KVIK_ERR_IO, "%s: not a regular file", path);
+	} else if (st.st_size > 0) {
+		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED)
+			rc = err_set(err, KVIK_ERR_IO, "%s: cannot map: %s", path, strerror(errno));
+		else
+			*m = (struct file_map){.data = p, .size = (size_t)st.st_size};
+	}
+	close(fd);
+	return rc;
+}
+
+void file_unmap(struct file_map *m)
+{
+	if (m->data)
+		munmap((void *)(uintptr_t)m->data, m->size);
+	*m = (struct file_map){0};
+}
+
+void file_map_drop(const struct file_map *m, const void *start, size_t bytes)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	uintptr_t mask = (uintptr_t)page - 1;
+	uintptr_t lo = ((uintptr_t)start + mask) & ~mask;
+	uintptr_t hi = ((uintptr_t)start + bytes) & ~mask;
+	if (m->data && lo < hi)
+		(void)madvise((void *)lo, hi - lo, MADV_DONTNEED);
+}

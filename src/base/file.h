@@ -1,0 +1,17 @@
+/* file.h: a whole file mapped read-only.  Owner: whoever called file_map; any thread may read. */
+#ifndef KVIK_BASE_FILE_H
+#define KVIK_BASE_FILE_H
+
+#include "base/err.h"
+
+struct file_map {
+	const uint8_t *data; /* NULL for an empty file */
+	size_t size;         /* bytes */
+};
+
+int file_map(struct file_map *m, const char *path, struct kvik_err *err) MUST_CHECK;
+void file_unmap(struct file_map *m);
+/* Tells the kernel that these bytes will not be read again soon (after weights were repacked). */
+void file_map_drop(const struct file_map *m, const void *start, size_t bytes);
+
+#endif

@@ -1,0 +1,1 @@
+kvik_test(base/test_base base)

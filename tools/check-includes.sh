@@ -1,0 +1,29 @@
+#!/bin/sh
+# Holds the layers of docs/DESIGN.md: a room may include its own headers and those of the rooms named here, no other.
+set -eu
+cd "${1:-.}"
+bad=0
+check() { # check ROOM ALLOWED...
+	room=$1
+	shift
+	[ -d "src/$room" ] || return 0
+	allowed="$room"
+	for r in "$@"; do allowed="$allowed|$r"; done
+	found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include "' "src/$room" --include='*.[ch]' | grep -vE "include \"($allowed)/" || true)
+	if [ -n "$found" ]; then
+		echo "include rule: $room may include only: $allowed"
+		echo "$found"
+		bad=1
+	fi
+}
+check base
+check format base
+check token base
+check kernels base
+check kv base
+check model kernels kv format base
+check sample base
+check sched kv base
+check engine base format token kernels kv model sample sched
+check cli api http base
+exit $bad
