@@ -1,1 +1,2 @@
 kvik_test(base/test_base base)
+kvik_test(base/test_pool base)
