@@ -1,0 +1,1 @@
+kvik_test(sample/test_sample sample)
