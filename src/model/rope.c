@@ -1,0 +1,117 @@
+/* rope.c: frequencies in f32, as the reference implementations compute them: at position 2000 the rounding of the
+ * frequency moves the angle by about 1e-4, which would show in the logits if we computed it "better". */
+#include "model/rope.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+
+static const float pi = 3.14159265358979323846f;
+
+static float plain(const struct rope_params *p, uint32_t i)
+{
+	return 1.0f / powf(p->theta, (float)(2 * i) / (float)p->dim);
+}
+
+/* Long waves are stretched by factor, short ones kept, those between blended. */
+static float llama3(const struct rope_params *p, float freq)
+{
+	float wave = 2 * pi / freq;
+	if (wave < p->context / p->high_freq)
+		return freq;
+	if (wave > p->context / p->low_freq)
+		return freq / p->factor;
+	float smooth = (p->context / wave - p->low_freq) / (p->high_freq - p->low_freq);
+	return (1 - smooth) * freq / p->factor + smooth * freq;
+}
+
+/* The dim whose wave turns `rotations` times over the original context. */
+static double yarn_dim(const struct rope_params *p, double rotations)
+{
+	return p->dim * log((double)p->context / (rotations * 2 * M_PI)) / (2 * log((double)p->theta));
+}
+
+static float yarn(const struct rope_params *p, uint32_t i, float freq)
+{
+	double low = yarn_dim(p, (double)p->beta_fast), high = yarn_dim(p, (double)p->beta_slow);
+	if (!p->keep_fractions) {
+		low = floor(low);
+		high = ceil(high);
+	}
+	low = fmax(low, 0);
+	high = fmin(high, p->dim - 1);
+	if (low == high)
+		high += 0.001;
+	float ramp = ((float)i - (float)low) / (float)(high - low);
+	float keep = 1 - fminf(fmaxf(ramp, 0), 1);
+	return freq / p->factor * (1 - keep) + freq * keep;
+}
+
+static float frequency(const struct rope_params *p, uint32_t i)
+{
+	float freq = plain(p, i);
+	switch (p->rule) {
+	case ROPE_LINEAR: freq /= p->factor; break;
+	case ROPE_LLAMA3: freq = llama3(p, freq); break;
+	case ROPE_YARN: freq = yarn(p, i, freq); break;
+	case ROPE_PLAIN: break;
+	}
+	return p->divisor ? freq / p->divisor[i] : freq;
+}
+
+static bool positive(float x)
+{
+	return isfinite(x) && x > 0;
+}
+
+static int check(const struct rope_params *p, struct kvik_err *err)
+{
+	if (p->dim < 2 || p->dim % 2 != 0)
+		return err_set(err, KVIK_ERR_FORMAT, "rope: %u rotated dims; must be even and at least 2", p->dim);
+	if (!positive(p->theta) || p->theta <= 1)
+		return err_set(err, KVIK_ERR_FORMAT, "rope: theta is %g; must be above 1", (double)p->theta);
+	if (p->rule != ROPE_PLAIN && !positive(p->factor))
+		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: factor is %g; must be positive", (double)p->factor);
+	if ((p->rule == ROPE_LLAMA3 || p->rule == ROPE_YARN) && !positive(p->context))
+		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: the original context length is missing");
+	if (p->rule == ROPE_LLAMA3 && !(positive(p->low_freq) && p->high_freq > p->low_freq))
+		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: high_freq_factor must be above low_freq_factor");
+	if (p->rule == ROPE_YARN && !(positive(p->beta_slow) && p->beta_fast > p->beta_slow))
+		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: beta_fast must be above beta_slow");
+	return 0;
+}
+
+int rope_init(struct rope *r, const struct rope_params *p, struct kvik_err *err)
+{
+	*r = (struct rope){0};
+	int rc = check(p, err);
+	if (rc)
+		return rc;
+	r->inv_freq = mem_zalloc(p->dim / 2, sizeof *r->inv_freq);
+	if (!r->inv_freq)
+		return err_set(err, KVIK_ERR_NOMEM, "rope: no memory for %u frequencies", p->dim / 2);
+	r->dim = p->dim;
+	r->scale = 1;
+	if (p->rule == ROPE_YARN)
+		r->scale = p->attn_factor > 0 ? p->attn_factor
+			   : p->factor > 1    ? (float)(0.1 * log((double)p->factor) + 1)
+					      : 1;
+	for (uint32_t i = 0; i < p->dim / 2; i++)
+		r->inv_freq[i] = frequency(p, i);
+	return 0;
+}
+
+void rope_release(struct rope *r)
+{
+	mem_free(r->inv_freq);
+	*r = (struct rope){0};
+}
+
+void rope_angles(const struct rope *r, uint32_t position, float *cos_out, float *sin_out)
+{
+	for (uint32_t i = 0; i < r->dim / 2; i++) {
+		float angle = (float)position * r->inv_freq[i];
+		cos_out[i] = (float)cos((double)angle) * r->scale;
+		sin_out[i] = (float)sin((double)angle) * r->scale;
+	}
+}

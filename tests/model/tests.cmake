@@ -1,0 +1,1 @@
+kvik_test(model/test_rope model)
