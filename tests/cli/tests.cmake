@@ -1,0 +1,1 @@
+kvik_test(cli/test_opts cli)
