@@ -5,17 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Drops a UTF-8 character that vsnprintf cut in two at the end of a full buffer. */
-static void trim_utf8(char *text, size_t cap)
+/* Bytes of the UTF-8 character that this byte leads; 1 for a byte that leads none. */
+static size_t utf8_length(unsigned char lead)
 {
-	size_t n = strlen(text);
-	if (n + 1 < cap)
-		return;
-	size_t start = n;
-	while (start > 0 && n - start < 4 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-		start--;
-	if (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0xC0)
-		text[start - 1] = '\0';
+	return lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+}
+
+/* Drops a UTF-8 character that a full buffer cut in two at the end of text. */
+static void trim_utf8(char *text)
+{
+	size_t n = strlen(text), lead = n;
+	while (lead > 0 && n - lead < 3 && ((unsigned char)text[lead - 1] & 0xC0) == 0x80)
+		lead--;
+	if (lead > 0 && utf8_length((unsigned char)text[lead - 1]) > n - (lead - 1))
+		text[lead - 1] = '\0';
 }
 
 int err_set(struct kvik_err *err, int code, const char *fmt, ...)
@@ -26,7 +29,7 @@ int err_set(struct kvik_err *err, int code, const char *fmt, ...)
 		err->code = code;
 		vsnprintf(err->text, sizeof err->text, fmt, ap);
 		va_end(ap);
-		trim_utf8(err->text, sizeof err->text);
+		trim_utf8(err->text);
 	}
 	return code;
 }
@@ -48,7 +51,7 @@ void err_prefix(struct kvik_err *err, const char *fmt, ...)
 	memmove(err->text + used, err->text, rest);
 	memcpy(err->text, prefix, used);
 	err->text[cap - 1] = '\0';
-	trim_utf8(err->text, cap);
+	trim_utf8(err->text);
 }
 
 const char *kvik_code_text(int code)

@@ -26,6 +26,9 @@ static void err_text_is_cut_at_a_character(void **state)
 	assert_int_equal(err_set(&err, KVIK_ERR_FORMAT, "%s", name), KVIK_ERR_FORMAT);
 	assert_int_equal(strlen(err.text), 509);
 	assert_int_equal(err.text[508], 'x');
+	memcpy(name + 508, "\xe4\xbd\xa0", 3); /* ends with them */
+	(void)err_set(&err, KVIK_ERR_FORMAT, "%s", name);
+	assert_int_equal(strlen(err.text), 511);
 }
 
 static void err_prefix_adds_context(void **state)
