@@ -1,0 +1,1 @@
+kvik_test(engine/test_stop engine)
