@@ -1,0 +1,1 @@
+kvik_test(format/test_gguf format)
