@@ -1,0 +1,66 @@
+/* kernels.h: the arithmetic of a forward pass as one table of functions per CPU level.
+ *
+ * The scalar functions are the specification; every level performs the same IEEE operations per output and so gives the
+ * same bits (docs/DESIGN.md 5). A function writes only its outputs, allocates nothing and cannot fail. Any thread. */
+#ifndef KVIK_KERNELS_KERNELS_H
+#define KVIK_KERNELS_KERNELS_H
+
+#include "base/err.h"
+#include "kernels/kv_layout.h"
+#include "kernels/mat.h"
+
+/* Activations of a batch as a product takes them: f32 for float forms, int8 blocks of 32 for integer forms. */
+struct act {
+	const float *x;       /* [tokens][cols], or NULL */
+	const int8_t *q;      /* [tokens][cols], or NULL */
+	const float *scale;   /* [tokens][cols / 32] */
+	const int32_t *sum16; /* [tokens][cols / 16]: sums of 16 codes */
+	uint32_t tokens, cols;
+};
+
+/* One sequence's queries against the pages of one layer and one kv head. */
+struct attn {
+	const struct kv_layout *layout;
+	const uint8_t *const
+		*pages;          /* [block]: page of tokens block * page_tokens ..; NULL where nothing is attended */
+	uint32_t layer, kv_head; /* within the layout's group */
+	const float *q;          /* query i, head h of the group: q + i * q_stride + h * head_dim */
+	float *out;              /* the same shape and stride as q */
+	size_t q_stride;         /* floats from one query to the next */
+	uint32_t heads;          /* query heads that share this kv head */
+	uint32_t queries;        /* consecutive positions */
+	uint32_t position;       /* absolute position of query 0; it sees itself and what lies before */
+	uint32_t window;         /* a query sees the last so many positions, its own included; 0 = all */
+	uint32_t sinks;          /* with a window: the first so many positions stay visible */
+	float scale;             /* of the scores */
+	void *scratch;           /* attn_scratch_bytes(), 64-byte aligned, one per thread */
+};
+size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim);
+
+struct kernels {
+	const char *name; /* "scalar", "avx2", "avx512" */
+
+	/* out[t * out_stride + row] for the rows of tiles tile..tile_end (MAT_TILE_ROWS each). */
+	void (*mat_mul)(const struct mat *m, const struct act *a, uint32_t tile, uint32_t tile_end, float *out,
+			size_t out_stride);
+	/* One row of activations to int8: n a multiple of 32; q[n], scale[n / 32], sum16[n / 16]. */
+	void (*act_quantize)(const float *x, uint32_t n, int8_t *q, float *scale, int32_t *sum16);
+
+	void (*rms_norm)(const float *x, const float *weight, float eps, uint32_t n, float *out); /* out may be x */
+	void (*add)(float *x, const float *y, uint32_t n);                                        /* x += y */
+	void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);             /* out may be gate */
+	/* Rotates dims 0..rope_dim of each head in place, half-split: pairs (i, i + rope_dim / 2); cos, sin [rope_dim /
+	 * 2]. */
+	void (*rope)(float *x, uint32_t heads, uint32_t head_dim, uint32_t rope_dim, const float *cos_row,
+		     const float *sin_row);
+
+	/* Stores one token's K and V ([kv_heads][head_dim] each) of a layer into slot (0..page_tokens-1) of a page. */
+	void (*kv_write)(const struct kv_layout *l, uint8_t *page, uint32_t layer, uint32_t slot, const float *k,
+			 const float *v);
+	void (*attention)(const struct attn *a);
+};
+
+/* level: "scalar", "avx2", "avx512", or NULL for the best this CPU has. ARG: unknown, or not on this CPU. */
+int kernels_select(const struct kernels **out, const char *level, struct kvik_err *err) MUST_CHECK;
+
+#endif

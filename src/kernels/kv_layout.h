@@ -1,0 +1,42 @@
+/* kv_layout.h: where a key or value lies inside a page, and how large a page is.
+ *
+ *   page  = [layer of the group] -> [K of kv head 0][K of kv head 1]..[V of kv head 0]..
+ *   K of a head = [dim][page_tokens] codes, then [page_tokens] scales where the dtype has them
+ *   V of a head = [page_tokens][dim] codes, then [page_tokens] scales
+ *
+ * Every head's part begins at a multiple of 64 bytes. Read-only after kv_layout_init; any thread. */
+#ifndef KVIK_KERNELS_KV_LAYOUT_H
+#define KVIK_KERNELS_KV_LAYOUT_H
+
+#include "base/err.h"
+
+#define KV_PAGE_TOKENS 16
+
+enum kv_dtype { KV_F32, KV_F16, KV_BF16, KV_INT8, KV_DTYPE_COUNT };
+
+struct kv_layout {
+	enum kv_dtype k, v;
+	uint32_t layers, kv_heads, head_dim;
+	size_t k_head_bytes, v_head_bytes; /* of one kv head in a page */
+	size_t layer_bytes, page_bytes;
+};
+
+/* ARG: a zero, or head_dim above 512. */
+int kv_layout_init(struct kv_layout *l, enum kv_dtype k, enum kv_dtype v, uint32_t layers, uint32_t kv_heads,
+		   uint32_t head_dim, struct kvik_err *err) MUST_CHECK;
+
+const char *kv_dtype_name(enum kv_dtype d);
+/* Bytes that one token costs in all layers of the group, scales included. */
+size_t kv_layout_token_bytes(const struct kv_layout *l);
+
+static inline size_t kv_layout_k(const struct kv_layout *l, uint32_t layer, uint32_t head)
+{
+	return layer * l->layer_bytes + head * l->k_head_bytes;
+}
+
+static inline size_t kv_layout_v(const struct kv_layout *l, uint32_t layer, uint32_t head)
+{
+	return layer * l->layer_bytes + l->kv_heads * l->k_head_bytes + head * l->v_head_bytes;
+}
+
+#endif
