@@ -1,0 +1,43 @@
+/* detok.h: token ids -> text, one token at a time.
+ *
+ * What is emitted is always whole UTF-8 characters: bytes of a character still to come wait inside, bytes that can
+ * become none are replaced by U+FFFD. The pieces put together are exactly vocab_decode of all ids.
+ * Owner: one thread at a time; the vocabulary is borrowed and must outlive it. */
+#ifndef KVIK_TOKEN_DETOK_H
+#define KVIK_TOKEN_DETOK_H
+
+#include "token/vocab.h"
+
+enum detok_flags {
+	DETOK_KEEP_SPECIAL = 1, /* control tokens appear as their text; else they are silent */
+	DETOK_CONTINUE = 2      /* the ids continue a text: a space at their beginning stays */
+};
+
+/* Gets bytes of whole characters; bytes > 0. */
+typedef void detok_emit_fn(void *user, const char *text, size_t bytes);
+
+/* Visible so that it can live inside a caller's struct; only detok.c touches the fields. */
+struct detok {
+	const struct vocab *v;
+	unsigned flags;
+	bool started;       /* a token was fed */
+	bool after_text;    /* some text came out of an earlier token */
+	uint8_t utf8[4];    /* the beginning of a character */
+	uint8_t utf8_bytes; /* 0..3 */
+	size_t skip;        /* characters still to strip from the beginning */
+	char *work;         /* [work_cap], text of the token at hand */
+	size_t work_bytes, work_cap;
+	char *held; /* [held_cap], what the end of the text may still strip */
+	size_t held_bytes, held_cap;
+};
+
+/* Never fails. The caller ends with detok_release. */
+void detok_init(struct detok *d, const struct vocab *v, unsigned flags);
+void detok_release(struct detok *d);
+
+/* Errors: ARG (an id outside the vocabulary), NOMEM; nothing is emitted then and d stays usable. */
+int detok_feed(struct detok *d, uint32_t id, detok_emit_fn *emit, void *user, struct kvik_err *err) MUST_CHECK;
+/* Emits what waits (incomplete characters as U+FFFD) and makes d ready for a new text. */
+int detok_flush(struct detok *d, detok_emit_fn *emit, void *user, struct kvik_err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,113 @@
+/* vocab.h: text <-> token ids of one vocabulary: from GGUF metadata (struct vocab_desc) or from a Hugging Face
+ * tokenizer.json.
+ *
+ * A struct vocab never changes once built: any number of threads may encode, decode and look up at once. */
+#ifndef KVIK_TOKEN_VOCAB_H
+#define KVIK_TOKEN_VOCAB_H
+
+#include "base/err.h"
+
+enum vocab_kind {
+	VOCAB_SPM,     /* SentencePiece-style BPE with scores and byte fallback; GGUF tokenizer.ggml.model "llama" */
+	VOCAB_BPE,     /* byte-level BPE with merges and a pre-tokenizer; "gpt2" */
+	VOCAB_UNIGRAM, /* Viterbi over scores, text normalised by a charsmap; "t5" */
+	VOCAB_WPM,     /* WordPiece, greedy longest match; "bert" */
+	VOCAB_HF       /* the pipeline of a tokenizer.json; only vocab_from_json makes it */
+};
+
+/* Of each token, one bit; VOCAB_ATTR(n) is the bit of the GGUF tokenizer.ggml.token_type number n. */
+#define VOCAB_ATTR(gguf_type) (1u << ((gguf_type)-1))
+enum vocab_attr {
+	VOCAB_ATTR_NORMAL = 1 << 0,
+	VOCAB_ATTR_UNKNOWN = 1 << 1,
+	VOCAB_ATTR_CONTROL = 1 << 2,
+	VOCAB_ATTR_USER_DEFINED = 1 << 3, /* always matched whole in the text */
+	VOCAB_ATTR_UNUSED = 1 << 4,
+	VOCAB_ATTR_BYTE = 1 << 5 /* text "<0x0A>" stands for one byte */
+};
+
+struct vocab_str {
+	const char *text; /* not NUL-terminated */
+	size_t bytes;
+};
+
+/* What a GGUF file says about its vocabulary. Everything is borrowed for the duration of vocab_new. Start from
+ * vocab_desc_default, then overwrite what the file has. */
+struct vocab_desc {
+	enum vocab_kind kind;
+	const char *pre;  /* tokenizer.ggml.pre ("llama-bpe"); NULL = "default" */
+	const char *name; /* general.name, which decides the white space after special tokens of Phi-3; may be NULL */
+	size_t n_tokens;  /* 1..VOCAB_TOKENS_MAX */
+	const struct vocab_str *tokens; /* [n_tokens] */
+	const float *scores;            /* [n_tokens], NULL = all zero */
+	const int32_t *types;           /* [n_tokens], GGUF token_type numbers 1..6, NULL = all normal */
+	size_t n_merges;
+	const struct vocab_str *merges;                       /* [n_merges], "left right" in order of rank */
+	int64_t bos, eos, unk, sep, pad, cls, mask, eot, eom; /* token ids, -1 = none */
+	bool add_bos, add_eos, add_sep;
+	bool add_space_prefix;
+	bool remove_extra_whitespaces;
+	bool escape_whitespaces; /* ' ' becomes U+2581 before the vocabulary is asked */
+	bool treat_whitespace_as_suffix;
+	bool ignore_merges;                  /* a word that is a token as a whole is not cut and merged */
+	const uint8_t *precompiled_charsmap; /* [charsmap_bytes], SentencePiece's; may be NULL */
+	size_t charsmap_bytes;
+};
+
+#define VOCAB_TOKENS_MAX (16u << 20)
+#define VOCAB_TOKEN_BYTES_MAX (1u << 16) /* of one token's text */
+
+/* The vocab_kind of a GGUF tokenizer.ggml.model ("llama", "gpt2", "t5", "bert"), or -1. */
+int vocab_kind_from_gguf(const char *model);
+
+/* Zeroes d and fills in what llama.cpp assumes where a GGUF file is silent: special ids and flags by kind and pre. */
+void vocab_desc_default(struct vocab_desc *d, enum vocab_kind kind, const char *pre);
+
+struct vocab;
+
+/* The caller frees *out with vocab_free. Errors: FORMAT, UNSUPPORTED (an unknown pre-tokenizer), LIMIT, NOMEM. */
+int vocab_new(struct vocab **out, const struct vocab_desc *desc, struct kvik_err *err) MUST_CHECK;
+
+/* From the bytes of a tokenizer.json and, where there is one, of the tokenizer_config.json beside it (which names
+ * bos_token, eos_token ... and add_bos_token; may be NULL). name: the file's, for error texts. Errors as above. */
+int vocab_from_json(struct vocab **out, const char *tokenizer_json, size_t bytes, const char *tokenizer_config_json,
+		    size_t config_bytes, const char *name, struct kvik_err *err) MUST_CHECK;
+
+void vocab_free(struct vocab *v);
+
+enum vocab_encode_flags {
+	VOCAB_ADD_SPECIAL = 1,  /* begin and end tokens, as the vocabulary wants them */
+	VOCAB_PARSE_SPECIAL = 2 /* control tokens written in the text are recognised; else they are plain text */
+};
+
+/* *ids: [*n], freed by the caller with mem_free (NULL when *n is 0). The text may hold any bytes: what is not UTF-8
+ * goes through as bytes where the vocabulary has them (byte-level BPE, byte fallback) and as U+FFFD or unk elsewhere.
+ * Errors: LIMIT (text longer than VOCAB_TEXT_MAX, or a regular expression of the file that does not come to an end),
+ * NOMEM. */
+#define VOCAB_TEXT_MAX ((size_t)1 << 30)
+int vocab_encode(const struct vocab *v, const char *text, size_t bytes, unsigned flags, uint32_t **ids, size_t *n,
+		 struct kvik_err *err) MUST_CHECK;
+
+/* The text of all ids at once: detok_feed of each and detok_flush (see token/detok.h for flags). *text: [*bytes] and a
+ * terminating NUL, valid UTF-8, freed by the caller with mem_free. */
+int vocab_decode(const struct vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text, size_t *bytes,
+		 struct kvik_err *err) MUST_CHECK;
+
+/* ---- Look-ups; an id outside the vocabulary is answered with "no" ---- */
+
+size_t vocab_size(const struct vocab *v); /* highest id + 1 */
+enum vocab_kind vocab_kind(const struct vocab *v);
+struct vocab_str vocab_text(const struct vocab *v, uint32_t id);           /* as stored; {NULL, 0} for a hole */
+unsigned vocab_attrs(const struct vocab *v, uint32_t id);                  /* enum vocab_attr bits */
+bool vocab_is_control(const struct vocab *v, uint32_t id);                 /* not shown to readers */
+bool vocab_is_end(const struct vocab *v, uint32_t id);                     /* generation stops here */
+int64_t vocab_find(const struct vocab *v, const char *text, size_t bytes); /* by stored text; -1 = none */
+int64_t vocab_bos(const struct vocab *v);                                  /* -1 = none; so below */
+int64_t vocab_eos(const struct vocab *v);
+int64_t vocab_unk(const struct vocab *v);
+int64_t vocab_pad(const struct vocab *v);
+int64_t vocab_eot(const struct vocab *v);
+bool vocab_adds_bos(const struct vocab *v); /* VOCAB_ADD_SPECIAL puts bos in front */
+bool vocab_adds_eos(const struct vocab *v);
+
+#endif
