@@ -1,0 +1,50 @@
+/* source.h: a model on disk, whatever its format: hyperparameters and named tensors as borrowed views.
+ *
+ * Tensor names are GGUF's ("blk.0.attn_q.weight", "token_embd.weight") also for a Hugging Face folder. The maps behind
+ * the views live until source_free. Read-only once open; any thread. */
+#ifndef KVIK_FORMAT_SOURCE_H
+#define KVIK_FORMAT_SOURCE_H
+
+#include "base/wtype.h"
+#include "format/gguf.h"
+#include "format/hparams.h"
+
+#define SOURCE_NAME_MAX 96 /* bytes of a tensor name, NUL included */
+#define SOURCE_EOS_MAX 16
+
+struct source_tensor {
+	char name[SOURCE_NAME_MAX];
+	enum wtype type;
+	uint32_t n_dims;
+	uint64_t dims[GGUF_DIMS_MAX]; /* dims[0] is the length of a row, contiguous; unused ones are 1 */
+	const uint8_t *data;
+	uint64_t bytes;
+};
+
+struct source;
+
+/* path: a GGUF file (the first part of a split one) or a Hugging Face folder. Errors: IO, FORMAT, UNSUPPORTED, NOMEM;
+ * they name the file, the field and the remedy. The caller frees *out with source_free. */
+int source_open(struct source **out, const char *path, struct kvik_err *err) MUST_CHECK;
+/* The same over a GGUF file in memory (the embedded model); data must outlive the source. */
+int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, const char *name,
+		       struct kvik_err *err) MUST_CHECK;
+void source_free(struct source *s);
+
+/* UNSUPPORTED: an architecture that kvik does not run; FORMAT: a field missing or contradictory. */
+int source_hparams(const struct source *s, struct hparams *h, struct kvik_err *err) MUST_CHECK;
+
+const struct source_tensor *source_find(const struct source *s, const char *name); /* NULL = absent */
+size_t source_count(const struct source *s);
+const struct source_tensor *source_at(const struct source *s, size_t i);
+
+const char *source_name(const struct source *s);        /* path, for error texts */
+const struct gguf *source_gguf(const struct source *s); /* metadata of a GGUF file (its first part), or NULL */
+const char *source_dir(const struct source *s);         /* of a Hugging Face folder, or NULL */
+/* Ids at which generation stops besides the vocabulary's own (generation_config.json, config.json). */
+size_t source_ends(const struct source *s, const uint32_t **ids);
+
+/* The bytes of this tensor will not be read again soon. */
+void source_drop(const struct source *s, const struct source_tensor *t);
+
+#endif
