@@ -35,6 +35,8 @@ struct attn {
 	float scale;             /* of the scores */
 	void *scratch;           /* attn_scratch_bytes(), 64-byte aligned, one per thread */
 };
+/* heads * queries of one call may not exceed this, unless queries is 1. */
+#define ATTN_ROWS_MAX 64
 size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim);
 
 struct kernels {

@@ -8,7 +8,19 @@
 #define MAT_TILE_ROWS 16
 
 /* X(name): float forms take f32 activations, the others int8 blocks. */
-enum mat_form { MAT_F32, MAT_F16, MAT_BF16, MAT_Q8_0, MAT_Q4_0, MAT_Q4_K, MAT_Q6_K, MAT_U8, MAT_FORM_COUNT };
+enum mat_form {
+	MAT_F32,
+	MAT_F16,
+	MAT_BF16,
+	MAT_Q8_0,
+	MAT_Q4_0,
+	MAT_Q4_K,
+	MAT_Q5_K,
+	MAT_Q6_K,  /* Q3_K too: its scales and codes fit */
+	MAT_U8_32, /* 8-bit codes, f32 scale and min per 32 columns: all other types */
+	MAT_U8_16, /* the same per 16 columns: Q2_K */
+	MAT_FORM_COUNT
+};
 
 struct mat {
 	enum mat_form form;

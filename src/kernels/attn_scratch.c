@@ -1,0 +1,50 @@
+/* attn_scratch.c: see attn_scratch.h. Carving with memory NULL measures. Any thread. */
+#include "kernels/attn_scratch.h"
+
+#include <string.h>
+
+struct carver {
+	uint8_t *memory;
+	size_t at;
+};
+
+static void *carve(struct carver *c, size_t bytes)
+{
+	void *p = c->memory ? c->memory + c->at : NULL;
+	c->at += (bytes + 63) / 64 * 64;
+	return p;
+}
+
+static size_t carve_all(struct attn_scratch *s, void *memory, size_t rows, uint32_t head_dim)
+{
+	struct carver c = {memory, 0};
+	size_t dims = (head_dim + 15) / 16 * 16, f = sizeof(float);
+	s->dims = (uint32_t)dims;
+	s->room = carve(&c, dims * KV_PAGE_TOKENS * f);
+	s->tight = carve(&c, dims * KV_PAGE_TOKENS * f);
+	s->scores = carve(&c, rows * ATTN_SEGMENT * f);
+	s->part = carve(&c, rows * dims * f);
+	s->out = carve(&c, rows * dims * f);
+	s->part_max = carve(&c, rows * f);
+	s->part_sum = carve(&c, rows * f);
+	s->max = carve(&c, rows * f);
+	s->sum = carve(&c, rows * f);
+	s->q = carve(&c, rows * sizeof *s->q);
+	s->mask = carve(&c, rows * (ATTN_SEGMENT / KV_PAGE_TOKENS) * sizeof *s->mask);
+	s->seen = carve(&c, rows * sizeof *s->seen);
+	return c.at;
+}
+
+size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim)
+{
+	struct attn_scratch s;
+	return carve_all(&s, NULL, heads > ATTN_ROWS_MAX ? heads : ATTN_ROWS_MAX, head_dim);
+}
+
+void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, uint32_t head_dim)
+{
+	carve_all(s, memory, rows, head_dim);
+	memset(s->sum, 0, rows * sizeof *s->sum);
+	if (s->dims != head_dim) /* the padding is computed and dropped */
+		memset(s->room, 0, (size_t)s->dims * KV_PAGE_TOKENS * sizeof *s->room);
+}

@@ -1,0 +1,123 @@
+/* elementwise.h: kernels over rows of activations. Included after a vec_*.h, once per level. */
+#ifndef KVIK_KERNELS_ELEMENTWISE_H
+#define KVIK_KERNELS_ELEMENTWISE_H
+
+#include "kernels/kernels.h"
+
+/* e^x to about 2 units in the last place: x = n ln 2 + r, a polynomial in r (coefficients of Cephes' expf), times 2^n.
+ * Below -87 the result is 0; above 88 it stays at e^88, still finite. */
+static inline vf vf_exp(vf x)
+{
+	vf magic = vf_set1(0x1.8p23f); /* adding it rounds to a whole number */
+	vf tiny = vf_set1(-87), y = vf_select_lt(vf_set1(88), x, vf_set1(88), x);
+	y = vf_select_lt(y, tiny, tiny, y);
+	vf n = vf_sub(vf_fma(y, vf_set1(1.44269504088896341f), magic), magic);
+	vf r = vf_fma(n, vf_set1(-0.693359375f), y);
+	r = vf_fma(n, vf_set1(2.12194440e-4f), r);
+	vf p = vf_fma(vf_set1(1.9875691500e-4f), r, vf_set1(1.3981999507e-3f));
+	p = vf_fma(p, r, vf_set1(8.3334519073e-3f));
+	p = vf_fma(p, r, vf_set1(4.1665795894e-2f));
+	p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
+	p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
+	p = vf_fma(vf_mul(r, r), p, vf_add(r, vf_set1(1)));
+	return vf_select_lt(x, tiny, vf_set1(0), vf_mul(p, vf_pow2(n)));
+}
+
+/* The fixed tree: lane i takes lane i + 8, then i + 4, i + 2, i + 1. */
+static inline float tree_sum(vf v)
+{
+	float s[16];
+	vf_store(s, v);
+	for (int half = 8; half > 0; half /= 2)
+		for (int i = 0; i < half; i++)
+			s[i] += s[i + half];
+	return s[0];
+}
+
+static inline float tree_max(vf v)
+{
+	float s[16];
+	vf_store(s, v);
+	for (int half = 8; half > 0; half /= 2)
+		for (int i = 0; i < half; i++)
+			s[i] = s[i] > s[i + half] ? s[i] : s[i + half];
+	return s[0];
+}
+
+/* Codes in -127..127, whatever the input; NaN becomes -127. */
+static inline void store_codes(int8_t *q, vf x)
+{
+	x = vf_max(x, vf_set1(-127));
+	vf_store_i8(q, vf_select_lt(x, vf_set1(127), x, vf_set1(127)));
+}
+
+static void act_quantize(const float *x, uint32_t n, int8_t *q, float *scale, int32_t *sum16)
+{
+	for (uint32_t b = 0; b < n / 32; b++, x += 32, q += 32) {
+		vf lo = vf_load(x), hi = vf_load(x + 16);
+		float max = tree_max(vf_max(vf_abs(lo), vf_abs(hi)));
+		/* An amplitude whose inverse overflows counts as zero; one that is not finite poisons the block. */
+		float inverse = max > 0x1p-100f ? 127 / max : 0;
+		scale[b] = max > 0x1p-100f ? max / 127 : max - max;
+		store_codes(q, vf_mul(lo, vf_set1(inverse)));
+		store_codes(q + 16, vf_mul(hi, vf_set1(inverse)));
+		for (int half = 0; half < 2; half++) {
+			int32_t sum = 0;
+			for (int i = 0; i < 16; i++)
+				sum += q[half * 16 + i];
+			sum16[2 * b + (uint32_t)half] = sum;
+		}
+	}
+}
+
+/* Squares are summed in 16 partials by index mod 16. */
+static void rms_norm(const float *x, const float *weight, float eps, uint32_t n, float *out)
+{
+	vf sum = vf_set1(0);
+	uint32_t whole = n / 16 * 16;
+	for (uint32_t i = 0; i < whole; i += 16) {
+		vf v = vf_load(x + i);
+		sum = vf_fma(v, v, sum);
+	}
+	vf rest = vf_load_part(x + whole, n - whole);
+	sum = vf_fma(rest, rest, sum);
+	float inverse = 1 / sqrtf(tree_sum(sum) / (float)n + eps);
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = weight[i] * (x[i] * inverse);
+}
+
+static void add(float *x, const float *y, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		x[i] += y[i];
+}
+
+static inline vf silu_mul_lanes(vf g, vf u)
+{
+	vf e = vf_exp(vf_sub(vf_set1(0), g));
+	return vf_mul(vf_div(g, vf_add(vf_set1(1), e)), u);
+}
+
+static void silu_mul(const float *gate, const float *up, uint32_t n, float *out)
+{
+	uint32_t whole = n / 16 * 16;
+	for (uint32_t i = 0; i < whole; i += 16)
+		vf_store(out + i, silu_mul_lanes(vf_load(gate + i), vf_load(up + i)));
+	uint32_t rest = n - whole;
+	vf last = silu_mul_lanes(vf_load_part(gate + whole, rest), vf_load_part(up + whole, rest));
+	vf_store_part(out + whole, last, rest);
+}
+
+static void rope(float *x, uint32_t heads, uint32_t head_dim, uint32_t rope_dim, const float *cos_row,
+		 const float *sin_row)
+{
+	uint32_t half = rope_dim / 2;
+	for (uint32_t h = 0; h < heads; h++, x += head_dim)
+		for (uint32_t i = 0; i < half; i++) {
+			float a = x[i], b = x[i + half];
+			x[i] = a * cos_row[i] - b * sin_row[i];
+			x[i + half] = b * cos_row[i] + a * sin_row[i];
+		}
+}
+
+#endif

@@ -1,0 +1,8 @@
+/* level_scalar.c: the kernels compiled for this CPU level. */
+#include "kernels/level.h"
+#include "kernels/vec_scalar.h"
+/* order matters: everything below is written over the vector above */
+#include "kernels/attention.h"
+#include "kernels/mat_mul.h"
+
+const struct kernels kernels_scalar = LEVEL_TABLE("scalar");

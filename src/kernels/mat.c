@@ -1,0 +1,204 @@
+/* mat.c: forms of packed matrices, and packing a tile from 16 stored rows. Any thread. */
+#include "kernels/mat.h"
+
+#include <assert.h>
+
+#include "kernels/tile.h"
+#include "kernels/wblock.h"
+
+enum { ALIGN = 64, R = MAT_TILE_ROWS };
+
+const struct tile_form tile_forms[MAT_FORM_COUNT] = {
+	[MAT_F32] = {.name = "f32", .float_bytes = 4},
+	[MAT_F16] = {.name = "f16", .float_bytes = 2},
+	[MAT_BF16] = {.name = "bf16", .float_bytes = 2},
+	[MAT_Q8_0] = {.name = "q8_0", .codes = 512, .scale = 32, .block = 32, .zero = 128},
+	[MAT_Q4_0] = {.name = "q4_0", .codes = 256, .scale = 32, .block = 32, .zero = 8},
+	[MAT_Q4_K] = {.name = "q4_K", .codes = 256, .scale = 32, .super = 64, .block = 32, .mins = true},
+	[MAT_Q5_K] = {.name = "q5_K", .codes = 256, .high = 64, .scale = 32, .super = 64, .block = 32, .mins = true},
+	[MAT_Q6_K] = {.name = "q6_K", .codes = 256, .high = 128, .scale = 32, .super = 32, .block = 16, .zero = 32},
+	[MAT_U8_32] = {.name = "u8/32", .codes = 512, .scale = 128, .block = 32, .zero = 128, .mins = true},
+	[MAT_U8_16] = {.name = "u8/16", .codes = 512, .scale = 256, .block = 16, .zero = 128, .mins = true},
+};
+
+static const enum mat_form int8_forms[WTYPE_COUNT] = {
+	[WTYPE_F32] = MAT_F32,    [WTYPE_F16] = MAT_F16,      [WTYPE_BF16] = MAT_BF16,    [WTYPE_Q8_0] = MAT_Q8_0,
+	[WTYPE_Q4_0] = MAT_Q4_0,  [WTYPE_Q4_K] = MAT_Q4_K,    [WTYPE_Q5_K] = MAT_Q5_K,    [WTYPE_Q6_K] = MAT_Q6_K,
+	[WTYPE_Q3_K] = MAT_Q6_K,  [WTYPE_Q2_K] = MAT_U8_16,   [WTYPE_Q4_1] = MAT_U8_32,   [WTYPE_Q5_0] = MAT_U8_32,
+	[WTYPE_Q5_1] = MAT_U8_32, [WTYPE_IQ4_NL] = MAT_U8_32, [WTYPE_IQ4_XS] = MAT_U8_32, [WTYPE_MXFP4] = MAT_U8_32,
+};
+
+const char *mat_form_name(enum mat_form f)
+{
+	return tile_forms[f].name;
+}
+
+bool mat_form_takes_int8(enum mat_form f)
+{
+	return tile_forms[f].float_bytes == 0;
+}
+
+int mat_form_of(enum mat_form *form, enum wtype type, uint32_t cols, bool int8, struct kvik_err *err)
+{
+	uint32_t block = wtype_block_elems(type);
+	if (cols == 0 || cols % block != 0)
+		return err_set(err, KVIK_ERR_UNSUPPORTED, "%s weights need rows of a multiple of %u columns, not %u",
+			       wtype_name(type), block, cols);
+	*form = int8_forms[type];
+	if (!int8 && mat_form_takes_int8(*form))
+		*form = MAT_F32;
+	return 0;
+}
+
+size_t mat_tile_bytes(enum mat_form f, uint32_t cols)
+{
+	return (tile_parts(f, cols).end + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* ---- Float forms ------------------------------------------------------------------------------------------------- */
+
+static void pack_float_row(const struct mat *m, uint8_t *tile, uint32_t row, enum wtype type, const uint8_t *src)
+{
+	uint32_t elems = wtype_block_elems(type), bytes = wtype_block_bytes(type);
+	float values[256];
+	for (uint32_t c = 0; c < m->cols; c += elems, src += bytes) {
+		if (m->form != MAT_F32) { /* F16 and BF16 stay as they are */
+			memcpy(tile + 2 * ((size_t)c * R + row), src, 2);
+			continue;
+		}
+		dequant_row(type, src, elems, values);
+		for (uint32_t i = 0; i < elems; i++)
+			memcpy(tile + 4 * ((size_t)(c + i) * R + row), &values[i], 4);
+	}
+}
+
+/* ---- Integer forms ----------------------------------------------------------------------------------------------- */
+
+/* Stores one 4-bit or 8-bit code (with its high bits) of column c. */
+static void put_code(const struct tile_form *f, uint8_t *tile, const struct tile_parts *p, uint32_t row, uint32_t c,
+		     unsigned code)
+{
+	size_t block = c / 32;
+	uint32_t group = c % 32 / 4, at = row * 4 + c % 4;
+	uint8_t *codes = tile + block * f->codes, *high = tile + p->high + block * f->high;
+	if (f->codes == 512) {
+		codes[group * 64 + at] = (uint8_t)code;
+		return;
+	}
+	codes[group % 4 * 64 + at] |= (uint8_t)((code & 15) << (group / 4 * 4));
+	if (f->high == 64)
+		high[at] |= (uint8_t)(code >> 4 << group);
+	else if (f->high == 128)
+		high[group / 4 * 64 + at] |= (uint8_t)(code >> 4 << (group % 4 * 2));
+}
+
+static void put_half(uint8_t *array, uint32_t row, const uint8_t *half)
+{
+	memcpy(array + 2 * row, half, 2);
+}
+
+/* U8 forms: scale and min of the part-th block of 16 or 32 columns. */
+static void put_f32_scale(uint8_t *tile, const struct tile_parts *p, uint32_t row, size_t part, float scale, float min)
+{
+	uint8_t *at = tile + p->scale + part * 128 + 4 * (size_t)row;
+	memcpy(at, &scale, 4);
+	memcpy(at + 64, &min, 4);
+}
+
+/* Code of element i (with the form's zero added) of a 32-element block. */
+static unsigned small_code(enum wtype type, const uint8_t *src, int i)
+{
+	switch (type) {
+	case WTYPE_Q4_0: return (unsigned)nibble(src + 2, i);
+	case WTYPE_Q8_0: return (unsigned)((int8_t)src[2 + i] + 128);
+	case WTYPE_Q4_1: return (unsigned)nibble(src + 4, i) + 128;
+	case WTYPE_Q5_0: return (unsigned)((nibble(src + 6, i) | high_bit(src + 2, i)) - 16 + 128);
+	case WTYPE_Q5_1: return (unsigned)(nibble(src + 8, i) | high_bit(src + 4, i)) + 128;
+	case WTYPE_IQ4_NL: return (unsigned)(iq4_values[nibble(src + 2, i)] + 128);
+	case WTYPE_MXFP4: return (unsigned)(mxfp4_values[nibble(src + 1, i)] + 128);
+	default: assert(!"no type of 32-element blocks"); return 0;
+	}
+}
+
+static void pack_small_scale(uint8_t *tile, const struct tile_parts *p, uint32_t row, size_t block, enum wtype type,
+			     const uint8_t *src)
+{
+	switch (type) {
+	case WTYPE_Q4_0:
+	case WTYPE_Q8_0: put_half(tile + p->scale + block * 32, row, src); break;
+	case WTYPE_Q4_1:
+	case WTYPE_Q5_1: put_f32_scale(tile, p, row, block, half_at(src), -half_at(src + 2)); break;
+	case WTYPE_MXFP4: put_f32_scale(tile, p, row, block, mxfp4_scale(src), 0); break;
+	default: put_f32_scale(tile, p, row, block, half_at(src), 0);
+	}
+}
+
+/* Code of element i of a 256-element block. */
+static unsigned big_code(enum wtype type, const uint8_t *src, int i)
+{
+	switch (type) {
+	case WTYPE_Q2_K: return (unsigned)q2_k_code(src + 16, i) + 128;
+	case WTYPE_Q3_K: return (unsigned)(q3_k_code(src, i) + 32);
+	case WTYPE_Q4_K: return (unsigned)q4_k_code(src + 16, i);
+	case WTYPE_Q5_K: return (unsigned)q5_k_code(src, i);
+	case WTYPE_Q6_K: return (unsigned)(q6_k_code(src, i) + 32);
+	case WTYPE_IQ4_XS: return (unsigned)(iq4_values[nibble(src + 8 + i / 32 * 16, i % 32)] + 128);
+	default: assert(!"no type of 256-element blocks"); return 0;
+	}
+}
+
+/* big: index of the 256-element block. */
+static void pack_big_scales(uint8_t *tile, const struct tile_parts *p, uint32_t row, size_t big, enum wtype type,
+			    const uint8_t *src)
+{
+	uint8_t *scale = tile + p->scale + big * 8 * 32;
+	for (int i = 0; i < 8 && (type == WTYPE_Q4_K || type == WTYPE_Q5_K); i++)
+		q4_k_scale_min(src + 4, i, &scale[i * 32 + (int)row], &scale[i * 32 + 16 + (int)row]);
+	for (int i = 0; i < 16; i++) {
+		if (type == WTYPE_Q6_K)
+			scale[i * 16 + (int)row] = src[192 + i];
+		else if (type == WTYPE_Q3_K)
+			scale[i * 16 + (int)row] = (uint8_t)(int8_t)q3_k_scale(src + 96, i);
+		else if (type == WTYPE_Q2_K)
+			put_f32_scale(tile, p, row, big * 16 + (size_t)i, half_at(src + 80) * (float)(src[i] & 15),
+				      half_at(src + 82) * (float)(src[i] >> 4));
+		else if (type == WTYPE_IQ4_XS && i < 8)
+			put_f32_scale(tile, p, row, big * 8 + (size_t)i, half_at(src) * (float)iq4_xs_scale(src, i), 0);
+	}
+	if (type == WTYPE_Q4_K || type == WTYPE_Q5_K) {
+		put_half(tile + p->super + big * 64, row, src);
+		put_half(tile + p->super + big * 64 + 32, row, src + 2);
+	} else if (type == WTYPE_Q6_K || type == WTYPE_Q3_K) {
+		put_half(tile + p->super + big * 32, row, src + (type == WTYPE_Q6_K ? 208 : 108));
+	}
+}
+
+static void pack_int_row(const struct mat *m, uint8_t *tile, uint32_t row, enum wtype type, const uint8_t *src)
+{
+	const struct tile_form *f = &tile_forms[m->form];
+	struct tile_parts p = tile_parts(m->form, m->cols);
+	uint32_t elems = wtype_block_elems(type), bytes = wtype_block_bytes(type);
+	for (uint32_t c = 0; c < m->cols; c += elems, src += bytes) {
+		for (uint32_t i = 0; i < elems; i++)
+			put_code(f, tile, &p, row, c + i,
+				 elems == 32 ? small_code(type, src, (int)i) : big_code(type, src, (int)i));
+		if (elems == 32)
+			pack_small_scale(tile, &p, row, c / 32, type, src);
+		else
+			pack_big_scales(tile, &p, row, c / 256, type, src);
+	}
+}
+
+void mat_pack_tile(const struct mat *m, uint32_t tile, enum wtype type, const uint8_t *const rows[MAT_TILE_ROWS])
+{
+	uint8_t *to = m->tiles + tile * m->tile_bytes;
+	memset(to, 0, m->tile_bytes);
+	for (uint32_t row = 0; row < R; row++) {
+		if (!rows[row])
+			continue;
+		if (mat_form_takes_int8(m->form))
+			pack_int_row(m, to, row, type, rows[row]);
+		else
+			pack_float_row(m, to, row, type, rows[row]);
+	}
+}

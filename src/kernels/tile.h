@@ -1,0 +1,49 @@
+/* tile.h: how a tile of 16 rows lies in memory. r: row of the tile, c: column.
+ *
+ *   F32, F16, BF16   [c][16 rows]
+ *   all others       codes, then (where the form has them) high bits, scales and super scales, each an array over
+ *                    blocks of 32 columns (super scales: of 256)
+ *     codes  8 bits: [8 groups of 4 columns][16 rows][4 columns]                                   512 bytes
+ *            4 bits: [4][16 rows][4 columns]: group j in the low nibbles, group j + 4 in the high  256 bytes
+ *     high   Q5_K:   [16 rows][4 columns]: bit g is the fifth bit of group g                        64 bytes
+ *            Q6_K:   [2][16 rows][4 columns]: bits 2s and 2s + 1 of part v belong to group 4v + s  128 bytes
+ *     scale  Q8_0, Q4_0: f16 [16]; Q4_K, Q5_K: u8 scale [16], u8 min [16]; Q6_K: i8 [2][16];
+ *            U8_32: f32 scale [16], min [16]; U8_16: f32 [2] of scale [16], min [16]
+ *     super  Q4_K, Q5_K: f16 d [16], dmin [16]; Q6_K: f16 d [16]
+ *
+ * weight = scale * (code - zero) - min. */
+#ifndef KVIK_KERNELS_TILE_H
+#define KVIK_KERNELS_TILE_H
+
+#include "kernels/mat.h"
+
+struct tile_form {
+	const char *name;
+	uint16_t float_bytes;        /* of an element of a float form, else 0 */
+	uint16_t codes, high, scale; /* bytes per 32 columns */
+	uint16_t super;              /* bytes per 256 columns */
+	uint16_t block;              /* columns per scale */
+	uint16_t zero;               /* the code of weight 0 */
+	bool mins;
+};
+
+extern const struct tile_form tile_forms[MAT_FORM_COUNT];
+
+/* Byte offsets of the parts of one tile. */
+struct tile_parts {
+	size_t high, scale, super, end;
+};
+
+static inline struct tile_parts tile_parts(enum mat_form f, uint32_t cols)
+{
+	const struct tile_form *t = &tile_forms[f];
+	struct tile_parts p;
+	size_t blocks = cols / 32;
+	p.high = t->float_bytes ? (size_t)cols * t->float_bytes * MAT_TILE_ROWS : blocks * t->codes;
+	p.scale = p.high + blocks * t->high;
+	p.super = p.scale + blocks * t->scale;
+	p.end = p.super + blocks / 8 * t->super;
+	return p;
+}
+
+#endif

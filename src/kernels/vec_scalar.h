@@ -1,0 +1,188 @@
+/* vec_scalar.h: the 16-lane vector in plain C: the specification of what each operation does to a lane.
+ *
+ * The kernels (mat_mul.h, elementwise.h, attention.h) are written once over this interface and compiled once per CPU
+ * level; vec_avx2.h and vec_avx512.h give the same names the same IEEE operations, so that all levels give the same
+ * bits. Included by exactly one .c file per level. */
+#ifndef KVIK_KERNELS_VEC_H
+#define KVIK_KERNELS_VEC_H
+
+#include <math.h>
+
+#include "kernels/half.h"
+
+typedef struct {
+	float f[16];
+} vf; /* 16 floats */
+typedef struct {
+	int32_t i[16];
+} vi; /* 16 int32 */
+typedef struct {
+	const uint8_t *p;
+} vw; /* 64 bytes of weights: 4 unsigned ones per lane */
+
+#define FOR_LANES for (int l = 0; l < 16; l++)
+
+static inline vf vf_set1(float x)
+{
+	vf r;
+	FOR_LANES r.f[l] = x;
+	return r;
+}
+
+static inline vf vf_load(const float *p)
+{
+	vf r;
+	memcpy(&r, p, sizeof r);
+	return r;
+}
+
+static inline void vf_store(float *p, vf a)
+{
+	memcpy(p, &a, sizeof a);
+}
+
+/* The first n lanes (0..16); the others are zero, and are not stored. */
+static inline vf vf_load_part(const float *p, uint32_t n)
+{
+	vf r = vf_set1(0);
+	memcpy(&r, p, n * sizeof *p);
+	return r;
+}
+
+static inline void vf_store_part(float *p, vf a, uint32_t n)
+{
+	memcpy(p, &a, n * sizeof *p);
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+	FOR_LANES a.f[l] += b.f[l];
+	return a;
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+	FOR_LANES a.f[l] -= b.f[l];
+	return a;
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+	FOR_LANES a.f[l] *= b.f[l];
+	return a;
+}
+
+static inline vf vf_div(vf a, vf b)
+{
+	FOR_LANES a.f[l] /= b.f[l];
+	return a;
+}
+
+/* a * b + c, rounded once */
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+	FOR_LANES a.f[l] = fmaf(a.f[l], b.f[l], c.f[l]);
+	return a;
+}
+
+/* a > b ? a : b (so b where either is NaN) */
+static inline vf vf_max(vf a, vf b)
+{
+	FOR_LANES a.f[l] = a.f[l] > b.f[l] ? a.f[l] : b.f[l];
+	return a;
+}
+
+static inline vf vf_abs(vf a)
+{
+	FOR_LANES a.f[l] = fabsf(a.f[l]);
+	return a;
+}
+
+/* a < b ? x : y */
+static inline vf vf_select_lt(vf a, vf b, vf x, vf y)
+{
+	FOR_LANES x.f[l] = a.f[l] < b.f[l] ? x.f[l] : y.f[l];
+	return x;
+}
+
+/* bit of the lane set ? x : y */
+static inline vf vf_select_mask(uint32_t mask, vf x, vf y)
+{
+	FOR_LANES x.f[l] = mask >> l & 1 ? x.f[l] : y.f[l];
+	return x;
+}
+
+/* 2^n for whole n in -126..127 */
+static inline vf vf_pow2(vf n)
+{
+	FOR_LANES n.f[l] = bits_f32((uint32_t)((int32_t)n.f[l] + 127) << 23);
+	return n;
+}
+
+static inline vf vf_load_f16(const uint16_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = f16_to_f32(p[l]);
+	return r;
+}
+
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = bf16_to_f32(p[l]);
+	return r;
+}
+
+static inline vf vf_load_i8(const int8_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = (float)p[l];
+	return r;
+}
+
+static inline vf vf_load_u8(const uint8_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = (float)p[l];
+	return r;
+}
+
+/* Round to nearest even. */
+static inline void vf_store_f16(uint16_t *p, vf a)
+{
+	FOR_LANES p[l] = f32_to_f16(a.f[l]);
+}
+
+/* Round to nearest even; |a| <= 127. */
+static inline void vf_store_i8(int8_t *p, vf a)
+{
+	FOR_LANES p[l] = (int8_t)rintf(a.f[l]);
+}
+
+static inline vi vi_set1(int32_t x)
+{
+	vi r;
+	FOR_LANES r.i[l] = x;
+	return r;
+}
+
+static inline vf vf_from_vi(vi a)
+{
+	vf r;
+	FOR_LANES r.f[l] = (float)a.i[l];
+	return r;
+}
+
+static inline vw vw_load(const uint8_t *p)
+{
+	return (vw){p};
+}
+
+/* Four signed bytes of a times the lane's four unsigned bytes of w, added to acc; never saturates. */
+static inline vi vi_dot4(vi acc, vw w, const int8_t *a)
+{
+	FOR_LANES acc.i[l] += w.p[4 * l] * a[0] + w.p[4 * l + 1] * a[1] + w.p[4 * l + 2] * a[2] + w.p[4 * l + 3] * a[3];
+	return acc;
+}
+
+#endif

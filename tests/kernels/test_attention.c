@@ -1,0 +1,225 @@
+/* test_attention.c: attention over pages against a softmax in double arithmetic; every level by bits; any split of the
+ * queries gives the same bits; what is masked is never read into a result. */
+#include "check.h"
+
+#include <math.h>
+
+#include "kernels/half.h"
+
+struct setup {
+	struct kv_layout l;
+	uint32_t tokens, heads; /* query heads per kv head */
+	uint32_t window, sinks;
+	float *k, *v;    /* [tokens][kv_heads][head_dim] */
+	float *q;        /* [tokens][kv_heads * heads][head_dim] */
+	uint8_t **pages; /* filled with NaN patterns first */
+	uint32_t n_pages;
+};
+
+static float *random_floats(size_t n)
+{
+	float *x = malloc(n * sizeof *x);
+	for (size_t i = 0; i < n; i++)
+		x[i] = (float)(int32_t)random_u32() * 0x1p-31f * 2;
+	return x;
+}
+
+static void setup_init(struct setup *s)
+{
+	const struct kernels *scalar = scalar_level();
+	size_t row = s->l.kv_heads * s->l.head_dim;
+	s->k = random_floats(s->tokens * row);
+	s->v = random_floats(s->tokens * row);
+	s->q = random_floats(s->tokens * row * s->heads);
+	s->n_pages = (s->tokens + KV_PAGE_TOKENS - 1) / KV_PAGE_TOKENS;
+	s->pages = malloc(s->n_pages * sizeof *s->pages);
+	for (uint32_t i = 0; i < s->n_pages; i++) {
+		s->pages[i] = aligned_alloc(64, s->l.page_bytes);
+		memset(s->pages[i], 0xFF, s->l.page_bytes);
+	}
+	for (uint32_t t = 0; t < s->tokens; t++)
+		scalar->kv_write(&s->l, s->pages[t / KV_PAGE_TOKENS], s->l.layers - 1, t % KV_PAGE_TOKENS,
+				 s->k + t * row, s->v + t * row);
+}
+
+static void setup_release(struct setup *s)
+{
+	for (uint32_t i = 0; i < s->n_pages; i++)
+		free(s->pages[i]);
+	free(s->pages);
+	free(s->k);
+	free(s->v);
+	free(s->q);
+}
+
+/* Queries from..to of every kv head, in blocks of at most `block` queries. */
+static void attend(const struct kernels *kern, const struct setup *s, uint32_t from, uint32_t to, uint32_t block,
+		   float *out)
+{
+	size_t stride = (size_t)s->l.kv_heads * s->heads * s->l.head_dim;
+	void *scratch = NULL;
+	assert_int_equal(posix_memalign(&scratch, 64, attn_scratch_bytes(s->heads, s->l.head_dim)), 0);
+	for (uint32_t h = 0; h < s->l.kv_heads; h++)
+		for (uint32_t p = from; p < to; p += block) {
+			size_t at = p * stride + h * s->heads * s->l.head_dim;
+			struct attn a = {.layout = &s->l,
+					 .pages = (const uint8_t *const *)s->pages,
+					 .layer = s->l.layers - 1,
+					 .kv_head = h,
+					 .q = s->q + at,
+					 .out = out + at,
+					 .q_stride = stride,
+					 .heads = s->heads,
+					 .queries = to - p < block ? to - p : block,
+					 .position = p,
+					 .window = s->window,
+					 .sinks = s->sinks,
+					 .scale = 0.25f,
+					 .scratch = scratch};
+			kern->attention(&a);
+		}
+	free(scratch);
+}
+
+static bool sees(const struct setup *s, uint32_t pos, uint32_t t)
+{
+	return t <= pos && (s->window == 0 || t + s->window > pos || t < s->sinks);
+}
+
+/* One query head at pos in doubles, from the unrounded K and V. */
+static void naive(const struct setup *s, uint32_t pos, uint32_t head, double *out)
+{
+	uint32_t dim = s->l.head_dim, kv = head / s->heads;
+	const float *q = s->q + ((size_t)pos * s->l.kv_heads * s->heads + head) * dim;
+	double total = 0;
+	memset(out, 0, dim * sizeof *out);
+	for (uint32_t t = 0; t <= pos; t++) {
+		if (!sees(s, pos, t))
+			continue;
+		const float *k = s->k + ((size_t)t * s->l.kv_heads + kv) * dim;
+		const float *v = s->v + ((size_t)t * s->l.kv_heads + kv) * dim;
+		double score = 0;
+		for (uint32_t d = 0; d < dim; d++)
+			score += (double)q[d] * (double)k[d];
+		double w = exp(score * 0.25);
+		total += w;
+		for (uint32_t d = 0; d < dim; d++)
+			out[d] += w * (double)v[d];
+	}
+	for (uint32_t d = 0; d < dim; d++)
+		out[d] /= total;
+}
+
+static void compare_naive(const struct setup *s, const float *out)
+{
+	static const double tolerance[KV_DTYPE_COUNT] = {1e-5, 3e-2, 2.5e-1, 2.5e-1};
+	double bound = fmax(tolerance[s->l.k], tolerance[s->l.v]), worst = 0, size = 0;
+	double *want = malloc(s->l.head_dim * sizeof *want);
+	for (uint32_t pos = 0; pos < s->tokens; pos += 1 + random_below(7))
+		for (uint32_t h = 0; h < s->l.kv_heads * s->heads; h++) {
+			naive(s, pos, h, want);
+			for (uint32_t d = 0; d < s->l.head_dim; d++) {
+				size_t at = ((size_t)pos * s->l.kv_heads * s->heads + h) * s->l.head_dim + d;
+				worst += pow((double)out[at] - want[d], 2);
+				size += want[d] * want[d];
+			}
+		}
+	free(want);
+	if (!(sqrt(worst) <= bound * sqrt(size)))
+		fail_msg("%s,%s head_dim %u: relative error %g", kv_dtype_name(s->l.k), kv_dtype_name(s->l.v),
+			 s->l.head_dim, sqrt(worst / size));
+}
+
+static void check(enum kv_dtype k, enum kv_dtype v, uint32_t head_dim, uint32_t tokens, uint32_t window, uint32_t sinks)
+{
+	const struct kernels *fast[2];
+	struct setup s = {.tokens = tokens, .heads = 1 + random_below(5), .window = window, .sinks = sinks};
+	assert_int_equal(kv_layout_init(&s.l, k, v, 2, 2, head_dim, NULL), 0);
+	setup_init(&s);
+	size_t n = (size_t)tokens * s.l.kv_heads * s.heads * head_dim;
+	float *want = malloc(n * sizeof *want), *got = malloc(n * sizeof *got);
+	attend(scalar_level(), &s, 0, tokens, 8, want);
+	compare_naive(&s, want);
+	for (size_t l = 0, levels = fast_levels(fast); l < levels; l++)
+		for (uint32_t block = 1; block <= 12; block += 1 + random_below(6)) {
+			memset(got, 0xAA, n * sizeof *got);
+			attend(fast[l], &s, 0, tokens, block, got);
+			assert_same_bits(want, got, n * sizeof *got, "attention", fast[l]->name);
+		}
+	free(want);
+	free(got);
+	setup_release(&s);
+}
+
+static void test_attention(void **state)
+{
+	static const uint32_t dims[] = {4, 8, 20, 32, 64, 80, 128};
+	(void)state;
+	for (int k = 0; k < KV_DTYPE_COUNT; k++)
+		for (int v = 0; v < KV_DTYPE_COUNT; v++) {
+			uint32_t dim = dims[random_below(sizeof dims / sizeof *dims)];
+			check((enum kv_dtype)k, (enum kv_dtype)v, dim, 1 + random_below(300), 0, 0);
+			check((enum kv_dtype)k, (enum kv_dtype)v, dim, 260 + random_below(300), 1 + random_below(300),
+			      random_below(2) * random_below(20));
+		}
+	for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
+		check(KV_F32, KV_F32, dims[i], 530, 0, 0);
+}
+
+/* Pages that no query sees may be gone (NULL). */
+static void test_freed_pages(void **state)
+{
+	struct setup s = {.tokens = 600, .heads = 2, .window = 40, .sinks = 3};
+	(void)state;
+	assert_int_equal(kv_layout_init(&s.l, KV_F16, KV_F16, 1, 1, 16, NULL), 0);
+	setup_init(&s);
+	size_t n = (size_t)s.tokens * s.heads * 16;
+	float *want = malloc(n * sizeof *want), *got = malloc(n * sizeof *got);
+	attend(scalar_level(), &s, 596, 600, 4, want);
+	for (uint32_t i = 1; i < (596 - 40) / KV_PAGE_TOKENS; i++) {
+		free(s.pages[i]);
+		s.pages[i] = NULL;
+	}
+	attend(scalar_level(), &s, 596, 600, 1, got);
+	size_t at = (size_t)596 * s.heads * 16;
+	assert_memory_equal(want + at, got + at, (n - at) * sizeof *got);
+	free(want);
+	free(got);
+	setup_release(&s);
+}
+
+static void test_kv_write(void **state)
+{
+	const struct kernels *fast[2];
+	(void)state;
+	for (int d = 0; d < KV_DTYPE_COUNT; d++) {
+		struct kv_layout l;
+		assert_int_equal(kv_layout_init(&l, (enum kv_dtype)d, (enum kv_dtype)d, 2, 3, 20, NULL), 0);
+		uint8_t *want = calloc(1, l.page_bytes), *got = calloc(1, l.page_bytes);
+		float k[60], v[60];
+		for (uint32_t slot = 0; slot < KV_PAGE_TOKENS; slot++) {
+			for (int i = 0; i < 60; i++) {
+				k[i] = random_f32() * 100;
+				v[i] = random_f32() * 1e-6f;
+			}
+			scalar_level()->kv_write(&l, want, 1, slot, k, v);
+			for (size_t i = 0, n = fast_levels(fast); i < n; i++) {
+				fast[i]->kv_write(&l, got, 1, slot, k, v);
+				assert_same_bits(want, got, l.page_bytes, "kv_write", fast[i]->name);
+			}
+		}
+		free(want);
+		free(got);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kv_write),
+		cmocka_unit_test(test_freed_pages),
+		cmocka_unit_test(test_attention),
+	};
+	random_seed();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

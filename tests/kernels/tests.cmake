@@ -1,0 +1,2 @@
+kvik_test(kernels/test_kernels kernels)
+kvik_test(kernels/test_attention kernels)
