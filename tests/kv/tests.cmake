@@ -1,0 +1,1 @@
+kvik_test(kv/test_kv kv)
