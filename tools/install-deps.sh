@@ -2,7 +2,7 @@
 # Installs the Debian 12 packages kvik builds and tests with, if any is missing. Needs root (or sudo) only then.
 set -eu
 packages="gcc make cmake ninja-build pkg-config git clang-format python3
- libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev"
+ libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev"
 missing=""
 for p in $packages; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
