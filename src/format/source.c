@@ -1,0 +1,201 @@
+/* source.c: a model on disk, whatever its format. Which opener takes a path: a folder is Hugging Face's, anything else
+ * must be GGUF. Read-only once open. */
+#include "format/source.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "format/gguf_hparams.h"
+#include "format/source_impl.h"
+
+int source_map(struct source *s, const char *path, struct file_map *m, struct kvik_err *err)
+{
+	struct file_map *maps = mem_realloc(s->maps, s->n_maps + 1, sizeof *maps);
+	if (!maps)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", path);
+	s->maps = maps;
+	int rc = file_map(m, path, err);
+	if (!rc)
+		s->maps[s->n_maps++] = *m;
+	return rc;
+}
+
+int source_grow(struct source *s, size_t n, struct kvik_err *err)
+{
+	size_t cap = s->n_tensors + n;
+	if (cap <= s->cap_tensors)
+		return 0;
+	struct source_tensor *t = mem_realloc(s->tensors, cap, sizeof *t);
+	if (!t)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory for %zu tensors", s->path, cap);
+	s->tensors = t;
+	s->cap_tensors = cap;
+	return 0;
+}
+
+void source_add_end(struct source *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->n_ends; i++)
+		if (s->ends[i] == id)
+			return;
+	if (s->n_ends < SOURCE_EOS_MAX && id <= UINT32_MAX)
+		s->ends[s->n_ends++] = (uint32_t)id;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp((*(const struct source_tensor *const *)a)->name, (*(const struct source_tensor *const *)b)->name);
+}
+
+static int index_names(struct source *s, struct kvik_err *err)
+{
+	s->by_name = mem_zalloc(s->n_tensors, sizeof *s->by_name);
+	if (!s->by_name)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory for %zu tensors", s->path, s->n_tensors);
+	for (size_t i = 0; i < s->n_tensors; i++)
+		s->by_name[i] = &s->tensors[i];
+	qsort(s->by_name, s->n_tensors, sizeof *s->by_name, compare);
+	for (size_t i = 1; i < s->n_tensors; i++)
+		if (strcmp(s->by_name[i - 1]->name, s->by_name[i]->name) == 0)
+			return err_set(err, KVIK_ERR_FORMAT, "%s: tensor '%s' occurs twice; convert the model again",
+				       s->path, s->by_name[i]->name);
+	return 0;
+}
+
+static int source_new(struct source **out, const char *path, struct kvik_err *err)
+{
+	struct source *s = mem_zalloc(1, sizeof *s);
+	*out = NULL;
+	if (s)
+		s->path = mem_strndup(path, strlen(path));
+	if (!s || !s->path) {
+		mem_free(s);
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", path);
+	}
+	*out = s;
+	return 0;
+}
+
+static int finish(struct source **out, struct source *s, int rc, struct kvik_err *err)
+{
+	if (!rc)
+		rc = index_names(s, err);
+	if (rc)
+		source_free(s);
+	else
+		*out = s;
+	return rc;
+}
+
+int source_open(struct source **out, const char *path, struct kvik_err *err)
+{
+	struct source *s;
+	struct stat st;
+	*out = NULL;
+	int rc = source_new(&s, path, err);
+	if (rc)
+		return rc;
+	bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return finish(out, s, folder ? source_open_hf(s, err) : source_open_gguf(s, err), err);
+}
+
+int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, const char *name, struct kvik_err *err)
+{
+	struct source *s;
+	*out = NULL;
+	int rc = source_new(&s, name, err);
+	return rc ? rc : finish(out, s, source_add_gguf(s, data, bytes, name, err), err);
+}
+
+void source_free(struct source *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_parts; i++)
+		gguf_free(s->parts[i]);
+	for (size_t i = 0; i < s->n_maps; i++)
+		file_unmap(&s->maps[i]);
+	mem_free(s->parts);
+	mem_free(s->maps);
+	mem_free(s->tensors);
+	mem_free(s->by_name);
+	mem_free(s->dir);
+	mem_free(s->path);
+	mem_free(s);
+}
+
+const struct source_tensor *source_find(const struct source *s, const char *name)
+{
+	size_t lo = 0, hi = s->n_tensors;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int d = strcmp(name, s->by_name[mid]->name);
+		if (d == 0)
+			return s->by_name[mid];
+		if (d < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+int source_hparams(const struct source *s, struct hparams *h, struct kvik_err *err)
+{
+	*h = s->h;
+	if (s->n_parts > 0) {
+		const struct source_tensor *e = source_find(s, "token_embd.weight");
+		int rc = gguf_hparams(s->parts[0], s->path, e ? e->dims[1] : 0, source_find(s, "output.weight") != NULL,
+				      h, err);
+		if (rc)
+			return rc;
+		if (!e)
+			return err_set(err, KVIK_ERR_FORMAT,
+				       "%s: tensor 'token_embd.weight' is missing; a vocabulary alone can only be used "
+				       "by `kvik tokenize`",
+				       s->path);
+	}
+	return hparams_check(h, s->path, err);
+}
+
+size_t source_count(const struct source *s)
+{
+	return s->n_tensors;
+}
+
+const struct source_tensor *source_at(const struct source *s, size_t i)
+{
+	return &s->tensors[i];
+}
+
+const char *source_name(const struct source *s)
+{
+	return s->path;
+}
+
+const struct gguf *source_gguf(const struct source *s)
+{
+	return s->n_parts > 0 ? s->parts[0] : NULL;
+}
+
+const char *source_dir(const struct source *s)
+{
+	return s->dir;
+}
+
+size_t source_ends(const struct source *s, const uint32_t **ids)
+{
+	*ids = s->ends;
+	return s->n_ends;
+}
+
+void source_drop(const struct source *s, const struct source_tensor *t)
+{
+	for (size_t i = 0; i < s->n_maps; i++) {
+		const struct file_map *m = &s->maps[i];
+		if (t->data >= m->data && t->data < m->data + m->size)
+			file_map_drop(m, t->data, (size_t)t->bytes);
+	}
+}

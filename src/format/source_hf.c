@@ -1,0 +1,194 @@
+/* source_hf.c: a Hugging Face folder: config.json, model.safetensors or the parts that model.safetensors.index.json
+ * names, generation_config.json. */
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "format/hf_config.h"
+#include "format/hf_names.h"
+#include "format/safetensors.h"
+#include "format/source_impl.h"
+
+static char *join(const char *dir, const char *file)
+{
+	size_t n = strlen(dir), m = strlen(file);
+	char *path = mem_alloc(n + m + 2);
+	if (path) {
+		memcpy(path, dir, n);
+		path[n] = '/';
+		memcpy(path + n + 1, file, m + 1);
+	}
+	return path;
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+/* ---- Tensors ----------------------------------------------------------------------------------------------------- */
+
+struct file {
+	struct source *s;
+	const char *path;
+};
+
+static int add_tensor(void *user, const struct safetensor *t, struct kvik_err *err)
+{
+	const struct file *f = user;
+	int rc = source_grow(f->s, 1, err);
+	if (rc)
+		return rc;
+	struct source_tensor *to = &f->s->tensors[f->s->n_tensors];
+	if (strlen(t->name) >= SOURCE_NAME_MAX)
+		return err_set(err, KVIK_ERR_FORMAT, "%s: tensor name '%.60s...' is longer than %d bytes", f->path,
+			       t->name, SOURCE_NAME_MAX - 1);
+	*to = (struct source_tensor){.type = t->type,
+				     .n_dims = t->n_dims ? t->n_dims : 1,
+				     .data = t->data,
+				     .bytes = t->bytes,
+				     .dims = {1, 1, 1, 1}};
+	hf_name_map(t->name, to->name, sizeof to->name);
+	for (uint32_t i = 0; i < t->n_dims; i++)
+		to->dims[i] = t->dims[t->n_dims - 1 - i];
+	f->s->n_tensors++;
+	return 0;
+}
+
+static int add_file(struct source *s, const char *name, struct kvik_err *err)
+{
+	struct file_map m;
+	struct file f = {s, join(s->dir, name)};
+	if (!f.path)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
+	int rc = source_map(s, f.path, &m, err);
+	if (!rc)
+		rc = safetensors_read(m.data, m.size, f.path, hf_name_of_no_use, add_tensor, &f, err);
+	mem_free((void *)(uintptr_t)f.path);
+	return rc;
+}
+
+/* Files that weight_map names, each once, in the order of their names. */
+static int add_indexed(struct source *s, const json_t *map, const char *path, struct kvik_err *err)
+{
+	const char *tensor;
+	json_t *v, *seen = json_object();
+	int rc = seen ? 0 : err_set(err, KVIK_ERR_NOMEM, "%s: no memory", path);
+	json_object_foreach((json_t *)(uintptr_t)map, tensor, v)
+	{
+		const char *name = json_string_value(v);
+		if (rc)
+			break;
+		if (!name || strchr(name, '/') || name[0] == '.') {
+			rc = err_set(err, KVIK_ERR_FORMAT, "%s: tensor '%.200s' is not mapped to a file of this folder",
+				     path, tensor);
+		} else if (!json_object_get(seen, name)) {
+			if (json_object_size(seen) >= SOURCE_PARTS_MAX)
+				rc = err_set(err, KVIK_ERR_LIMIT, "%s: names more than %d files", path,
+					     SOURCE_PARTS_MAX);
+			else if (json_object_set_new(seen, name, json_true()) != 0)
+				rc = err_set(err, KVIK_ERR_NOMEM, "%s: no memory", path);
+			else
+				rc = add_file(s, name, err);
+		}
+	}
+	json_decref(seen);
+	return rc;
+}
+
+static int add_index(struct source *s, const char *path, struct kvik_err *err)
+{
+	struct file_map m;
+	json_error_t where;
+	int rc = file_map(&m, path, err);
+	if (rc)
+		return rc;
+	json_t *root = json_loadb((const char *)m.data, m.size, JSON_REJECT_DUPLICATES, &where);
+	const json_t *map = json_object_get(root, "weight_map");
+	rc = json_is_object(map) ? add_indexed(s, map, path, err)
+				 : err_set(err, KVIK_ERR_FORMAT, "%s: has no weight_map; download it again", path);
+	json_decref(root);
+	file_unmap(&m);
+	return rc;
+}
+
+static int add_tensors(struct source *s, struct kvik_err *err)
+{
+	char *index = join(s->dir, "model.safetensors.index.json"), *one = join(s->dir, "model.safetensors");
+	int rc;
+	if (!index || !one)
+		rc = err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
+	else if (exists(one))
+		rc = add_file(s, "model.safetensors", err);
+	else if (exists(index))
+		rc = add_index(s, index, err);
+	else
+		rc = err_set(err, KVIK_ERR_IO,
+			     "%s: has neither model.safetensors nor model.safetensors.index.json; kvik reads no "
+			     "PyTorch .bin files: convert them to safetensors",
+			     s->path);
+	mem_free(index);
+	mem_free(one);
+	return rc;
+}
+
+/* ---- Configuration ----------------------------------------------------------------------------------------------- */
+
+static bool has_output(const struct source *s)
+{
+	for (size_t i = 0; i < s->n_tensors; i++)
+		if (strcmp(s->tensors[i].name, "output.weight") == 0)
+			return true;
+	return false;
+}
+
+static void add_ends(struct source *s, const struct file_map *m)
+{
+	uint32_t ids[SOURCE_EOS_MAX];
+	size_t n = hf_config_ends((const char *)m->data, m->size, ids, SOURCE_EOS_MAX);
+	for (size_t i = 0; i < n; i++)
+		source_add_end(s, ids[i]);
+}
+
+static int read_config(struct source *s, struct kvik_err *err)
+{
+	struct file_map m;
+	char *path = join(s->dir, "config.json");
+	if (!path)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
+	int rc = file_map(&m, path, err);
+	if (!rc) {
+		rc = hf_config((const char *)m.data, m.size, path, has_output(s), &s->h, err);
+		add_ends(s, &m);
+		file_unmap(&m);
+	}
+	mem_free(path);
+	return rc;
+}
+
+static int read_generation_config(struct source *s, struct kvik_err *err)
+{
+	struct file_map m;
+	char *path = join(s->dir, "generation_config.json");
+	if (!path)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
+	if (exists(path) && file_map(&m, path, NULL) == 0) {
+		add_ends(s, &m);
+		file_unmap(&m);
+	}
+	mem_free(path);
+	return 0;
+}
+
+int source_open_hf(struct source *s, struct kvik_err *err)
+{
+	s->dir = mem_strndup(s->path, strlen(s->path));
+	if (!s->dir)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
+	int rc = add_tensors(s, err);
+	if (!rc)
+		rc = read_config(s, err);
+	return rc ? rc : read_generation_config(s, err);
+}
