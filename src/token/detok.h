@@ -20,24 +20,17 @@ typedef void detok_emit_fn(void *user, const char *text, size_t bytes);
 struct detok {
 	const struct vocab *v;
 	unsigned flags;
-	bool started;       /* a token was fed */
-	bool after_text;    /* some text came out of an earlier token */
+	bool started;       /* some text came out, or a leading blank was dropped */
 	uint8_t utf8[4];    /* the beginning of a character */
 	uint8_t utf8_bytes; /* 0..3 */
-	size_t skip;        /* characters still to strip from the beginning */
-	char *work;         /* [work_cap], text of the token at hand */
-	size_t work_bytes, work_cap;
-	char *held; /* [held_cap], what the end of the text may still strip */
-	size_t held_bytes, held_cap;
 };
 
-/* Never fails. The caller ends with detok_release. */
+/* Allocates nothing; there is nothing to release. */
 void detok_init(struct detok *d, const struct vocab *v, unsigned flags);
-void detok_release(struct detok *d);
 
-/* Errors: ARG (an id outside the vocabulary), NOMEM; nothing is emitted then and d stays usable. */
+/* ARG: an id outside the vocabulary; nothing is emitted then and d stays usable. */
 int detok_feed(struct detok *d, uint32_t id, detok_emit_fn *emit, void *user, struct kvik_err *err) MUST_CHECK;
-/* Emits what waits (incomplete characters as U+FFFD) and makes d ready for a new text. */
-int detok_flush(struct detok *d, detok_emit_fn *emit, void *user, struct kvik_err *err) MUST_CHECK;
+/* Emits what waits (an incomplete character as U+FFFD) and makes d ready for a new text. */
+void detok_flush(struct detok *d, detok_emit_fn *emit, void *user);
 
 #endif

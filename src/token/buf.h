@@ -1,0 +1,77 @@
+/* buf.h: growing arrays of bytes and of ids. A failed append leaves the array as it was and returns false. Zeroed =
+ * empty; the owner frees with buf_release / ids_release. */
+#ifndef KVIK_TOKEN_BUF_H
+#define KVIK_TOKEN_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct buf {
+	char *data;
+	size_t n, cap;
+};
+
+static inline bool buf_reserve(struct buf *b, size_t more)
+{
+	if (more <= b->cap - b->n)
+		return true;
+	size_t cap = b->cap ? b->cap : 64;
+	while (cap - b->n < more) {
+		if (cap > SIZE_MAX / 2)
+			return false;
+		cap *= 2;
+	}
+	char *data = mem_realloc(b->data, cap, 1);
+	if (!data)
+		return false;
+	b->data = data;
+	b->cap = cap;
+	return true;
+}
+
+static inline bool buf_add(struct buf *b, const void *bytes, size_t n)
+{
+	if (!buf_reserve(b, n))
+		return false;
+	if (n > 0)
+		memcpy(b->data + b->n, bytes, n);
+	b->n += n;
+	return true;
+}
+
+static inline void buf_release(struct buf *b)
+{
+	mem_free(b->data);
+	*b = (struct buf){0};
+}
+
+struct ids {
+	uint32_t *data;
+	size_t n, cap;
+};
+
+static inline bool ids_add(struct ids *a, uint32_t id)
+{
+	if (a->n == a->cap) {
+		size_t cap = a->cap ? 2 * a->cap : 64;
+		uint32_t *data = mem_realloc(a->data, cap, sizeof *data);
+		if (!data)
+			return false;
+		a->data = data;
+		a->cap = cap;
+	}
+	a->data[a->n++] = id;
+	return true;
+}
+
+static inline void ids_release(struct ids *a)
+{
+	mem_free(a->data);
+	*a = (struct ids){0};
+}
+
+#endif

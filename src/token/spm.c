@@ -1,0 +1,78 @@
+/* spm.c: SentencePiece-style BPE: characters are joined in the order of the scores of what they become; what is no
+ * token falls back to its bytes, or to unk in a vocabulary without byte tokens. Source: SentencePiece (arXiv
+ * 1808.06226), its bpe model. Any thread. */
+#include "token/utf8.h"
+#include "token/vocab_impl.h"
+
+static const char lower_eighth_block[] = "\xE2\x96\x81"; /* U+2581 */
+
+struct text {
+	const struct vocab *v;
+	const char *data;
+};
+
+static bool pair_of(const void *ctx, const struct symbol *a, const struct symbol *b, double *priority, int64_t *id)
+{
+	const struct text *t = ctx;
+	*id = vocab_find(t->v, t->data + a->start, a->bytes + b->bytes);
+	if (*id < 0)
+		return false;
+	*priority = -(double)t->v->tokens[*id].score;
+	return true;
+}
+
+/* Blanks become U+2581, with one in front where the vocabulary wants it. */
+static bool escape(const struct vocab *v, const char *text, size_t bytes, bool first, struct buf *out)
+{
+	bool ok = true;
+	if (v->add_space_prefix && first)
+		ok = v->escape_whitespaces ? buf_add(out, lower_eighth_block, 3) : buf_add(out, " ", 1);
+	for (size_t i = 0; i < bytes && ok; i++)
+		ok = v->escape_whitespaces && text[i] == ' ' ? buf_add(out, lower_eighth_block, 3)
+							     : buf_add(out, text + i, 1);
+	return ok;
+}
+
+static int add_symbol(const struct text *t, const struct symbol *s, struct sink *out)
+{
+	int rc = 0;
+	if (s->id >= 0)
+		return sink_add(out, (uint32_t)s->id);
+	bool all = true;
+	for (size_t i = 0; i < s->bytes; i++)
+		all &= t->v->byte_ids[(uint8_t)t->data[s->start + i]] >= 0;
+	if (!all)
+		return t->v->unk >= 0 ? sink_add(out, (uint32_t)t->v->unk) : 0;
+	for (size_t i = 0; i < s->bytes && !rc; i++)
+		rc = sink_add(out, (uint32_t)t->v->byte_ids[(uint8_t)t->data[s->start + i]]);
+	return rc;
+}
+
+static bool add_characters(const struct text *t, size_t bytes, struct merger *m)
+{
+	bool ok = true;
+	for (size_t i = 0, n; i < bytes && ok; i += n) {
+		n = utf8_length((const uint8_t *)t->data + i, bytes - i);
+		if (n == 0)
+			n = 1;
+		ok = merger_add(m, i, n, vocab_find(t->v, t->data + i, n));
+	}
+	return ok;
+}
+
+int spm_encode(const struct vocab *v, const char *text, size_t bytes, bool first, struct sink *out)
+{
+	struct buf escaped = {0};
+	struct merger m = {0};
+	int rc = 0;
+	bool ok = escape(v, text, bytes, first, &escaped);
+	struct text t = {v, escaped.data};
+	ok = ok && add_characters(&t, escaped.n, &m) && merger_run(&m, pair_of, &t);
+	if (!ok)
+		rc = err_set(out->err, KVIK_ERR_NOMEM, "no memory to tokenize %zu bytes", bytes);
+	for (size_t i = 0; i < m.n && !rc; i++)
+		rc = add_symbol(&t, &m.symbols[i], out);
+	merger_release(&m);
+	buf_release(&escaped);
+	return rc;
+}
