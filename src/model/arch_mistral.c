@@ -1,0 +1,26 @@
+/* arch_mistral.c: Mistral 7B (arXiv 2310.06825): Llama's layer without biases; the sliding window is a hyperparameter
+ * of each layer and lives in the plan of the cache. */
+#include "model/arch.h"
+#include "model/blocks.h"
+
+static int bind(struct binder *b, struct weights *w, const struct hparams *h)
+{
+	int rc = bind_ends(b, w, h);
+	for (uint32_t i = 0; i < h->n_layers && !rc; i++) {
+		rc = bind_attention(b, &w->layers[i], (int)i, h);
+		if (!rc)
+			rc = bind_ffn(b, &w->layers[i], (int)i, h);
+	}
+	return rc;
+}
+
+static void layer(struct step *s, const struct layer *l)
+{
+	block_qkv(s, l);
+	block_rope(s);
+	block_attention(s);
+	block_attention_out(s, l);
+	block_ffn(s, l);
+}
+
+const struct arch_ops arch_mistral = {bind, layer};

@@ -1,0 +1,17 @@
+/* blocks.h: the parts that layers are made of. Each reads and writes the buffers of the step's work, named in step.h;
+ * all tokens of the batch at once, divided among the pool's threads by outputs. */
+#ifndef KVIK_MODEL_BLOCKS_H
+#define KVIK_MODEL_BLOCKS_H
+
+#include "model/step.h"
+
+void block_embed(struct step *s);                                /* ids -> x */
+void block_qkv(struct step *s, const struct layer *l);           /* x -> norm -> q, k, v */
+void block_head_norms(struct step *s, const struct layer *l);    /* q, k: RMS norm over each head */
+void block_rope(struct step *s);                                 /* q, k rotated; k, v written into the pages */
+void block_attention(struct step *s);                            /* q, pages -> attn */
+void block_attention_out(struct step *s, const struct layer *l); /* x += o attn */
+void block_ffn(struct step *s, const struct layer *l);           /* x += down (silu(gate) * up) */
+void block_logits(struct step *s);                               /* x of the wanted tokens -> logits */
+
+#endif

@@ -1,0 +1,33 @@
+/* kvplan.h: how the layers of a model share the cache: layers with the same window form a group, with one page size and
+ * one block table per sequence. Read-only once made; any thread. */
+#ifndef KVIK_MODEL_KVPLAN_H
+#define KVIK_MODEL_KVPLAN_H
+
+#include "format/hparams.h"
+#include "kernels/kv_layout.h"
+#include "kv/kv.h"
+
+struct kvplan {
+	uint32_t n_groups;
+	struct kv_group_desc desc[KV_GROUPS_MAX]; /* what kv_new takes */
+	struct kv_layout layout[KV_GROUPS_MAX];
+	uint8_t group[HPARAMS_LAYERS_MAX];  /* of a layer */
+	uint16_t index[HPARAMS_LAYERS_MAX]; /* of a layer within its group */
+};
+
+struct kvplan_params {
+	enum kv_dtype k, v;
+	uint32_t window; /* 0: as the model says; else the smaller of the two */
+	uint32_t sinks;  /* with a window: the first so many tokens stay visible */
+};
+
+/* LIMIT: more different windows than KV_GROUPS_MAX. */
+int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_params *params,
+		struct kvik_err *err) MUST_CHECK;
+
+/* Bytes that one token costs in all layers (while inside every window). */
+uint64_t kvplan_token_bytes(const struct kvplan *p);
+/* Bytes of pages of a sequence of `tokens` tokens, in which up to chunk tokens are computed in one step. */
+uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chunk);
+
+#endif

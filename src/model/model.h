@@ -1,0 +1,56 @@
+/* model.h: a loaded model and one forward pass over a mixed batch: T tokens of S sequences, some in prefill, some
+ * decoding; linear layers see one matrix [T, dim], attention runs per sequence over its block tables.
+ *
+ * A model is read-only once loaded, but for its pool: one forward pass at a time. */
+#ifndef KVIK_MODEL_MODEL_H
+#define KVIK_MODEL_MODEL_H
+
+#include "model/kvplan.h"
+#include "model/weights.h"
+
+struct model;
+
+struct model_params {
+	const struct kernels *kernels;
+	struct pool *pool; /* borrowed for as long as the model lives */
+	bool int8;
+	int quantize; /* enum wtype, or -1 */
+	kvik_progress_fn *progress;
+	void *progress_user;
+};
+
+/* The source must outlive the model. Errors: FORMAT, UNSUPPORTED, NOMEM. */
+int model_load(struct model **out, const struct source *s, const struct model_params *p,
+	       struct kvik_err *err) MUST_CHECK;
+void model_free(struct model *m);
+const struct hparams *model_hparams(const struct model *m);
+uint64_t model_weight_bytes(const struct model *m); /* in memory, packed */
+uint64_t model_parameters(const struct model *m);
+
+/* One sequence's share of a batch: n_tokens consecutive tokens from `position` on. Its pages hold what lies before and
+ * have room for these tokens. */
+struct model_seq {
+	uint8_t *const *pages[KV_GROUPS_MAX]; /* block table per group */
+	uint32_t position, n_tokens;
+};
+
+struct model_batch {
+	const struct kvplan *plan;
+	const uint32_t *ids;          /* [n_tokens], sequence after sequence; each below n_vocab */
+	const struct model_seq *seqs; /* [n_seqs] */
+	uint32_t n_tokens, n_seqs;
+	const uint32_t *logit_tokens; /* [n_logits]: tokens of the batch whose logits are wanted */
+	uint32_t n_logits;
+	float *logits; /* [n_logits][n_vocab] */
+};
+
+/* Buffers of a forward pass of at most tokens_max tokens and logits_max rows of logits. */
+struct model_work;
+int model_work_new(struct model_work **out, const struct model *m, uint32_t tokens_max, uint32_t logits_max,
+		   struct kvik_err *err) MUST_CHECK;
+void model_work_free(struct model_work *w);
+
+/* Writes keys and values into the pages and logits to the batch. Cannot fail and allocates nothing. */
+void model_forward(struct model *m, struct model_work *w, const struct model_batch *b);
+
+#endif

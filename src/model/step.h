@@ -1,0 +1,57 @@
+/* step.h: the state of one forward pass, as the blocks (blocks.h) and architectures (arch.h) see it. */
+#ifndef KVIK_MODEL_STEP_H
+#define KVIK_MODEL_STEP_H
+
+#include "model/arch.h"
+#include "model/model.h"
+#include "model/rope.h"
+
+struct model {
+	struct hparams h;
+	const struct kernels *kernels;
+	struct pool *pool;
+	const struct arch_ops *ops;
+	struct weights w;
+	struct rope rope;
+	bool int8; /* some matrix takes int8 activations */
+};
+
+/* Consecutive tokens of one sequence that lie in one page. */
+struct page_run {
+	uint32_t seq, token, n; /* token: of the batch */
+};
+
+/* Queries of one kv head that one call of attention takes. */
+struct attn_item {
+	uint32_t seq, kv_head, token, queries; /* token: of the batch */
+};
+
+/* Sizes are of tokens_max tokens. */
+struct model_work {
+	struct region region;
+	uint32_t tokens_max, logits_max;
+	float *x;                 /* [T][dim]: the residual stream */
+	float *norm;              /* [T][dim] */
+	float *q, *k, *v;         /* [T][heads * head_dim] */
+	float *attn;              /* [T][n_heads * head_dim] */
+	float *delta;             /* [T][dim]: what a block adds */
+	float *gate, *up;         /* [T][ffn_dim] */
+	float *cos_row, *sin_row; /* [T][rope_dim / 2] */
+	int8_t *act_q;            /* [T][widest] */
+	float *act_scale;         /* [T][widest / 32] */
+	int32_t *act_sum16;       /* [T][widest / 16] */
+	struct page_run *runs;    /* [T] */
+	struct attn_item *items;  /* [T * n_kv_heads] */
+	uint8_t *scratch;         /* [threads] of scratch_bytes */
+	size_t scratch_bytes;
+};
+
+struct step {
+	const struct model *m;
+	struct model_work *w;
+	const struct model_batch *b;
+	uint32_t n_runs, n_items;
+	uint32_t layer;
+};
+
+#endif

@@ -1,0 +1,311 @@
+/* weights.c: binding, the region, and packing in parallel.
+ *
+ * A binding names the place a parameter goes to (a struct mat or a pointer), the tensor it comes from, and its offset
+ * in the region, known only when all bindings are; pointers are set then. Invariant: a tensor of the source is bound or
+ * known to be of no use; one that nobody asked for is an error, since the logits would be wrong without it. */
+#include "model/weights.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { ALIGN = 64, PROGRESS_STEPS = 64 };
+
+struct binding {
+	struct mat *mat; /* one of mat, vec is set */
+	const float **vec;
+	const struct source_tensor *t;
+	enum wtype type; /* that is packed: the tensor's, or what it is quantised to */
+	bool qk_rows;
+	size_t offset; /* in the region */
+};
+
+struct binder {
+	const struct source *source;
+	const struct hparams *h;
+	const struct weights_params *params;
+	struct kvik_err *err;
+	struct binding *list;
+	size_t n, cap;
+	size_t bytes; /* of the region so far */
+	bool *used;   /* [source_count] */
+};
+
+/* ---- Binding ----------------------------------------------------------------------------------------------------- */
+
+static const struct source_tensor *take(struct binder *b, int layer, const char *name, char full[SOURCE_NAME_MAX])
+{
+	if (layer < 0)
+		snprintf(full, SOURCE_NAME_MAX, "%s", name);
+	else
+		snprintf(full, SOURCE_NAME_MAX, "blk.%d.%s", layer, name);
+	const struct source_tensor *t = source_find(b->source, full);
+	if (t)
+		b->used[t - source_at(b->source, 0)] = true;
+	return t;
+}
+
+static int absent(const struct binder *b, const char *name)
+{
+	return err_set(b->err, KVIK_ERR_FORMAT,
+		       "%s: tensor '%s' is missing; the file is incomplete or mislabelled as %s",
+		       source_name(b->source), name, arch_name(b->h->arch));
+}
+
+/* dims beyond the given ones must be 1. */
+static int check_shape(const struct binder *b, const struct source_tensor *t, uint64_t cols, uint64_t rows)
+{
+	if (t->dims[0] == cols && t->dims[1] == rows && t->dims[2] == 1 && t->dims[3] == 1)
+		return 0;
+	return err_set(b->err, KVIK_ERR_FORMAT,
+		       "%s: tensor '%s' has %llu rows of %llu, but the hyperparameters say %llu of %llu",
+		       source_name(b->source), t->name, (unsigned long long)t->dims[1], (unsigned long long)t->dims[0],
+		       (unsigned long long)rows, (unsigned long long)cols);
+}
+
+static int append(struct binder *b, const struct binding *x, size_t bytes)
+{
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? 2 * b->cap : 64;
+		struct binding *list = mem_realloc(b->list, cap, sizeof *list);
+		if (!list)
+			return err_set(b->err, KVIK_ERR_NOMEM, "no memory for the list of tensors");
+		b->list = list;
+		b->cap = cap;
+	}
+	b->list[b->n] = *x;
+	b->list[b->n++].offset = b->bytes;
+	if (__builtin_add_overflow(b->bytes, (bytes + ALIGN - 1) / ALIGN * ALIGN, &b->bytes))
+		return err_set(b->err, KVIK_ERR_LIMIT, "%s: larger than any memory", source_name(b->source));
+	return 0;
+}
+
+static bool is_float(enum wtype t)
+{
+	return t == WTYPE_F32 || t == WTYPE_F16 || t == WTYPE_BF16;
+}
+
+static int bind_tensor(struct binder *b, struct mat *m, const struct source_tensor *t, uint32_t rows, uint32_t cols,
+		       unsigned flags)
+{
+	int rc = check_shape(b, t, cols, rows);
+	if (rc)
+		return rc;
+	struct binding x = {.mat = m, .t = t, .type = t->type, .qk_rows = flags & BIND_QK_ROWS};
+	if (b->params->quantize >= 0 && is_float(t->type) && cols % 32 == 0)
+		x.type = (enum wtype)b->params->quantize;
+	*m = (struct mat){.rows = rows, .cols = cols};
+	rc = mat_form_of(&m->form, x.type, cols, b->params->int8, b->err);
+	if (rc) {
+		err_prefix(b->err, "%s: tensor '%s'", source_name(b->source), t->name);
+		return rc;
+	}
+	m->tile_bytes = mat_tile_bytes(m->form, cols);
+	uint64_t tiles = (rows + (uint64_t)MAT_TILE_ROWS - 1) / MAT_TILE_ROWS;
+	return append(b, &x, tiles * m->tile_bytes);
+}
+
+int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint32_t rows, uint32_t cols, unsigned flags)
+{
+	char full[SOURCE_NAME_MAX];
+	const struct source_tensor *t = take(b, layer, name, full);
+	if (!t)
+		return flags & BIND_OPTIONAL ? 0 : absent(b, full);
+	return bind_tensor(b, m, t, rows, cols, flags);
+}
+
+int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags)
+{
+	char full[SOURCE_NAME_MAX];
+	const struct source_tensor *t = take(b, layer, name, full);
+	if (!t)
+		return flags & BIND_OPTIONAL ? 0 : absent(b, full);
+	int rc = check_shape(b, t, n, 1);
+	if (rc)
+		return rc;
+	struct binding x = {.vec = v, .t = t, .type = t->type, .qk_rows = flags & BIND_QK_ROWS};
+	return append(b, &x, (size_t)n * sizeof **v);
+}
+
+int bind_tied(struct binder *b, struct mat *m, uint32_t rows, uint32_t cols)
+{
+	return bind_mat(b, m, -1, "token_embd.weight", rows, cols, 0);
+}
+
+int bind_embedding(struct binder *b, const struct source_tensor **t, uint32_t rows, uint32_t cols)
+{
+	char full[SOURCE_NAME_MAX];
+	*t = take(b, -1, "token_embd.weight", full);
+	return *t ? check_shape(b, *t, cols, rows) : absent(b, full);
+}
+
+/* Tensors that carry nothing a forward pass needs beyond what is bound. */
+static bool of_no_use(const struct hparams *h, const char *name)
+{
+	return strcmp(name, "rope_freqs.weight") == 0 || (h->tied && strcmp(name, "output.weight") == 0);
+}
+
+static int check_all_used(const struct binder *b)
+{
+	for (size_t i = 0; i < source_count(b->source); i++) {
+		const char *name = source_at(b->source, i)->name;
+		if (!b->used[i] && !of_no_use(b->h, name))
+			return err_set(
+				b->err, KVIK_ERR_UNSUPPORTED,
+				"%s: tensor '%s' has no place in a %s model as kvik knows it; the logits would be "
+				"wrong without it",
+				source_name(b->source), name, arch_name(b->h->arch));
+	}
+	return 0;
+}
+
+/* ---- Packing ----------------------------------------------------------------------------------------------------- */
+
+struct packing {
+	const struct binder *b;
+	const struct binding *x;
+	uint8_t *room;     /* per thread: 16 rows as they are packed, then one row in f32 */
+	size_t room_bytes; /* of one thread */
+	int rope_dim, head_dim;
+};
+
+static size_t row_bytes(enum wtype t, uint64_t cols)
+{
+	return (size_t)(cols / wtype_block_elems(t) * wtype_block_bytes(t));
+}
+
+/* The row of the source that becomes row r: GGUF's llama stores the two halves of each rotated pair alternately. */
+static uint32_t source_row(const struct hparams *h, bool qk_rows, uint32_t r)
+{
+	uint32_t in_head = r % h->head_dim, half = h->rope_dim / 2;
+	if (!qk_rows || !h->qk_permuted || in_head >= h->rope_dim)
+		return r;
+	return r - in_head + in_head % half * 2 + in_head / half;
+}
+
+/* Row r as it is packed: in place, or quantised into room. */
+static const uint8_t *stored_row(const struct packing *p, uint32_t r, uint8_t *room, float *f32)
+{
+	const struct source_tensor *t = p->x->t;
+	const uint8_t *row = t->data + source_row(p->b->h, p->x->qk_rows, r) * row_bytes(t->type, t->dims[0]);
+	if (p->x->type == t->type)
+		return row;
+	dequant_row(t->type, row, t->dims[0], f32);
+	quant_row(p->x->type, f32, t->dims[0], room);
+	return room;
+}
+
+static void pack_item(void *ctx, uint32_t tile, uint32_t thread)
+{
+	const struct packing *p = ctx;
+	const struct mat *m = p->x->mat;
+	const uint8_t *rows[MAT_TILE_ROWS];
+	uint8_t *room = p->room + thread * p->room_bytes;
+	size_t bytes = row_bytes(p->x->type, m->cols);
+	float *f32 = (float *)(void *)room;
+	for (uint32_t i = 0; i < MAT_TILE_ROWS; i++) {
+		uint32_t r = tile * MAT_TILE_ROWS + i;
+		rows[i] = r < m->rows ? stored_row(p, r, room + m->cols * sizeof *f32 + i * bytes, f32) : NULL;
+	}
+	mat_pack_tile(m, tile, p->x->type, rows);
+}
+
+static int pack_mat(const struct binder *b, const struct binding *x)
+{
+	struct packing p = {.b = b, .x = x};
+	uint32_t tiles = (x->mat->rows + MAT_TILE_ROWS - 1) / MAT_TILE_ROWS;
+	if (x->type != x->t->type) {
+		p.room_bytes = x->mat->cols * sizeof(float) + MAT_TILE_ROWS * row_bytes(x->type, x->mat->cols);
+		p.room_bytes = (p.room_bytes + ALIGN - 1) / ALIGN * ALIGN;
+	}
+	p.room = mem_aligned(ALIGN, pool_threads(b->params->pool) * p.room_bytes);
+	if (!p.room)
+		return err_set(b->err, KVIK_ERR_NOMEM, "no memory to quantise '%s'", x->t->name);
+	pool_run(b->params->pool, tiles, pack_item, &p);
+	mem_free(p.room);
+	return 0;
+}
+
+static void expand_vec(const struct binder *b, const struct binding *x, float *to)
+{
+	const struct source_tensor *t = x->t;
+	size_t bytes = wtype_block_bytes(t->type);
+	if (!is_float(t->type) || !x->qk_rows) {
+		dequant_row(t->type, t->data, t->dims[0], to);
+		return;
+	}
+	for (uint32_t i = 0; i < t->dims[0]; i++)
+		dequant_row(t->type, t->data + source_row(b->h, true, i) * bytes, 1, to + i);
+}
+
+static int pack_all(const struct binder *b, struct region *region)
+{
+	uint64_t done = 0, total = weights_stored_bytes(b->source);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct binding *x = &b->list[i];
+		uint8_t *to = region->data + x->offset;
+		int rc = 0;
+		if (x->mat) {
+			x->mat->tiles = to;
+			rc = pack_mat(b, x);
+		} else {
+			expand_vec(b, x, (float *)(void *)to);
+			*x->vec = (const float *)(void *)to;
+		}
+		if (rc)
+			return rc;
+		if (strcmp(x->t->name, "token_embd.weight") != 0)
+			source_drop(b->source, x->t);
+		done += x->t->bytes;
+		if (b->params->progress)
+			b->params->progress(b->params->progress_user, done < total ? done : total, total);
+	}
+	return 0;
+}
+
+uint64_t weights_stored_bytes(const struct source *s)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < source_count(s); i++)
+		bytes += source_at(s, i)->bytes;
+	return bytes;
+}
+
+static uint64_t count_parameters(const struct source *s)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < source_count(s); i++) {
+		const struct source_tensor *t = source_at(s, i);
+		n += t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
+	}
+	return n;
+}
+
+int weights_load(struct weights *w, const struct source *s, const struct hparams *h, bind_fn *bind,
+		 const struct weights_params *p, struct kvik_err *err)
+{
+	struct binder b = {.source = s, .h = h, .params = p, .err = err};
+	*w = (struct weights){.parameters = count_parameters(s)};
+	w->layers = mem_zalloc(h->n_layers, sizeof *w->layers);
+	b.used = mem_zalloc(source_count(s), sizeof *b.used);
+	int rc = w->layers && b.used ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for %u layers", h->n_layers);
+	if (!rc)
+		rc = bind(&b, w, h);
+	if (!rc)
+		rc = check_all_used(&b);
+	if (!rc)
+		rc = region_new(&w->region, b.bytes, "weights", err);
+	if (!rc)
+		rc = pack_all(&b, &w->region);
+	mem_free(b.list);
+	mem_free(b.used);
+	return rc;
+}
+
+void weights_release(struct weights *w)
+{
+	region_free(&w->region);
+	mem_free(w->layers);
+	*w = (struct weights){0};
+}

@@ -1,0 +1,70 @@
+/* weights.h: the parameters of a model in the form the kernels take, and how they get there from a source.
+ *
+ * Two passes: the architecture binds every tensor by name (shape and type are checked, sizes added up); then one region
+ * is allocated and all tiles are packed by the kernel pool. Read-only once loaded; any thread. */
+#ifndef KVIK_MODEL_WEIGHTS_H
+#define KVIK_MODEL_WEIGHTS_H
+
+#include "base/pool.h"
+#include "base/region.h"
+#include "format/source.h"
+#include "kernels/kernels.h"
+
+/* Parameters of a transformer layer; a pointer or matrix the architecture lacks is NULL or has 0 rows. */
+struct layer {
+	const float *attn_norm, *ffn_norm; /* [dim] */
+	const float *q_norm, *k_norm;      /* [head_dim] */
+	struct mat q, k, v, o;             /* rows x cols: [n_heads * head_dim][dim] ... [dim][n_heads * head_dim] */
+	const float *q_bias, *k_bias, *v_bias; /* [rows of the matrix] */
+	const float *o_bias;
+	struct mat gate, up, down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
+	const float *gate_bias, *up_bias, *down_bias;
+};
+
+struct weights {
+	struct layer *layers;                  /* [n_layers] */
+	const struct source_tensor *embedding; /* rows are expanded when they are used; borrowed from the source */
+	const float *output_norm;              /* [dim] */
+	struct mat output;                     /* [n_vocab][dim] */
+	const float *rope_divisor;             /* [rope_dim / 2] or NULL */
+	struct region region;                  /* all of the above but the embedding */
+	uint64_t parameters;
+};
+
+struct weights_params {
+	struct pool *pool;
+	bool int8;    /* integer types meet int8 activations; else they are expanded to f32 */
+	int quantize; /* enum wtype that float matrices become at load, or -1 */
+	kvik_progress_fn *progress;
+	void *progress_user;
+};
+
+/* Binding: architectures call these, in any order, once per parameter. */
+struct binder;
+
+enum bind_flags {
+	BIND_OPTIONAL = 1, /* may be absent: then nothing is written */
+	BIND_QK_ROWS = 2   /* rows of q or k: brought back to half-split order where the source permuted them */
+};
+
+/* layer < 0: name is the whole name ("output_norm.weight"), else "blk.LAYER.NAME". Errors: FORMAT (absent, or of
+ * another shape), UNSUPPORTED, NOMEM. */
+int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint32_t rows, uint32_t cols,
+	     unsigned flags) MUST_CHECK;
+int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
+/* The output matrix of a tied model. */
+int bind_tied(struct binder *b, struct mat *m, uint32_t rows, uint32_t cols) MUST_CHECK;
+int bind_embedding(struct binder *b, const struct source_tensor **t, uint32_t rows, uint32_t cols) MUST_CHECK;
+
+/* Binds all parameters of the architecture. */
+typedef int bind_fn(struct binder *b, struct weights *w, const struct hparams *h);
+
+/* Release with weights_release, also after an error. The source must outlive w. */
+int weights_load(struct weights *w, const struct source *s, const struct hparams *h, bind_fn *bind,
+		 const struct weights_params *p, struct kvik_err *err) MUST_CHECK;
+void weights_release(struct weights *w);
+
+/* Sum of the bytes of all tensors as stored. */
+uint64_t weights_stored_bytes(const struct source *s);
+
+#endif
