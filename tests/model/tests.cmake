@@ -1,1 +1,2 @@
 kvik_test(model/test_rope model)
+kvik_test(model/test_stories model)
