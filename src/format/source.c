@@ -109,6 +109,14 @@ int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, c
 	return rc ? rc : finish(out, s, source_add_gguf(s, data, bytes, name, err), err);
 }
 
+int source_open_synthetic(struct source **out, const char *spec, uint64_t seed, struct kvik_err *err)
+{
+	struct source *s;
+	*out = NULL;
+	int rc = source_new(&s, spec, err);
+	return rc ? rc : finish(out, s, source_make_synthetic(s, seed, err), err);
+}
+
 void source_free(struct source *s)
 {
 	if (!s)
@@ -117,6 +125,7 @@ void source_free(struct source *s)
 		gguf_free(s->parts[i]);
 	for (size_t i = 0; i < s->n_maps; i++)
 		file_unmap(&s->maps[i]);
+	region_free(&s->region);
 	mem_free(s->parts);
 	mem_free(s->maps);
 	mem_free(s->tensors);

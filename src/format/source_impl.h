@@ -3,6 +3,7 @@
 #define KVIK_FORMAT_SOURCE_IMPL_H
 
 #include "base/file.h"
+#include "base/region.h"
 #include "format/source.h"
 
 #define SOURCE_PARTS_MAX 1024 /* files of one model */
@@ -15,6 +16,7 @@ struct source {
 	size_t n_maps;
 	struct gguf **parts; /* [n_parts], owned; parts[0] has the metadata */
 	size_t n_parts;
+	struct region region;          /* the tensors of a synthetic model */
 	struct source_tensor *tensors; /* [n_tensors], in file order */
 	size_t n_tensors, cap_tensors;
 	const struct source_tensor **by_name; /* [n_tensors] */
@@ -32,5 +34,6 @@ int source_open_gguf(struct source *s, struct kvik_err *err) MUST_CHECK;
 int source_add_gguf(struct source *s, const uint8_t *data, size_t bytes, const char *name,
 		    struct kvik_err *err) MUST_CHECK;
 int source_open_hf(struct source *s, struct kvik_err *err) MUST_CHECK;
+int source_make_synthetic(struct source *s, uint64_t seed, struct kvik_err *err) MUST_CHECK;
 
 #endif

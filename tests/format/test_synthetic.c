@@ -1,0 +1,184 @@
+/* test_synthetic.c: random models: every type's values are finite, centred and of the promised size; every shape that
+ * is small enough loads as a model; the seed decides; errors name what there is. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "format/source.h"
+#include "format/synthetic.h"
+#include "model/model.h"
+
+static void every_type_is_centred_and_of_one_size(void **state)
+{
+	(void)state;
+	enum { N = 64 * 256 };
+	static uint8_t blocks[N * 4];
+	static float values[N];
+	for (int t = 0; t < WTYPE_COUNT; t++) {
+		double sum = 0, squares = 0;
+		synthetic_fill((enum wtype)t, blocks, N, 7);
+		dequant_row((enum wtype)t, blocks, N, values);
+		for (int i = 0; i < N; i++) {
+			sum += (double)values[i];
+			squares += (double)values[i] * (double)values[i];
+		}
+		double mean = sum / N, deviation = sqrt(squares / N - mean * mean);
+		if (!(fabs(mean) < 0.003 && deviation > 0.016 && deviation < 0.025))
+			fail_msg("%s: mean %g, deviation %g", wtype_name((enum wtype)t), mean, deviation);
+	}
+}
+
+static void floats_are_the_same_numbers_in_every_type(void **state)
+{
+	(void)state;
+	enum { N = 1001 };
+	static uint8_t f32[N * 4], f16[N * 2], bf16[N * 2];
+	static float a[N], b[N], c[N];
+	synthetic_fill(WTYPE_F32, f32, N, 3);
+	synthetic_fill(WTYPE_F16, f16, N, 3);
+	synthetic_fill(WTYPE_BF16, bf16, N, 3);
+	dequant_row(WTYPE_F32, f32, N, a);
+	dequant_row(WTYPE_F16, f16, N, b);
+	dequant_row(WTYPE_BF16, bf16, N, c);
+	assert_memory_equal(a, b, sizeof a);
+	for (int i = 0; i < N; i++)
+		assert_true(fabsf(a[i] - c[i]) <= fabsf(a[i]) / 128);
+}
+
+static struct source *open_spec(const char *spec, uint64_t seed)
+{
+	struct source *s;
+	struct kvik_err err;
+	if (source_open_synthetic(&s, spec, seed, &err) != 0)
+		fail_msg("%s", err.text);
+	return s;
+}
+
+static void the_seed_decides(void **state)
+{
+	(void)state;
+	struct source *a = open_spec("tiny:q4_k_m", 1), *b = open_spec("tiny:q4_k_m", 1),
+		      *c = open_spec("tiny:q4_k_m", 2);
+	for (size_t i = 0; i < source_count(a); i++) {
+		const struct source_tensor *x = source_at(a, i), *y = source_at(b, i), *z = source_at(c, i);
+		assert_string_equal(x->name, y->name);
+		assert_int_equal(x->bytes, y->bytes);
+		assert_memory_equal(x->data, y->data, x->bytes);
+		assert_memory_not_equal(x->data, z->data, x->bytes);
+	}
+	source_free(a);
+	source_free(b);
+	source_free(c);
+}
+
+static void q4_k_m_is_a_mix(void **state)
+{
+	(void)state;
+	struct source *s = open_spec("tiny:q4_k_m", 1);
+	assert_int_equal(source_find(s, "output.weight")->type, WTYPE_Q6_K);
+	assert_int_equal(source_find(s, "token_embd.weight")->type, WTYPE_Q4_K);
+	assert_int_equal(source_find(s, "blk.0.ffn_up.weight")->type, WTYPE_Q4_K);
+	assert_int_equal(source_find(s, "blk.0.attn_v.weight")->type, WTYPE_Q4_K);
+	assert_int_equal(source_find(s, "blk.2.ffn_down.weight")->type, WTYPE_Q6_K);
+	assert_int_equal(source_find(s, "blk.3.attn_v.weight")->type, WTYPE_Q6_K);
+	source_free(s);
+}
+
+static void load(const char *spec)
+{
+	struct source *s = open_spec(spec, 1);
+	struct pool *pool;
+	struct model *m;
+	struct kvik_err err;
+	struct model_params p = {.int8 = true, .quantize = -1};
+	assert_int_equal(kernels_select(&p.kernels, NULL, &err), 0);
+	assert_int_equal(pool_new(&pool, 1, &err), 0);
+	p.pool = pool;
+	if (model_load(&m, s, &p, &err) != 0)
+		fail_msg("%s: %s", spec, err.text);
+	model_free(m);
+	pool_free(pool);
+	source_free(s);
+}
+
+static void models_load(void **state)
+{
+	(void)state;
+	static const char *const shapes[] = {"tiny", "tiny-qwen2", "tiny-qwen3", "tiny-mistral", "tiny-mixed"};
+	char spec[64];
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		load(shapes[i]);
+		for (int t = 0; t < WTYPE_COUNT; t++) {
+			snprintf(spec, sizeof spec, "%s:%s", shapes[i], wtype_name((enum wtype)t));
+			load(spec);
+		}
+	}
+	load("tiny:q4_K_m");
+	load("tiny:Q5_K_M");
+}
+
+static void windows_alternate(void **state)
+{
+	(void)state;
+	struct source *s = open_spec("tiny-mixed:q8_0", 1);
+	struct hparams h;
+	assert_int_equal(source_hparams(s, &h, NULL), 0);
+	for (uint32_t l = 0; l < h.n_layers; l++)
+		assert_int_equal(h.window[l], l % 3 == 2 ? 0 : 64);
+	assert_null(source_gguf(s));
+	assert_null(source_dir(s));
+	assert_string_equal(source_name(s), "tiny-mixed:q8_0");
+	source_free(s);
+}
+
+static void errors_name_what_there_is(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = {"", ":", "llama", "tiny:", "tiny:q9_0", "tiny:q4_0:", "tin:q4_0"};
+	struct source *s;
+	struct kvik_err err;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		assert_int_equal(source_open_synthetic(&s, wrong[i], 1, &err), KVIK_ERR_ARG);
+		assert_null(s);
+		assert_non_null(strstr(err.text, strncmp(wrong[i], "tiny:", 5) ? "gemma-like" : "MXFP4"));
+	}
+}
+
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	for (long i = 1;; i++) {
+		struct source *s;
+		mem_fail_at(i);
+		int rc = source_open_synthetic(&s, "tiny:q8_0", 1, NULL);
+		mem_fail_at(0);
+		source_free(s);
+		if (rc == 0)
+			break;
+		assert_int_equal(rc, KVIK_ERR_NOMEM);
+		assert_in_range(i, 1, 10);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_type_is_centred_and_of_one_size),
+		cmocka_unit_test(floats_are_the_same_numbers_in_every_type),
+		cmocka_unit_test(the_seed_decides),
+		cmocka_unit_test(q4_k_m_is_a_mix),
+		cmocka_unit_test(models_load),
+		cmocka_unit_test(windows_alternate),
+		cmocka_unit_test(errors_name_what_there_is),
+		cmocka_unit_test(every_allocation_may_fail),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
