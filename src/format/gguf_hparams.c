@@ -172,11 +172,35 @@ static void read_heads(struct reader *r, struct hparams *h)
 		unsupported(r, "keys and values differ in length");
 }
 
+/* attention.sliding_window_pattern: a bool per layer (true: windowed), or a number n: every n-th layer sees all.
+ * Absent: all layers are windowed. */
+static void read_windows(struct reader *r, struct hparams *h)
+{
+	char key[128];
+	struct gguf_array a = {0};
+	uint32_t window = 0, period = 0;
+	enum { ELEM_BOOL = 7 };
+	if (!get_u32(r, "attention.sliding_window", &window) || window == 0)
+		return;
+	key_of(r, "attention.sliding_window_pattern", key);
+	bool each = gguf_get_array(r->g, key, &a, NULL) == 1;
+	if (!each)
+		get_u32(r, "attention.sliding_window_pattern", &period);
+	else if (a.type != ELEM_BOOL || a.n != h->n_layers)
+		r->rc = err_set(r->err, KVIK_ERR_FORMAT,
+				"%s: GGUF key '%s' is not one truth value per layer; convert the model again", r->name,
+				key);
+	for (uint32_t l = 0; l < h->n_layers && l < HPARAMS_LAYERS_MAX && !r->rc; l++) {
+		bool full = each ? a.data[l] == 0 : period > 0 && (l + 1) % period == 0;
+		h->window[l] = full ? 0 : window;
+	}
+}
+
 int gguf_hparams(const struct gguf *g, const char *name, uint64_t vocab_rows, bool has_output, struct hparams *h,
 		 struct kvik_err *err)
 {
 	struct reader r = {.g = g, .name = name, .err = err};
-	uint32_t experts = 0, window = 0;
+	uint32_t experts = 0;
 	*h = (struct hparams){0};
 	read_arch(&r, h);
 	need_u32(&r, "block_count", &h->n_layers);
@@ -189,11 +213,9 @@ int gguf_hparams(const struct gguf *g, const char *name, uint64_t vocab_rows, bo
 	read_rope(&r, h);
 	if (get_u32(&r, "expert_count", &experts) && experts > 0)
 		unsupported(&r, "a mixture of experts");
-	get_u32(&r, "attention.sliding_window", &window);
+	read_windows(&r, h);
 	if (r.rc)
 		return r.rc;
-	for (uint32_t l = 0; l < h->n_layers && l < HPARAMS_LAYERS_MAX; l++)
-		h->window[l] = window;
 	h->n_vocab = vocab_rows < UINT32_MAX ? (uint32_t)vocab_rows : 0;
 	h->tied = !has_output;
 	h->qk_permuted = h->arch == ARCH_LLAMA || h->arch == ARCH_MISTRAL;

@@ -1,2 +1,3 @@
 kvik_test(model/test_rope model)
 kvik_test(model/test_stories model)
+kvik_test(model/test_models model)

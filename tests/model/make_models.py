@@ -1,0 +1,280 @@
+"""Makes data/: tiny models with random weights, each as a Hugging Face folder and as GGUF, with what HF Transformers
+computes from them in float32.
+
+Usage: python3 make_models.py      (needs torch, transformers, safetensors and gguf; see tests/oracle/requirements.txt)
+
+NAME/config.json, NAME/model.safetensors   the model (bfloat16, or float32 where the variant says so)
+NAME.gguf                                  the same, as llama.cpp's converter writes it
+NAME.golden (NAME-int8.golden: with activations rounded to 8 bits)
+                                           little-endian: u32 n_ids, n_greedy, n_vocab; u32 ids[n_ids] of the input;
+                                           u32 greedy[n_greedy], its continuation; f32 logits[n_ids][n_vocab]
+"""
+import json
+import shutil
+import struct
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.llama import modeling_llama
+
+HERE = Path(__file__).parent / "data"
+TOKENS, GREEDY = 40, 24
+SIZES = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+             vocab_size=96, max_position_embeddings=64, rms_norm_eps=1e-5)
+LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=32)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
+
+# name -> what differs from SIZES. Keys that begin with a capital are for this script: F32 stores float32; V4 writes the
+# config.json as transformers 4 did; Q8 quantises the GGUF; Partial rotates only so many dims (no HF folder).
+VARIANTS = {
+    "llama-mha": dict(model_type="llama", num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=False, V4=1),
+    "llama-gqa": dict(model_type="llama", hidden_size=24, intermediate_size=28, head_dim=16, tie_word_embeddings=True,
+                      vocab_size=97, F32=1),
+    "llama-mqa-bias": dict(model_type="llama", num_key_value_heads=1, head_dim=16, attention_bias=True, mlp_bias=True,
+                           tie_word_embeddings=False),
+    "llama-linear": dict(model_type="llama", head_dim=16, rope_parameters=dict(rope_type="linear", factor=4.0),
+                         tie_word_embeddings=True, V4=1),
+    "llama-llama3": dict(model_type="llama", head_dim=16, rope_theta=500000.0, rope_parameters=LLAMA3,
+                         tie_word_embeddings=True),
+    "llama-yarn": dict(model_type="llama", head_dim=16, rope_parameters=YARN, tie_word_embeddings=True, V4=1),
+    "llama-odd": dict(model_type="llama", hidden_size=36, intermediate_size=50, num_attention_heads=3,
+                      num_key_value_heads=3, head_dim=20, vocab_size=101, tie_word_embeddings=False),
+    "llama-q8_0": dict(model_type="llama", intermediate_size=64, head_dim=16, tie_word_embeddings=True, Q8=1),
+    "llama-partial": dict(model_type="llama", head_dim=16, tie_word_embeddings=True, Partial=8),
+    "mistral-window": dict(model_type="mistral", head_dim=16, sliding_window=8, tie_word_embeddings=False),
+    "mistral-v4": dict(model_type="mistral", head_dim=16, sliding_window=5, tie_word_embeddings=True, V4=1),
+    "qwen2": dict(model_type="qwen2", num_attention_heads=2, rope_theta=1000000.0, tie_word_embeddings=True, V4=1),
+    "qwen2-windows": dict(model_type="qwen2", num_attention_heads=2, num_hidden_layers=3, use_sliding_window=True,
+                          sliding_window=8, max_window_layers=1, tie_word_embeddings=False),
+    "qwen2-windows-v4": dict(model_type="qwen2", num_attention_heads=2, use_sliding_window=True, sliding_window=6,
+                             max_window_layers=1, tie_word_embeddings=True, V4=1),
+    "qwen3": dict(model_type="qwen3", num_attention_heads=3, num_key_value_heads=1, head_dim=32, rope_theta=1000000.0, tie_word_embeddings=True, V4=1),
+    "qwen3-bias-yarn": dict(model_type="qwen3", head_dim=16, attention_bias=True, rope_parameters=YARN,
+                            tie_word_embeddings=False),
+}
+
+
+def make_config(v):
+    fields = {**SIZES, **{k: x for k, x in v.items() if k[0].islower()}}
+    theta = fields.pop("rope_theta", 10000.0)
+    fields["rope_parameters"] = {"rope_type": "default", **fields.get("rope_parameters", {}), "rope_theta": theta}
+    return AutoConfig.for_model(fields.pop("model_type"), **fields)
+
+
+def make_model(config, seed, f32):
+    """Weights large enough that attention prefers some positions; exact in the stored type."""
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name.endswith("norm.weight"):
+                p.uniform_(0.5, 1.5)
+            elif p.dim() == 1:
+                p.normal_(0, 0.3)
+            else:
+                p.normal_(0, 1 if "embed" in name else 1.6 / p.shape[1] ** 0.5)
+            if not f32:
+                p.copy_(p.bfloat16().float())
+    return model
+
+
+def rotate_partly(dim):
+    """Llama's rotation over the first dim dims of a head, as llama.cpp reads rope.dimension_count."""
+    def apply(q, k, cos, sin, unsqueeze_dim=1):
+        half = dim // 2
+        freqs = 1.0 / (10000.0 ** (torch.arange(0, dim, 2, dtype=torch.float) / dim))
+        angle = torch.arange(q.shape[2], dtype=torch.float)[:, None] * freqs
+        c, s = angle.cos(), angle.sin()
+
+        def one(x):
+            a, b = x[..., :half], x[..., half:dim]
+            return torch.cat([a * c - b * s, b * c + a * s, x[..., dim:]], dim=-1)
+        return one(q), one(k)
+    return apply
+
+
+def logits_of(model, ids):
+    with torch.no_grad():
+        return model(torch.tensor([ids]), use_cache=False).logits[0].float().numpy()
+
+
+def write_golden(path, model):
+    """The input is chosen so that no greedy choice of the continuation is a close call."""
+    n_vocab = model.config.vocab_size
+    for attempt in range(100):
+        ids = np.random.default_rng(attempt).integers(0, n_vocab, TOKENS).tolist()
+        logits, greedy, margin = logits_of(model, ids), [], 1e9
+        for _ in range(GREEDY):
+            row = logits_of(model, ids + greedy)[-1]
+            top = np.sort(row)[-2:]
+            margin = min(margin, (top[1] - top[0]) / np.linalg.norm(row))
+            greedy.append(int(row.argmax()))
+        if margin > 1e-3:
+            break
+    head = struct.pack("<3I", len(ids), len(greedy), n_vocab)
+    path.write_bytes(head + np.array(ids + greedy, "<u4").tobytes() + logits.astype("<f4").tobytes())
+
+
+# ---- Hugging Face ---------------------------------------------------------------------------------------------------
+
+def config_v4(config):
+    """config.json as transformers 4 wrote it: rope_theta and rope_scaling side by side, no layer_types."""
+    fields = config.to_dict()
+    rope = dict(fields.pop("rope_parameters"))
+    fields["rope_theta"] = rope.pop("rope_theta")
+    fields["rope_scaling"] = None if rope["rope_type"] == "default" else rope
+    fields.pop("layer_types", None)
+    return {k: x for k, x in fields.items() if not isinstance(x, torch.dtype)}
+
+
+def write_folder(path, model, v):
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    fields = config_v4(model.config) if "V4" in v else model.config.to_dict()
+    fields = {k: x for k, x in fields.items() if k not in ("transformers_version", "dtype", "torch_dtype")}
+    (path / "config.json").write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
+    tensors = {n: p.detach().clone() for n, p in model.named_parameters()}
+    if "F32" not in v:
+        tensors = {n: p.bfloat16() for n, p in tensors.items()}
+    save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+
+
+# ---- GGUF, as llama.cpp's convert_hf_to_gguf.py writes it -----------------------------------------------------------
+
+PARTS = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
+         "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+         "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate",
+         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+
+
+def gguf_name(name):
+    ends = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
+            "lm_head.weight": "output.weight"}
+    if name in ends:
+        return ends[name]
+    _, _, layer, rest = name.split(".", 3)
+    part, kind = rest.rsplit(".", 1)
+    return f"blk.{layer}.{PARTS[part]}.{kind}"
+
+
+def permute(w, heads, rotated):
+    """The two halves of each rotated pair become neighbours."""
+    by_head = w.reshape(heads, w.shape[0] // heads, *w.shape[1:])
+    turned = by_head[:, :rotated].reshape(heads, 2, rotated // 2, *w.shape[1:]).swapaxes(1, 2)
+    turned = turned.reshape(heads, rotated, *w.shape[1:])
+    return np.concatenate([turned, by_head[:, rotated:]], axis=1).reshape(w.shape)
+
+
+def llama3_factors(rope, dim):
+    low, high = (rope["original_max_position_embeddings"] / rope[k] for k in ("low_freq_factor", "high_freq_factor"))
+    factors = []
+    for freq in 1.0 / (rope["rope_theta"] ** (np.arange(0, dim, 2, dtype=np.float32) / dim)):
+        wave = 2 * np.pi / freq
+        if wave < high:
+            factors.append(1.0)
+        elif wave > low:
+            factors.append(rope["factor"])
+        else:
+            smooth = (rope["original_max_position_embeddings"] / wave - rope["low_freq_factor"]) / (
+                rope["high_freq_factor"] - rope["low_freq_factor"])
+            factors.append(1 / ((1 - smooth) / rope["factor"] + smooth))
+    return np.array(factors, np.float32)
+
+
+def write_hparams(w, config, head_dim, rotated):
+    w.add_context_length(config.max_position_embeddings)
+    w.add_embedding_length(config.hidden_size)
+    w.add_block_count(config.num_hidden_layers)
+    w.add_feed_forward_length(config.intermediate_size)
+    w.add_head_count(config.num_attention_heads)
+    w.add_head_count_kv(config.num_key_value_heads)
+    w.add_layer_norm_rms_eps(config.rms_norm_eps)
+    w.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    if head_dim != config.hidden_size // config.num_attention_heads:
+        w.add_key_length(head_dim)
+        w.add_value_length(head_dim)
+    if w.arch == "llama":
+        w.add_vocab_size(config.vocab_size)
+        w.add_rope_dimension_count(rotated)
+    windows = [t == "sliding_attention" for t in getattr(config, "layer_types", None) or []]
+    if getattr(config, "sliding_window", None) and (windows == [] or any(windows)):
+        w.add_sliding_window(config.sliding_window)
+        if windows:
+            w.add_sliding_window_pattern(windows)
+
+
+def write_rope(w, config, head_dim):
+    rope = config.rope_parameters
+    if rope["rope_type"] == "linear":
+        w.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        w.add_rope_scaling_factor(rope["factor"])
+    elif rope["rope_type"] == "yarn":
+        w.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        w.add_rope_scaling_factor(rope["factor"])
+        w.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    elif rope["rope_type"] == "llama3":
+        w.add_tensor("rope_freqs.weight", llama3_factors(rope, head_dim))
+
+
+def write_gguf(path, model, v):
+    config = model.config
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    rotated = v.get("Partial", head_dim)
+    w = gguf.GGUFWriter(path, "llama" if config.model_type == "mistral" else config.model_type)
+    write_hparams(w, config, head_dim, rotated)
+    write_rope(w, config, head_dim)
+    for name, p in model.named_parameters():
+        x = p.detach().numpy()
+        if w.arch == "llama" and ("q_proj" in name or "k_proj" in name):
+            x = permute(x, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads, rotated)
+        kind = gguf.GGMLQuantizationType.F32
+        if x.ndim == 2 and "F32" not in v:
+            kind = gguf.GGMLQuantizationType.Q8_0 if "Q8" in v else gguf.GGMLQuantizationType.BF16
+        w.add_tensor(gguf_name(name), gguf.quants.quantize(x, kind), raw_dtype=kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+def round_to_q8_0(model):
+    kind = gguf.GGMLQuantizationType.Q8_0
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.dim() == 2:
+                p.copy_(torch.from_numpy(gguf.quants.dequantize(gguf.quants.quantize(p.numpy(), kind), kind).copy()))
+
+
+def round_activations(linear, args):
+    """To 8 bits per 32 values, as kvik does before products with integer weights."""
+    blocks = args[0].reshape(-1, 32)
+    scale = blocks.abs().amax(1, keepdim=True) / 127
+    return (torch.round(blocks / scale) * scale).reshape(args[0].shape)
+
+
+def main():
+    HERE.mkdir(exist_ok=True)
+    whole = modeling_llama.apply_rotary_pos_emb
+    for seed, (name, v) in enumerate(VARIANTS.items()):
+        model = make_model(make_config(v), seed, "F32" in v or "Q8" in v)
+        if "Q8" in v:
+            round_to_q8_0(model)
+        modeling_llama.apply_rotary_pos_emb = rotate_partly(v["Partial"]) if "Partial" in v else whole
+        write_golden(HERE / f"{name}.golden", model)
+        write_gguf(HERE / f"{name}.gguf", model, v)
+        if "Q8" not in v and "Partial" not in v:
+            write_folder(HERE / name, model, v)
+        if "Q8" in v:
+            for m in model.modules():
+                if isinstance(m, torch.nn.Linear):
+                    m.register_forward_pre_hook(round_activations)
+            write_golden(HERE / f"{name}-int8.golden", model)
+
+
+if __name__ == "__main__":
+    main()
