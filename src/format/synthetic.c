@@ -44,26 +44,46 @@ static uint16_t half_of(float f)
 	return magnitude ? (uint16_t)((b >> 16 & 0x8000) | (magnitude - 0x38000000) >> 13) : 0;
 }
 
-static void put_float(enum wtype type, uint8_t *out, uint64_t i, float f)
+/* size: bytes of an element; put: writes one. Inlined, so that the loop knows both. */
+typedef void put_fn(uint8_t *out, float f);
+
+static inline void put_f32(uint8_t *out, float f)
+{
+	memcpy(out, &f, sizeof f);
+}
+
+static inline void put_f16(uint8_t *out, float f)
 {
 	uint16_t h = half_of(f);
-	if (type == WTYPE_F32)
-		memcpy(out + 4 * i, &f, sizeof f);
-	else if (type == WTYPE_F16)
-		memcpy(out + 2 * i, &h, sizeof h);
-	else /* BF16: the upper half of an F32 */
-		memcpy(out + 2 * i, (const uint8_t *)&f + 2, 2);
+	memcpy(out, &h, sizeof h);
+}
+
+static inline void put_bf16(uint8_t *out, float f)
+{
+	memcpy(out, (const uint8_t *)&f + 2, 2); /* the upper half of an F32 */
+}
+
+__attribute__((always_inline)) static inline void put_all(put_fn *put, size_t size, uint8_t *out, uint64_t elems,
+							  uint64_t seed)
+{
+	uint64_t state = start(seed), i = 0;
+	for (; i + 2 <= elems; i += 2) {
+		uint64_t r = next(&state);
+		put(out + size * i, value_of((uint32_t)r));
+		put(out + size * (i + 1), value_of((uint32_t)(r >> 32)));
+	}
+	if (i < elems)
+		put(out + size * i, value_of((uint32_t)next(&state)));
 }
 
 static void fill_floats(enum wtype type, uint8_t *out, uint64_t elems, uint64_t seed)
 {
-	uint64_t state = start(seed);
-	for (uint64_t i = 0; i < elems; i += 2) {
-		uint64_t r = next(&state);
-		put_float(type, out, i, value_of((uint32_t)r));
-		if (i + 1 < elems)
-			put_float(type, out, i + 1, value_of((uint32_t)(r >> 32)));
-	}
+	if (type == WTYPE_F32)
+		put_all(put_f32, 4, out, elems, seed);
+	else if (type == WTYPE_F16)
+		put_all(put_f16, 2, out, elems, seed);
+	else
+		put_all(put_bf16, 2, out, elems, seed);
 }
 
 void synthetic_fill_norm(float *out, uint64_t n, uint64_t seed)
