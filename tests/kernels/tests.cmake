@@ -1,2 +1,3 @@
 kvik_test(kernels/test_kernels kernels)
 kvik_test(kernels/test_attention kernels)
+kvik_test(kernels/test_dequant kernels)
