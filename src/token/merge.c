@@ -11,23 +11,24 @@ struct merge_candidate {
 	int64_t id;
 };
 
-static bool grow(void **data, size_t *cap, size_t n, size_t size)
+/* Room for one more after n; NULL: no memory, and data is as it was. */
+static void *grown(void *data, size_t *cap, size_t n, size_t size)
 {
 	if (n < *cap)
-		return true;
+		return data;
 	size_t more = *cap ? 2 * *cap : 64;
-	void *p = mem_realloc(*data, more, size);
-	if (!p)
-		return false;
-	*data = p;
-	*cap = more;
-	return true;
+	void *p = mem_realloc(data, more, size);
+	if (p)
+		*cap = more;
+	return p;
 }
 
 bool merger_add(struct merger *m, size_t start, size_t bytes, int64_t id)
 {
-	if (m->n >= SYMBOL_NONE - 1 || !grow((void **)&m->symbols, &m->cap, m->n, sizeof *m->symbols))
+	struct symbol *symbols = m->n < SYMBOL_NONE - 1 ? grown(m->symbols, &m->cap, m->n, sizeof *symbols) : NULL;
+	if (!symbols)
 		return false;
+	m->symbols = symbols;
 	m->symbols[m->n++] = (struct symbol){.start = start, .bytes = bytes, .id = id};
 	return true;
 }
@@ -46,8 +47,10 @@ static void swap(struct merge_candidate *a, struct merge_candidate *b)
 
 static bool push(struct merger *m, const struct merge_candidate *c)
 {
-	if (!grow((void **)&m->heap, &m->cap_heap, m->n_heap, sizeof *m->heap))
+	struct merge_candidate *heap = grown(m->heap, &m->cap_heap, m->n_heap, sizeof *heap);
+	if (!heap)
 		return false;
+	m->heap = heap;
 	size_t i = m->n_heap++;
 	m->heap[i] = *c;
 	for (; i > 0 && before(&m->heap[i], &m->heap[(i - 1) / 2]); i = (i - 1) / 2)

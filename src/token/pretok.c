@@ -197,16 +197,17 @@ static int each_match(struct matcher *m, const pcre2_code *code, const char *tex
 				       "the text",
 				       n);
 		const PCRE2_SIZE *span = pcre2_get_ovector_pointer(m->data);
-		if (span[1] <= at) { /* empty: go on behind it */
+		size_t start = span[0], end = span[1]; /* found may match other patterns with m */
+		if (end <= at) {                       /* empty: go on behind it */
 			at++;
 			continue;
 		}
-		if (span[1] > span[0]) {
-			int rc = found(ctx, span[0], span[1]);
+		if (end > start) {
+			int rc = found(ctx, start, end);
 			if (rc)
 				return rc;
 		}
-		at = span[1];
+		at = end;
 	}
 	return 0;
 }

@@ -1,1 +1,2 @@
 kvik_test(engine/test_stop engine)
+kvik_test(engine/test_vocab_load engine)

@@ -1,0 +1,341 @@
+/* vocab_load.c: where a model keeps its vocabulary: the keys tokenizer.ggml.* of a GGUF file, or tokenizer.json and
+ * tokenizer_config.json of a Hugging Face folder. Source: the GGUF specification.
+ *
+ * A key of the wrong type is an error, never a default. Any thread. */
+#include "engine/vocab_load.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+
+/* ---- GGUF -------------------------------------------------------------------------------------------------------- */
+
+enum { GGUF_U32 = 4, GGUF_I32 = 5, GGUF_F32 = 6, GGUF_STR = 8, GGUF_I8 = 1, GGUF_U8 = 0 };
+
+/* Arrays of the description that had to be copied out of the file, because there they have no alignment. */
+struct tables {
+	struct vocab_str *tokens, *merges;
+	float *scores;
+	int32_t *types;
+	char *pre, *name;
+};
+
+static void tables_release(struct tables *t)
+{
+	mem_free(t->tokens);
+	mem_free(t->merges);
+	mem_free(t->scores);
+	mem_free(t->types);
+	mem_free(t->pre);
+	mem_free(t->name);
+}
+
+static int no_memory(struct kvik_err *err)
+{
+	return err_set(err, KVIK_ERR_NOMEM, "no memory for the vocabulary");
+}
+
+/* *list: [*n], NULL where the key is absent. */
+static int get_strings(const struct gguf *g, const char *key, struct vocab_str **list, size_t *n, struct kvik_err *err)
+{
+	struct gguf_array a = {0};
+	int rc = gguf_get_array(g, key, &a, err);
+	*n = 0;
+	if (rc <= 0)
+		return rc;
+	if (a.type != GGUF_STR || a.n > VOCAB_TOKENS_MAX)
+		return err_set(err, KVIK_ERR_FORMAT,
+			       "GGUF key '%s' is not an array of at most %u strings; convert the model again", key,
+			       VOCAB_TOKENS_MAX);
+	*list = mem_zalloc((size_t)a.n, sizeof **list);
+	if (!*list)
+		return no_memory(err);
+	const uint8_t *at = a.data;
+	for (; *n < a.n; ++*n) { /* the reader has seen that every string lies inside the file */
+		uint64_t bytes;
+		memcpy(&bytes, at, sizeof bytes);
+		(*list)[*n] = (struct vocab_str){(const char *)at + sizeof bytes, (size_t)bytes};
+		at += sizeof bytes + bytes;
+	}
+	return 0;
+}
+
+/* A copy of n elements of 4 bytes; *copy: NULL where the key is absent. */
+static int get_words(const struct gguf *g, const char *key, uint32_t type, size_t n, void **copy, uint32_t *found,
+		     struct kvik_err *err)
+{
+	struct gguf_array a = {0};
+	int rc = gguf_get_array(g, key, &a, err);
+	if (rc <= 0)
+		return rc;
+	if ((a.type != type && a.type != GGUF_I32 && !(type == GGUF_I32 && a.type == GGUF_U32)) || a.n < n)
+		return err_set(err, KVIK_ERR_FORMAT,
+			       "GGUF key '%s' is not an array of numbers, one for each of %zu tokens; convert the "
+			       "model again",
+			       key, n);
+	*copy = mem_zalloc(n, 4);
+	if (!*copy)
+		return no_memory(err);
+	memcpy(*copy, a.data, n * 4);
+	*found = a.type;
+	return 0;
+}
+
+static int get_scores(const struct gguf *g, size_t n, float **scores, struct kvik_err *err)
+{
+	uint32_t type = 0;
+	int rc = get_words(g, "tokenizer.ggml.scores", GGUF_F32, n, (void **)scores, &type, err);
+	for (size_t i = 0; !rc && type == GGUF_I32 && i < n; i++) {
+		int32_t score;
+		memcpy(&score, &(*scores)[i], sizeof score);
+		(*scores)[i] = (float)score;
+	}
+	return rc;
+}
+
+static int get_tables(const struct gguf *g, struct vocab_desc *d, struct tables *t, struct kvik_err *err)
+{
+	uint32_t type;
+	int rc = get_strings(g, "tokenizer.ggml.tokens", &t->tokens, &d->n_tokens, err);
+	if (!rc && d->n_tokens == 0)
+		rc = err_set(err, KVIK_ERR_FORMAT,
+			     "GGUF key 'tokenizer.ggml.tokens' is missing or empty; convert the model again");
+	if (!rc)
+		rc = get_strings(g, "tokenizer.ggml.merges", &t->merges, &d->n_merges, err);
+	if (!rc)
+		rc = get_scores(g, d->n_tokens, &t->scores, err);
+	if (!rc)
+		rc = get_words(g, "tokenizer.ggml.token_type", GGUF_I32, d->n_tokens, (void **)&t->types, &type, err);
+	d->tokens = t->tokens;
+	d->merges = t->merges;
+	d->scores = t->scores;
+	d->types = t->types;
+	return rc;
+}
+
+static int get_charsmap(const struct gguf *g, struct vocab_desc *d, struct kvik_err *err)
+{
+	const char *key = "tokenizer.ggml.precompiled_charsmap";
+	struct gguf_array a = {0};
+	int rc = gguf_get_array(g, key, &a, err);
+	if (rc <= 0)
+		return rc;
+	if (a.type != GGUF_I8 && a.type != GGUF_U8)
+		return err_set(err, KVIK_ERR_FORMAT, "GGUF key '%s' is not an array of bytes; convert the model again",
+			       key);
+	d->precompiled_charsmap = a.data;
+	d->charsmap_bytes = (size_t)a.n;
+	return 0;
+}
+
+/* Special ids and flags, where the file has them. An id outside the vocabulary leaves the default, as elsewhere. */
+static int get_settings(const struct gguf *g, struct vocab_desc *d, struct kvik_err *err)
+{
+	const struct {
+		const char *key;
+		int64_t *id;
+	} ids[] = {
+		{"tokenizer.ggml.bos_token_id", &d->bos},     {"tokenizer.ggml.eos_token_id", &d->eos},
+		{"tokenizer.ggml.unknown_token_id", &d->unk}, {"tokenizer.ggml.seperator_token_id", &d->sep},
+		{"tokenizer.ggml.padding_token_id", &d->pad}, {"tokenizer.ggml.cls_token_id", &d->cls},
+		{"tokenizer.ggml.mask_token_id", &d->mask},   {"tokenizer.ggml.eot_token_id", &d->eot},
+		{"tokenizer.ggml.eom_token_id", &d->eom},
+	};
+	const struct {
+		const char *key;
+		bool *flag;
+	} flags[] = {
+		{"tokenizer.ggml.add_bos_token", &d->add_bos},
+		{"tokenizer.ggml.add_eos_token", &d->add_eos},
+		{"tokenizer.ggml.add_sep_token", &d->add_sep},
+		{"tokenizer.ggml.add_space_prefix", &d->add_space_prefix},
+		{"tokenizer.ggml.remove_extra_whitespaces", &d->remove_extra_whitespaces},
+	};
+	int rc = 0;
+	for (size_t i = 0; i < sizeof ids / sizeof *ids && rc >= 0; i++) {
+		uint64_t id = UINT64_MAX;
+		rc = gguf_get_u64(g, ids[i].key, &id, err);
+		if (rc > 0 && id < d->n_tokens)
+			*ids[i].id = (int64_t)id;
+	}
+	for (size_t i = 0; i < sizeof flags / sizeof *flags && rc >= 0; i++)
+		rc = gguf_get_bool(g, flags[i].key, flags[i].flag, err);
+	return rc < 0 ? rc : 0;
+}
+
+/* *copy: NUL-terminated, NULL where the key is absent. */
+static int get_text(const struct gguf *g, const char *key, char **copy, struct kvik_err *err)
+{
+	struct gguf_str s = {0};
+	int rc = gguf_get_str(g, key, &s, err);
+	if (rc <= 0)
+		return rc;
+	*copy = mem_strndup(s.text, s.bytes);
+	return *copy ? 0 : no_memory(err);
+}
+
+static int load(struct vocab **out, const struct gguf *g, const char *model, struct tables *t, struct kvik_err *err)
+{
+	struct vocab_desc d;
+	int kind = vocab_kind_from_gguf(model);
+	if (kind < 0)
+		return err_set(err, KVIK_ERR_UNSUPPORTED,
+			       "the vocabulary is of kind '%.60s' (tokenizer.ggml.model), which kvik does not read; "
+			       "use the model's tokenizer.json",
+			       model);
+	int rc = get_text(g, "tokenizer.ggml.pre", &t->pre, err);
+	if (!rc)
+		rc = get_text(g, "general.name", &t->name, err);
+	if (rc)
+		return rc;
+	vocab_desc_default(&d, (enum vocab_kind)kind, t->pre);
+	d.name = t->name;
+	rc = get_tables(g, &d, t, err);
+	if (!rc)
+		rc = get_charsmap(g, &d, err);
+	if (!rc)
+		rc = get_settings(g, &d, err);
+	return rc ? rc : vocab_new(out, &d, err);
+}
+
+/* Does the file have a vocabulary? *model: of which kind, freed by the caller. */
+static int gguf_model(const struct gguf *g, char **model, struct kvik_err *err)
+{
+	*model = NULL;
+	int rc = get_text(g, "tokenizer.ggml.model", model, err);
+	if (!rc && *model && (strcmp(*model, "none") == 0 || strcmp(*model, "no_vocab") == 0)) {
+		mem_free(*model);
+		*model = NULL;
+	}
+	return rc;
+}
+
+/* A file without a vocabulary gives NULL. */
+static int load_if_any(struct vocab **out, const struct gguf *g, const char *name, struct kvik_err *err)
+{
+	struct tables t = {0};
+	char *model = NULL;
+	*out = NULL;
+	int rc = gguf_model(g, &model, err);
+	if (!rc && model)
+		rc = load(out, g, model, &t, err);
+	tables_release(&t);
+	mem_free(model);
+	if (rc)
+		err_prefix(err, "%s", name);
+	return rc;
+}
+
+static int none_found(const char *name, const char *what, struct kvik_err *err)
+{
+	return err_set(err, KVIK_ERR_FORMAT, "%s: no vocabulary (%s is missing); only token ids can be used with it",
+		       name, what);
+}
+
+int vocab_load_gguf(struct vocab **out, const struct gguf *g, const char *name, struct kvik_err *err)
+{
+	int rc = load_if_any(out, g, name, err);
+	return rc || *out ? rc : none_found(name, "GGUF key 'tokenizer.ggml.model'", err);
+}
+
+/* ---- tokenizer.json ---------------------------------------------------------------------------------------------- */
+
+/* dir/file; freed by the caller, NULL: no memory. */
+static char *join(const char *dir, size_t dir_bytes, const char *file)
+{
+	size_t n = strlen(file);
+	char *path = mem_alloc(dir_bytes + n + 2);
+	if (path) {
+		memcpy(path, dir, dir_bytes);
+		path[dir_bytes] = '/';
+		memcpy(path + dir_bytes + 1, file, n + 1);
+	}
+	return path;
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+static int load_json(struct vocab **out, const char *path, const char *config_path, struct kvik_err *err)
+{
+	struct file_map json = {0}, config = {0};
+	int rc = file_map(&json, path, err);
+	if (!rc && exists(config_path))
+		rc = file_map(&config, config_path, err);
+	if (!rc)
+		rc = vocab_from_json(out, (const char *)json.data, json.size, (const char *)config.data, config.size,
+				     path, err);
+	file_unmap(&json);
+	file_unmap(&config);
+	return rc;
+}
+
+/* Of a folder; one without a tokenizer.json gives NULL. */
+static int load_folder(struct vocab **out, const char *dir, struct kvik_err *err)
+{
+	char *path = join(dir, strlen(dir), "tokenizer.json");
+	char *config = join(dir, strlen(dir), "tokenizer_config.json");
+	int rc = path && config ? 0 : no_memory(err);
+	if (!rc && exists(path))
+		rc = load_json(out, path, config, err);
+	mem_free(path);
+	mem_free(config);
+	return rc;
+}
+
+/* A bare tokenizer.json with the configuration that lies beside it. */
+static int load_json_file(struct vocab **out, const char *path, struct kvik_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	char *config = slash ? join(path, (size_t)(slash - path), "tokenizer_config.json")
+			     : mem_strndup("tokenizer_config.json", strlen("tokenizer_config.json"));
+	int rc = config ? load_json(out, path, config, err) : no_memory(err);
+	mem_free(config);
+	return rc;
+}
+
+/* ---- Any of them ------------------------------------------------------------------------------------------------- */
+
+int vocab_of_source(struct vocab **out, const struct source *s, struct kvik_err *err)
+{
+	*out = NULL;
+	if (source_gguf(s))
+		return load_if_any(out, source_gguf(s), source_name(s), err);
+	return source_dir(s) ? load_folder(out, source_dir(s), err) : 0;
+}
+
+static int load_gguf_bytes(struct vocab **out, const struct file_map *m, const char *path, struct kvik_err *err)
+{
+	struct gguf *g = NULL;
+	int rc = gguf_open(&g, m->data, m->size, path, err);
+	if (!rc)
+		rc = vocab_load_gguf(out, g, path, err);
+	gguf_free(g);
+	return rc;
+}
+
+int vocab_open(struct vocab **out, const char *path, struct kvik_err *err)
+{
+	struct file_map m = {0};
+	struct stat st;
+	*out = NULL;
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+		int rc = load_folder(out, path, err);
+		return rc || *out ? rc : none_found(path, "tokenizer.json", err);
+	}
+	int rc = file_map(&m, path, err);
+	if (rc)
+		return rc;
+	if (m.size >= 4 && memcmp(m.data, "GGUF", 4) == 0)
+		rc = load_gguf_bytes(out, &m, path, err);
+	else
+		rc = load_json_file(out, path, err);
+	file_unmap(&m);
+	return rc;
+}

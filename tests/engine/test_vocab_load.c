@@ -1,0 +1,131 @@
+/* test_vocab_load.c: vocabularies from files. The golden ids beside ../shared/vocab are those of the models' own
+ * tokenizers, in the format of llama.cpp's test: texts parted by a marker line, one line of ids for each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/vocab_load.h"
+
+#define SHARED "../shared/vocab/ggml-vocab-"
+static const char marker[] = "\n__ggml_vocab_test__\n";
+
+static void path_of(char *to, size_t size, const char *name, const char *ending)
+{
+	snprintf(to, size, SHARED "%s.gguf%s", name, ending);
+}
+
+/* Compares one text with one line of ids; returns what comes after the line. */
+static const char *check_text(const struct vocab *v, const char *text, size_t bytes, const char *line)
+{
+	struct kvik_err err;
+	uint32_t *ids;
+	size_t n;
+	assert_int_equal(vocab_encode(v, text, bytes, 0, &ids, &n, &err), 0);
+	for (size_t i = 0; i < n; i++) {
+		char *end;
+		unsigned long want = strtoul(line, &end, 10);
+		if (end == line || want != ids[i])
+			fail_msg("text '%.*s': id %zu is %u, not %lu", (int)bytes, text, i, ids[i], want);
+		line = end;
+	}
+	mem_free(ids);
+	while (*line == ' ')
+		line++;
+	if (*line != '\n' && *line != '\0')
+		fail_msg("text '%.*s': ids are missing after %zu: %.20s", (int)bytes, text, n, line);
+	return *line ? line + 1 : line;
+}
+
+static char *read_text(const char *path)
+{
+	struct kvik_err err;
+	struct file_map m;
+	if (file_map(&m, path, &err))
+		return NULL;
+	char *text = mem_strndup((const char *)m.data, m.size);
+	file_unmap(&m);
+	return text;
+}
+
+static void check_golden(const char *name)
+{
+	char path[256];
+	struct kvik_err err;
+	struct vocab *v;
+	path_of(path, sizeof path, name, ".inp");
+	char *texts = read_text(path);
+	path_of(path, sizeof path, name, ".out");
+	char *ids = read_text(path);
+	path_of(path, sizeof path, name, "");
+	if (!texts || !ids || access(path, R_OK) != 0) {
+		print_message("skipped: %s or its .inp/.out are absent\n", path);
+		mem_free(texts);
+		mem_free(ids);
+		skip();
+	}
+	if (vocab_open(&v, path, &err))
+		fail_msg("%s", err.text);
+	const char *line = ids, *text = texts, *end;
+	size_t n = 0;
+	for (; (end = strstr(text, marker)) != NULL; text = end + strlen(marker), n++)
+		line = check_text(v, text, (size_t)(end - text), line);
+	assert_true(n > 40);
+	assert_int_equal(*line, '\0');
+	vocab_free(v);
+	mem_free(texts);
+	mem_free(ids);
+}
+
+static void deepseek_llm(void **state)
+{
+	(void)state;
+	check_golden("deepseek-llm");
+}
+
+static void gpt_2(void **state)
+{
+	(void)state;
+	check_golden("gpt-2");
+}
+
+static void llama_spm(void **state)
+{
+	(void)state;
+	check_golden("llama-spm");
+}
+
+static void phi_3(void **state)
+{
+	(void)state;
+	check_golden("phi-3");
+}
+
+static void llama_bpe(void **state)
+{
+	(void)state;
+	check_golden("llama-bpe");
+}
+
+static void qwen2(void **state)
+{
+	(void)state;
+	check_golden("qwen2");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(deepseek_llm), cmocka_unit_test(gpt_2),     cmocka_unit_test(llama_spm),
+		cmocka_unit_test(phi_3),        cmocka_unit_test(llama_bpe), cmocka_unit_test(qwen2),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
