@@ -1,8 +1,12 @@
 /* kvik.h: the one public header of the kvik inference engine.
  *
- * Nouns: a model (weights + vocabulary, shared, read-only once loaded) and a session (one sequence of tokens with its
- * keys and values in the paged cache). C99 and C++ clean. The library never prints and never exits: every fallible
- * function returns 0 or a negative enum kvik_code and fills the caller's struct kvik_err. */
+ * Nouns: a model (weights + vocabulary, read-only once loaded), a cache (the paged keys and values of any number of
+ * sequences under one ceiling of bytes) and a session (one sequence of tokens in a cache). C99 and C++ clean. The
+ * library never prints and never exits: every fallible function returns 0 or a negative enum kvik_code and fills the
+ * caller's struct kvik_err (which may be NULL).
+ *
+ * The promise everything rests on: the logits of a position depend on the model, the tokens before it, the cache's
+ * dtypes and the window alone, to the bit; not on what the cache already held, how the work was cut, or threads. */
 #ifndef KVIK_H
 #define KVIK_H
 
@@ -55,8 +59,6 @@ enum kvik_act {
 
 enum kvik_quantize { KVIK_QUANTIZE_NONE, KVIK_QUANTIZE_Q8_0, KVIK_QUANTIZE_Q4_0 };
 
-enum kvik_dtype { KVIK_F32, KVIK_F16, KVIK_BF16, KVIK_INT8, KVIK_DTYPE_COUNT };
-
 /* Called while weights load, from the loading thread; done and total in bytes of weights. */
 typedef void kvik_progress_fn(void *user, uint64_t done, uint64_t total);
 
@@ -64,29 +66,55 @@ struct kvik_model_params {
 	uint32_t threads; /* 0 = one per processor of this process */
 	enum kvik_act act;
 	enum kvik_quantize quantize; /* of F32, F16 and BF16 matrices, at load */
+	const char *cpu;             /* "scalar", "avx2", "avx512"; NULL = $KVIK_CPU, else the best there is */
 	kvik_progress_fn *progress;  /* may be NULL */
 	void *progress_user;
 };
 
-struct kvik_model; /* weights and vocabulary; read-only once loaded; must outlive its sessions */
+struct kvik_model; /* weights, vocabulary and the threads that compute; must outlive its caches */
 
 struct kvik_model_params kvik_model_params_default(void);
 
-/* path: a GGUF file (the first part of a split one) or a Hugging Face folder. params may be NULL. The caller frees
- * *out with kvik_model_free. Errors: IO, FORMAT, UNSUPPORTED, NOMEM, ARG. */
+/* path: a GGUF file (the first part of a split one), a Hugging Face folder, "synthetic:SHAPE:TYPE" (random weights of a
+ * real shape, for benchmarks), or NULL for the model that is built in. params may be NULL. The caller frees *out with
+ * kvik_model_free. Errors: IO, FORMAT, UNSUPPORTED, NOMEM, ARG. */
 int kvik_model_load(struct kvik_model **out, const char *path, const struct kvik_model_params *params,
 		    struct kvik_err *err);
 void kvik_model_free(struct kvik_model *m);
 
 struct kvik_model_info {
-	const char *architecture; /* "llama", "qwen3", ...; lives as long as the model */
-	uint32_t layers, heads, kv_heads, head_dim, vocab_size;
+	const char *architecture; /* "llama", "qwen3", ...; static */
+	uint32_t layers, dim, ffn_dim, heads, kv_heads, head_dim, vocab_size;
 	uint32_t context;      /* tokens the model was trained for */
-	uint64_t weight_bytes; /* held in memory */
+	uint32_t window;       /* smallest attention window of its layers; 0 = every layer sees all */
+	uint64_t weight_bytes; /* of a loaded model: held in memory; of a file: stored */
 	uint64_t parameters;
-	bool has_vocab; /* false: only ids can be fed */
+	bool tied; /* the output matrix is the embedding */
 };
-struct kvik_model_info kvik_model_info(const struct kvik_model *m);
+struct kvik_model_info kvik_model_get_info(const struct kvik_model *m);
+const char *kvik_model_cpu(const struct kvik_model *m); /* the CPU level in use: "avx512" */
+uint32_t kvik_model_threads(const struct kvik_model *m);
+bool kvik_model_is_end(const struct kvik_model *m, uint32_t id); /* the model stops at this id */
+
+/* ---- Model files, without loading their weights -------------------------------------------------------------------
+ */
+
+struct kvik_file;
+
+struct kvik_tensor_info {
+	const char *name; /* in GGUF's terms; lives as long as the file */
+	const char *type; /* "Q4_0"; static */
+	uint32_t n_dims;
+	uint64_t dims[4]; /* dims[0] is contiguous; unused ones are 1 */
+	uint64_t bytes;
+};
+
+/* path as for kvik_model_load. The caller frees *out with kvik_file_close. */
+int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *err);
+void kvik_file_close(struct kvik_file *f);
+struct kvik_model_info kvik_file_get_info(const struct kvik_file *f);
+size_t kvik_file_tensors(const struct kvik_file *f);
+struct kvik_tensor_info kvik_file_tensor(const struct kvik_file *f, size_t i); /* i < kvik_file_tensors(f) */
 
 /* ---- Text and tokens (any thread) -------------------------------------------------------------------------------- */
 
@@ -94,76 +122,194 @@ enum kvik_tokenize_flags {
 	KVIK_ADD_SPECIAL = 1,  /* begin and end tokens, as the model wants them */
 	KVIK_PARSE_SPECIAL = 2 /* special tokens written in the text are recognised */
 };
+enum kvik_detokenize_flags {
+	KVIK_KEEP_SPECIAL = 1 /* special tokens appear as their text; else they are silent */
+};
 
 struct kvik_vocab; /* a vocabulary; read-only */
 
-/* Of a model (borrowed; NULL when it has none), or loaded alone: a GGUF file with or without tensors, a Hugging Face
- * folder, or a tokenizer.json. */
+#define KVIK_NO_ID UINT32_MAX
+
+/* Of a model (borrowed; NULL when it has none: then only ids can be fed), or loaded alone: a GGUF file with or without
+ * tensors, a Hugging Face folder, or a tokenizer.json. */
 const struct kvik_vocab *kvik_model_vocab(const struct kvik_model *m);
 int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *err);
 void kvik_vocab_free(struct kvik_vocab *v);
+size_t kvik_vocab_size(const struct kvik_vocab *v);
+uint32_t kvik_vocab_bos(const struct kvik_vocab *v); /* the token that begins a text; KVIK_NO_ID = none */
 
-/* Writes at most cap ids and always the whole count to *n_ids; call again with a larger array when *n_ids > cap. */
-int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags, uint32_t *ids,
-		  size_t cap, size_t *n_ids, struct kvik_err *err);
-/* The same contract in bytes; the text is not NUL-terminated. */
-int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n_ids, unsigned flags, char *text,
-		    size_t cap, size_t *text_bytes, struct kvik_err *err);
-/* Ends of generation: true for the ids at which a model stops. */
-bool kvik_vocab_is_end(const struct kvik_vocab *v, uint32_t id);
+/* *ids: [*n], freed by the caller with kvik_free (NULL when *n is 0). text may hold any bytes. */
+int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags, uint32_t **ids,
+		  size_t *n, struct kvik_err *err);
+/* *text: [*text_bytes] of valid UTF-8 and a terminating NUL, freed by the caller with kvik_free. */
+int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text,
+		    size_t *text_bytes, struct kvik_err *err);
+void kvik_free(void *p); /* what the library gave to the caller; NULL is fine */
 
-/* ---- Sessions (one thread at a time) ----------------------------------------------------------------------------- */
+/* ---- Caches (one thread at a time) ------------------------------------------------------------------------------- */
 
-struct kvik_session_params {
+/* X(name, text): how keys and values are stored. */
+#define KVIK_DTYPES(X)  \
+	X(F32, "f32")   \
+	X(F16, "f16")   \
+	X(BF16, "bf16") \
+	X(INT8, "int8")
+
+enum kvik_dtype {
+#define KVIK_DTYPE_ENUM(name, text) KVIK_##name,
+	KVIK_DTYPES(KVIK_DTYPE_ENUM)
+#undef KVIK_DTYPE_ENUM
+		KVIK_DTYPE_COUNT
+};
+const char *kvik_dtype_name(enum kvik_dtype d);
+
+struct kvik_cache_params {
 	enum kvik_dtype k_dtype, v_dtype;
-	uint32_t context;   /* most tokens the session can hold; 0 = the model's */
+	uint32_t context;   /* most tokens of one session; 0 = the model's */
 	uint32_t window;    /* attend to the last so many tokens; 0 = as the model says */
-	uint32_t chunk;     /* most tokens computed in one step of prefill; never changes a bit of the output */
-	uint64_t kv_memory; /* ceiling in bytes over everything the cache holds; 0 = what context tokens need */
+	uint32_t sinks;     /* with a window: the first so many tokens stay visible */
+	uint32_t chunk;     /* most tokens computed in one step; never changes a bit of the output */
+	uint32_t sessions;  /* how many full ones the default of kv_memory makes room for */
+	uint64_t kv_memory; /* ceiling in bytes over everything the cache holds; 0 = what sessions * context need */
 	bool no_kv_cache;   /* recompute all earlier tokens at every step, through the same kernels */
 };
 
+struct kvik_cache;
+
+struct kvik_cache_params kvik_cache_params_default(void); /* f16, chunk 512, one session */
+
+/* params may be NULL. The model must outlive the cache. Errors: ARG, NOMEM, LIMIT. */
+int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct kvik_cache_params *params,
+		   struct kvik_err *err);
+void kvik_cache_free(struct kvik_cache *c); /* after its sessions */
+
+struct kvik_cache_stats {
+	uint64_t bytes_ceiling; /* kv_memory */
+	uint64_t bytes_used;    /* pages in use and all tables */
+	uint64_t bytes_peak;
+	uint64_t bytes_per_token; /* of all layers */
+	uint64_t pages_used, pages_copied, pages_freed_by_window;
+	uint32_t page_tokens, sessions;
+};
+struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c);
+
+/* What a model and a cache with these parameters take, without loading or making one. Bytes, exact but for tables,
+ * which are bounded from above. params may be NULL. */
+struct kvik_plan {
+	uint64_t weight_bytes;      /* packed, in memory */
+	uint64_t mapped_bytes;      /* the embedding, read from the file's mapping */
+	uint64_t work_bytes;        /* buffers of a step of `chunk` tokens */
+	uint64_t bytes_per_token;   /* keys and values of all layers */
+	uint64_t bytes_per_session; /* pages of one of `context` tokens; windows hold it down */
+	uint64_t kv_bytes;          /* pages and tables of `sessions` sessions: what kv_memory must allow */
+	uint32_t context, page_tokens;
+};
+int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *model_params,
+		   const struct kvik_cache_params *params, struct kvik_plan *plan, struct kvik_err *err);
+
+/* ---- Sessions (the thread of their cache) ------------------------------------------------------------------------ */
+
 struct kvik_session;
 
-struct kvik_session_params kvik_session_params_default(void);
-int kvik_session_new(struct kvik_session **out, struct kvik_model *m, const struct kvik_session_params *params,
-		     struct kvik_err *err);
+/* Errors: FULL, NOMEM. */
+int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, struct kvik_err *err);
+/* A session that shares the first n_tokens tokens of s; costs no copy of keys and values. Errors: ARG, LIMIT (a window
+ * has already freed what the next token would see), FULL, NOMEM. */
+int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, size_t n_tokens, struct kvik_err *err);
 void kvik_session_free(struct kvik_session *s);
 
-/* Appends n tokens and computes them. all_logits: NULL, or [n][vocab_size] for the logits of every one of them.
- * Errors: FULL (nothing was appended), ARG (an id outside the vocabulary), NOMEM. */
+/* Appends n tokens and computes them. all_logits: NULL, or [n][vocab_size] for the logits of every one of them. On an
+ * error the session holds the tokens that kvik_session_tokens counts, all of them usable.
+ * Errors: ARG (an id outside the vocabulary), FULL, LIMIT (past the context), NOMEM. */
 int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err);
 
-/* Logits [vocab_size] after the last token fed; NULL before the first. Valid until the next call on the session. */
+/* Logits [vocab_size] after the last token fed; NULL when there is none (at first, after truncate and fork). Valid
+ * until the session's next call. */
 const float *kvik_session_logits(const struct kvik_session *s);
 
-/* Forgets all tokens after the first n_tokens. */
+/* Forgets all tokens after the first n_tokens. Errors as for fork. */
 int kvik_session_truncate(struct kvik_session *s, size_t n_tokens, struct kvik_err *err);
 size_t kvik_session_tokens(const struct kvik_session *s);
+const uint32_t *kvik_session_ids(const struct kvik_session *s); /* [kvik_session_tokens]; valid until the next call */
+
+/* ---- Sampling and generation ------------------------------------------------------------------------------------- */
+
+struct kvik_bias {
+	uint32_t id;
+	float bias; /* added to the logit */
+};
 
 struct kvik_sampling {
-	float temperature;       /* 0 = greedy */
-	uint32_t top_k;          /* 0 = off */
-	float top_p;             /* 1 = off */
-	float min_p;             /* 0 = off */
-	float repeat_penalty;    /* 1 = off */
-	float presence_penalty;  /* 0 = off */
-	float frequency_penalty; /* 0 = off */
-	uint64_t seed;           /* same seed, same tokens */
+	float temperature;            /* 0 = greedy */
+	uint32_t top_k;               /* 0 = off */
+	float top_p;                  /* 1 = off; smallest set of tokens whose probability reaches it */
+	float min_p;                  /* 0 = off; relative to the most probable token */
+	float repeat_penalty;         /* 1 = off; divides positive logits of seen tokens, multiplies negative ones */
+	float presence_penalty;       /* subtracted once from every seen token */
+	float frequency_penalty;      /* subtracted per occurrence */
+	uint32_t penalty_last_n;      /* how many of the latest tokens count as seen; 0 = all */
+	uint64_t seed;                /* same seed, same tokens, whatever else runs */
+	const struct kvik_bias *bias; /* [n_bias], borrowed */
+	size_t n_bias;
 };
+struct kvik_sampling kvik_sampling_default(void); /* greedy, everything else off */
 
-struct kvik_sampling kvik_sampling_default(void);
-
-/* Picks the next token from the current logits; does not feed it. */
+/* Picks the next token from the current logits (which stay as they are); does not feed it. ARG: no logits yet, or a
+ * parameter out of its range. */
 int kvik_session_sample(struct kvik_session *s, const struct kvik_sampling *params, uint32_t *id, struct kvik_err *err);
 
-struct kvik_kv_stats {
-	uint64_t bytes_reserved;  /* ceiling */
-	uint64_t bytes_used;      /* pages in use, tables included */
-	uint64_t bytes_per_token; /* of all layers */
-	uint32_t page_tokens, pages_used, pages_total;
+struct kvik_logprob {
+	uint32_t id;
+	float logprob; /* natural logarithm, of the unmodified logits at temperature 1 */
 };
-struct kvik_kv_stats kvik_session_kv_stats(const struct kvik_session *s);
+#define KVIK_LOGPROBS_MAX 100
+
+/* One step of a generation. */
+struct kvik_token {
+	uint32_t id;      /* KVIK_NO_ID: text that was held back for a stop string and has come free at the end */
+	float logprob;    /* of id; only with n_logprobs */
+	const char *text; /* [text_bytes] whole characters that may be shown now; often of earlier tokens, or none */
+	size_t text_bytes;
+	const struct kvik_logprob *top; /* [n_top], best first */
+	uint32_t n_top;
+	const float *logits; /* [vocab_size] that id was picked from; NULL with KVIK_NO_ID */
+};
+typedef bool kvik_token_fn(void *user, const struct kvik_token *t); /* false: cancel */
+
+struct kvik_generate_params {
+	struct kvik_sampling sampling;
+	uint32_t max_tokens;     /* 0 = as many as fit */
+	const char *const *stop; /* [n_stop] strings that end the text and are not shown */
+	size_t n_stop;
+	uint32_t n_logprobs; /* top K of every step, up to KVIK_LOGPROBS_MAX */
+	bool ignore_end;     /* go on after an end token */
+};
+struct kvik_generate_params kvik_generate_params_default(void);
+
+#define KVIK_FINISHES(X)                                                      \
+	X(STOP, "stop")     /* an end token or a stop string */               \
+	X(LENGTH, "length") /* max_tokens, or the context or cache is full */ \
+	X(CANCELLED, "cancelled")
+
+enum kvik_finish {
+#define KVIK_FINISH_ENUM(name, text) KVIK_FINISH_##name,
+	KVIK_FINISHES(KVIK_FINISH_ENUM)
+#undef KVIK_FINISH_ENUM
+};
+const char *kvik_finish_name(enum kvik_finish f);
+
+struct kvik_generation {
+	enum kvik_finish finish;
+	uint32_t prompt_tokens;
+	uint32_t cached_tokens; /* of the prompt, taken from the cache */
+	uint32_t new_tokens;
+	double prefill_ms, decode_ms; /* time to the first token; from there to the last */
+};
+
+/* Feeds the prompt (n may be 0 when there are logits) and generates; the tokens, but for the last one sampled, stay in
+ * the session. on_token may be NULL. Errors: as kvik_session_feed and kvik_session_sample. */
+int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, const struct kvik_generate_params *params,
+		  kvik_token_fn *on_token, void *user, struct kvik_generation *result, struct kvik_err *err);
 
 #ifdef __cplusplus
 }

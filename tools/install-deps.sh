@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian 12 packages kvik builds and tests with, if any is missing. Needs root (or sudo) only then.
 set -eu
-packages="gcc make cmake ninja-build pkg-config git clang-format python3
+packages="gcc g++ make cmake ninja-build pkg-config git clang-format python3
  libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev"
 missing=""
 for p in $packages; do

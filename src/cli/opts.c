@@ -125,6 +125,15 @@ static int parse_choice(const struct opt *o, const char *text, struct kvik_err *
 	return err_set(err, KVIK_ERR_ARG, "--%s must be one of %s, not '%s'", o->name, all, text);
 }
 
+static int add_text(const struct opt *o, const char *text, struct kvik_err *err)
+{
+	struct opt_texts *list = o->value;
+	if (list->n == OPT_TEXTS_MAX)
+		return err_set(err, KVIK_ERR_ARG, "--%s may be given at most %d times", o->name, OPT_TEXTS_MAX);
+	list->text[list->n++] = text;
+	return 0;
+}
+
 static int set_value(const struct opt *o, const char *text, struct kvik_err *err)
 {
 	uint64_t v = 0;
@@ -143,6 +152,7 @@ static int set_value(const struct opt *o, const char *text, struct kvik_err *err
 		return rc;
 	case OPT_FLOAT: return parse_float(o, text, err);
 	case OPT_CHOICE: return parse_choice(o, text, err);
+	case OPT_TEXTS: return add_text(o, text, err);
 	case OPT_TEXT: *(const char **)o->value = text; return 0;
 	case OPT_FLAG: *(bool *)o->value = true; return 0;
 	case OPT_HEADING: break;

@@ -13,8 +13,15 @@ enum opt_kind {
 	OPT_SIZE,   /* uint64_t *       bytes, with an optional K, M, G or T (powers of 1024) */
 	OPT_FLOAT,  /* float *          within [min, max] */
 	OPT_TEXT,   /* const char **    borrowed from argv */
+	OPT_TEXTS,  /* struct opt_texts *  may be given several times */
 	OPT_CHOICE, /* int *            index into choices */
 	OPT_HEADING /* help only: a line between groups of options */
+};
+
+#define OPT_TEXTS_MAX 64
+struct opt_texts {
+	const char *text[OPT_TEXTS_MAX]; /* [n], borrowed from argv */
+	size_t n;
 };
 
 struct opt {

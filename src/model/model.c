@@ -77,6 +77,14 @@ int model_load(struct model **out, const struct source *s, const struct model_pa
 	return 0;
 }
 
+int model_measure(uint64_t *bytes, const struct source *s, const struct model_params *p, struct kvik_err *err)
+{
+	struct weights_params wp = {.int8 = p->int8, .quantize = p->quantize};
+	struct hparams h;
+	int rc = source_hparams(s, &h, err);
+	return rc ? rc : weights_measure(bytes, s, &h, archs[h.arch]->bind, &wp, err);
+}
+
 void model_free(struct model *m)
 {
 	if (!m)
@@ -117,13 +125,12 @@ static size_t widest(const struct hparams *h)
 	return heads > w ? heads : w;
 }
 
-static size_t carve(struct model_work *w, const struct model *m)
+static size_t carve(struct model_work *w, const struct hparams *h, bool int8, uint32_t threads)
 {
-	const struct hparams *h = &m->h;
 	struct region *r = &w->region;
 	size_t at = 0, rows = w->tokens_max > w->logits_max ? w->tokens_max : w->logits_max, T = w->tokens_max;
 	size_t q = (size_t)h->n_heads * h->head_dim, kv = (size_t)h->n_kv_heads * h->head_dim, f = sizeof(float);
-	size_t wide = m->int8 ? (widest(h) + 31) / 32 * 32 : 0;
+	size_t wide = int8 ? (widest(h) + 31) / 32 * 32 : 0;
 	w->x = part(r, &at, T * h->dim, f);
 	w->norm = part(r, &at, rows * h->dim, f);
 	w->q = part(r, &at, T * q, f);
@@ -141,7 +148,7 @@ static size_t carve(struct model_work *w, const struct model *m)
 	w->runs = part(r, &at, T, sizeof *w->runs);
 	w->items = part(r, &at, T * h->n_kv_heads, sizeof *w->items);
 	w->scratch_bytes = attn_scratch_bytes(h->n_heads / h->n_kv_heads, h->head_dim);
-	w->scratch = part(r, &at, pool_threads(m->pool), w->scratch_bytes);
+	w->scratch = part(r, &at, threads, w->scratch_bytes);
 	return at;
 }
 
@@ -154,14 +161,23 @@ int model_work_new(struct model_work **out, const struct model *m, uint32_t toke
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the buffers of a step");
 	w->tokens_max = tokens_max;
 	w->logits_max = logits_max;
-	int rc = region_new(&w->region, carve(w, m), "the buffers of a step (lower --chunk)", err);
+	uint32_t threads = pool_threads(m->pool);
+	int rc =
+		region_new(&w->region, carve(w, &m->h, m->int8, threads), "the buffers of a step (lower --chunk)", err);
 	if (rc) {
 		mem_free(w);
 		return rc;
 	}
-	carve(w, m);
+	carve(w, &m->h, m->int8, threads);
 	*out = w;
 	return 0;
+}
+
+uint64_t model_work_bytes(const struct hparams *h, bool int8, uint32_t threads, uint32_t tokens_max,
+			  uint32_t logits_max)
+{
+	struct model_work w = {.tokens_max = tokens_max, .logits_max = logits_max};
+	return carve(&w, h, int8, threads);
 }
 
 void model_work_free(struct model_work *w)

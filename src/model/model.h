@@ -23,6 +23,10 @@ struct model_params {
 int model_load(struct model **out, const struct source *s, const struct model_params *p,
 	       struct kvik_err *err) MUST_CHECK;
 void model_free(struct model *m);
+/* Bytes of memory that model_load would take for the packed weights. The embedding stays in the file's mapping on top.
+ */
+int model_measure(uint64_t *bytes, const struct source *s, const struct model_params *p,
+		  struct kvik_err *err) MUST_CHECK;
 const struct hparams *model_hparams(const struct model *m);
 uint64_t model_weight_bytes(const struct model *m); /* in memory, packed */
 uint64_t model_parameters(const struct model *m);
@@ -48,6 +52,9 @@ struct model_batch {
 struct model_work;
 int model_work_new(struct model_work **out, const struct model *m, uint32_t tokens_max, uint32_t logits_max,
 		   struct kvik_err *err) MUST_CHECK;
+/* What model_work_new takes; int8: as of model_params. */
+uint64_t model_work_bytes(const struct hparams *h, bool int8, uint32_t threads, uint32_t tokens_max,
+			  uint32_t logits_max);
 void model_work_free(struct model_work *w);
 
 /* Writes keys and values into the pages and logits to the batch. Cannot fail and allocates nothing. */

@@ -272,7 +272,7 @@ uint64_t weights_stored_bytes(const struct source *s)
 	return bytes;
 }
 
-static uint64_t count_parameters(const struct source *s)
+uint64_t weights_parameters(const struct source *s)
 {
 	uint64_t n = 0;
 	for (size_t i = 0; i < source_count(s); i++) {
@@ -282,24 +282,45 @@ static uint64_t count_parameters(const struct source *s)
 	return n;
 }
 
+static int bind_all(struct binder *b, struct weights *w, bind_fn *bind)
+{
+	*w = (struct weights){.parameters = weights_parameters(b->source)};
+	w->layers = mem_zalloc(b->h->n_layers, sizeof *w->layers);
+	b->used = mem_zalloc(source_count(b->source), sizeof *b->used);
+	int rc = w->layers && b->used ? 0 : err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u layers", b->h->n_layers);
+	if (!rc)
+		rc = bind(b, w, b->h);
+	return rc ? rc : check_all_used(b);
+}
+
+static void binder_release(struct binder *b)
+{
+	mem_free(b->list);
+	mem_free(b->used);
+}
+
 int weights_load(struct weights *w, const struct source *s, const struct hparams *h, bind_fn *bind,
 		 const struct weights_params *p, struct kvik_err *err)
 {
 	struct binder b = {.source = s, .h = h, .params = p, .err = err};
-	*w = (struct weights){.parameters = count_parameters(s)};
-	w->layers = mem_zalloc(h->n_layers, sizeof *w->layers);
-	b.used = mem_zalloc(source_count(s), sizeof *b.used);
-	int rc = w->layers && b.used ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for %u layers", h->n_layers);
-	if (!rc)
-		rc = bind(&b, w, h);
-	if (!rc)
-		rc = check_all_used(&b);
+	int rc = bind_all(&b, w, bind);
 	if (!rc)
 		rc = region_new(&w->region, b.bytes, "weights", err);
 	if (!rc)
 		rc = pack_all(&b, &w->region);
-	mem_free(b.list);
-	mem_free(b.used);
+	binder_release(&b);
+	return rc;
+}
+
+int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, bind_fn *bind,
+		    const struct weights_params *p, struct kvik_err *err)
+{
+	struct binder b = {.source = s, .h = h, .params = p, .err = err};
+	struct weights w;
+	int rc = bind_all(&b, &w, bind);
+	*bytes = b.bytes;
+	binder_release(&b);
+	weights_release(&w);
 	return rc;
 }
 

@@ -63,8 +63,13 @@ typedef int bind_fn(struct binder *b, struct weights *w, const struct hparams *h
 int weights_load(struct weights *w, const struct source *s, const struct hparams *h, bind_fn *bind,
 		 const struct weights_params *p, struct kvik_err *err) MUST_CHECK;
 void weights_release(struct weights *w);
+/* Bytes that weights_load would allocate for the packed parameters; p->pool is not needed. */
+int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, bind_fn *bind,
+		    const struct weights_params *p, struct kvik_err *err) MUST_CHECK;
 
 /* Sum of the bytes of all tensors as stored. */
 uint64_t weights_stored_bytes(const struct source *s);
+/* Sum of the elements of all tensors. */
+uint64_t weights_parameters(const struct source *s);
 
 #endif

@@ -14,8 +14,10 @@ struct candidate {
 	uint32_t id;
 };
 
-const struct sample_params sample_defaults = {
-	.temperature = 0, .top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64, .top_k = 0};
+struct kvik_sampling kvik_sampling_default(void)
+{
+	return (struct kvik_sampling){.top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64};
+}
 
 static uint64_t mix(uint64_t x)
 {
@@ -30,7 +32,7 @@ double sample_uniform(uint64_t seed, uint64_t counter)
 	return (double)(x >> 11) * 0x1p-53;
 }
 
-int sample_check(const struct sample_params *p, uint32_t n_vocab, struct kvik_err *err)
+int sample_check(const struct kvik_sampling *p, uint32_t n_vocab, struct kvik_err *err)
 {
 	if (!(p->temperature >= 0 && p->temperature <= 100))
 		return err_set(err, KVIK_ERR_ARG, "temperature must be 0..100, not %g", (double)p->temperature);
@@ -59,7 +61,7 @@ size_t sample_scratch_bytes(uint32_t n_vocab)
 }
 
 /* counts: [n_vocab] how often a token was seen, in the scratch. */
-static void apply_penalties(const struct sample_params *p, float *logits, uint32_t n_vocab, const uint32_t *history,
+static void apply_penalties(const struct kvik_sampling *p, float *logits, uint32_t n_vocab, const uint32_t *history,
 			    size_t n, uint32_t *counts)
 {
 	if (p->repeat_penalty == 1 && p->presence_penalty == 0 && p->frequency_penalty == 0)
@@ -121,7 +123,7 @@ static void pop(struct candidate *heap, size_t n)
 }
 
 /* Keeps the candidates that pass the filters at the end of c[0..n), best last; returns how many. */
-static size_t keep_best(const struct sample_params *p, struct candidate *c, size_t n)
+static size_t keep_best(const struct kvik_sampling *p, struct candidate *c, size_t n)
 {
 	double total = 0;
 	size_t limit = p->top_k && p->top_k < n ? p->top_k : n;
@@ -165,7 +167,7 @@ static uint32_t draw(const struct candidate *c, size_t n, size_t kept, double un
 	return c[n - kept].id;
 }
 
-uint32_t sample_next(const struct sample_params *p, float *logits, uint32_t n_vocab, const uint32_t *history,
+uint32_t sample_next(const struct kvik_sampling *p, float *logits, uint32_t n_vocab, const uint32_t *history,
 		     size_t n_history, uint64_t position, void *scratch)
 {
 	for (size_t i = 0; i < p->n_bias; i++)
@@ -194,13 +196,13 @@ static double log_sum_exp(const float *logits, uint32_t n)
 	return max + log(sum);
 }
 
-uint32_t sample_logprobs(const float *logits, uint32_t n_vocab, uint32_t k, struct sample_logprob *out, uint32_t chosen,
+uint32_t sample_logprobs(const float *logits, uint32_t n_vocab, uint32_t k, struct kvik_logprob *out, uint32_t chosen,
 			 float *chosen_logprob)
 {
 	double norm = log_sum_exp(logits, n_vocab);
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < n_vocab && k > 0; i++) {
-		struct sample_logprob lp = {i, (float)((double)logits[i] - norm)};
+		struct kvik_logprob lp = {i, (float)((double)logits[i] - norm)};
 		if (n == k && !(lp.logprob > out[n - 1].logprob))
 			continue;
 		uint32_t at = n < k ? n++ : n - 1;

@@ -8,34 +8,8 @@
 
 #include "base/err.h"
 
-struct sample_bias {
-	uint32_t id;
-	float bias; /* added to the logit */
-};
-
-struct sample_params {
-	float temperature;       /* 0 = greedy */
-	uint32_t top_k;          /* 0 = off */
-	float top_p;             /* 1 = off; smallest set of tokens whose probability reaches it */
-	float min_p;             /* 0 = off; relative to the most probable token */
-	float repeat_penalty;    /* 1 = off; divides positive logits of seen tokens, multiplies negative ones */
-	float presence_penalty;  /* subtracted once from every seen token */
-	float frequency_penalty; /* subtracted per occurrence */
-	uint32_t penalty_last_n; /* how many of the latest tokens count as seen; 0 = all */
-	uint64_t seed;
-	const struct sample_bias *bias; /* [n_bias], borrowed */
-	size_t n_bias;
-};
-
-struct sample_logprob {
-	uint32_t id;
-	float logprob; /* natural logarithm, of the unmodified logits at temperature 1 */
-};
-
-extern const struct sample_params sample_defaults; /* greedy, everything else off */
-
 /* 0, or KVIK_ERR_ARG naming the parameter and its range. */
-int sample_check(const struct sample_params *p, uint32_t n_vocab, struct kvik_err *err) MUST_CHECK;
+int sample_check(const struct kvik_sampling *p, uint32_t n_vocab, struct kvik_err *err) MUST_CHECK;
 
 /* Bytes of scratch that sample_next needs for a vocabulary of this size. */
 size_t sample_scratch_bytes(uint32_t n_vocab);
@@ -43,12 +17,12 @@ size_t sample_scratch_bytes(uint32_t n_vocab);
 /* logits: [n_vocab], changed in place. history: [n_history] ids so far, prompt included. position: the absolute
  * position of the new token. scratch: sample_scratch_bytes(n_vocab), 8-byte aligned. Rows without any finite logit
  * give id 0. */
-uint32_t sample_next(const struct sample_params *p, float *logits, uint32_t n_vocab, const uint32_t *history,
+uint32_t sample_next(const struct kvik_sampling *p, float *logits, uint32_t n_vocab, const uint32_t *history,
 		     size_t n_history, uint64_t position, void *scratch);
 
 /* The k most probable tokens, best first (equal ones by id), into out[k]; chosen's own into *chosen_logprob.
  * Returns how many were written (min(k, n_vocab)). logits must be the unmodified row. */
-uint32_t sample_logprobs(const float *logits, uint32_t n_vocab, uint32_t k, struct sample_logprob *out, uint32_t chosen,
+uint32_t sample_logprobs(const float *logits, uint32_t n_vocab, uint32_t k, struct kvik_logprob *out, uint32_t chosen,
 			 float *chosen_logprob);
 
 /* 53 uniform random bits as a double in [0, 1); a pure function (counter-based generator, SplitMix64 finaliser over

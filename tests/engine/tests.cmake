@@ -1,2 +1,3 @@
 kvik_test(engine/test_stop engine)
 kvik_test(engine/test_vocab_load engine)
+kvik_test(engine/test_session engine)

@@ -14,7 +14,7 @@ enum { V = 6 };
 
 static const float row[V] = {1.0f, 3.0f, 2.0f, -1.0f, 3.0f, 0.0f};
 
-static uint32_t next(const struct sample_params *p, const uint32_t *history, size_t n, uint64_t position)
+static uint32_t next(const struct kvik_sampling *p, const uint32_t *history, size_t n, uint64_t position)
 {
 	double scratch[2 * V];
 	float logits[V];
@@ -26,25 +26,26 @@ static uint32_t next(const struct sample_params *p, const uint32_t *history, siz
 static void greedy_takes_the_lowest_of_equals(void **state)
 {
 	(void)state;
-	assert_int_equal(next(&sample_defaults, NULL, 0, 0), 1);
+	struct kvik_sampling defaults = kvik_sampling_default();
+	assert_int_equal(next(&defaults, NULL, 0, 0), 1);
 }
 
 static void bias_and_penalties_move_the_choice(void **state)
 {
 	(void)state;
-	struct sample_bias bias[] = {{3, 100.0f}};
-	struct sample_params p = sample_defaults;
+	struct kvik_bias bias[] = {{3, 100.0f}};
+	struct kvik_sampling p = kvik_sampling_default();
 	p.bias = bias;
 	p.n_bias = 1;
 	assert_int_equal(next(&p, NULL, 0, 0), 3);
 	const uint32_t seen[] = {1, 1, 4, 99};
-	p = sample_defaults;
+	p = kvik_sampling_default();
 	p.presence_penalty = 0.5f;
 	assert_int_equal(next(&p, seen, 2, 0), 4);
 	assert_int_equal(next(&p, seen, 4, 0), 1);
 	p.frequency_penalty = 0.2f; /* token 1 was seen twice, token 4 once */
 	assert_int_equal(next(&p, seen, 4, 0), 4);
-	p = sample_defaults;
+	p = kvik_sampling_default();
 	p.repeat_penalty = 2;
 	assert_int_equal(next(&p, seen, 4, 0), 2);
 	p.penalty_last_n = 1; /* only the id outside the vocabulary */
@@ -52,7 +53,7 @@ static void bias_and_penalties_move_the_choice(void **state)
 }
 
 /* Compares the frequencies of 60000 draws with the exact probabilities of the tokens in keep (a bit mask). */
-static void check_distribution(const struct sample_params *p, unsigned keep)
+static void check_distribution(const struct kvik_sampling *p, unsigned keep)
 {
 	enum { DRAWS = 60000 };
 	int count[V] = {0};
@@ -71,7 +72,7 @@ static void check_distribution(const struct sample_params *p, unsigned keep)
 static void draws_follow_the_filters(void **state)
 {
 	(void)state;
-	struct sample_params p = sample_defaults;
+	struct kvik_sampling p = kvik_sampling_default();
 	p.temperature = 0.8f;
 	p.seed = 7;
 	check_distribution(&p, 0x3F);
@@ -106,7 +107,7 @@ static void odd_rows_do_no_harm(void **state)
 {
 	(void)state;
 	double scratch[2 * V];
-	struct sample_params p = sample_defaults;
+	struct kvik_sampling p = kvik_sampling_default();
 	p.temperature = 1;
 	float dead[V] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
 	assert_int_equal(sample_next(&p, dead, V, NULL, 0, 0, scratch), 0);
@@ -117,7 +118,7 @@ static void odd_rows_do_no_harm(void **state)
 static void logprobs_are_log_softmax(void **state)
 {
 	(void)state;
-	struct sample_logprob top[3];
+	struct kvik_logprob top[3];
 	float chosen;
 	double sum = 0;
 	for (int i = 0; i < V; i++)
@@ -135,13 +136,13 @@ static void bad_parameters_are_named(void **state)
 {
 	(void)state;
 	struct kvik_err err;
-	struct sample_params p = sample_defaults;
+	struct kvik_sampling p = kvik_sampling_default();
 	assert_int_equal(sample_check(&p, V, &err), 0);
 	p.top_p = NAN;
 	assert_int_equal(sample_check(&p, V, &err), KVIK_ERR_ARG);
 	assert_non_null(strstr(err.text, "top_p"));
-	struct sample_bias bias = {V, 0};
-	p = sample_defaults;
+	struct kvik_bias bias = {V, 0};
+	p = kvik_sampling_default();
 	p.bias = &bias;
 	p.n_bias = 1;
 	assert_int_equal(sample_check(&p, V, &err), KVIK_ERR_ARG);

@@ -1,0 +1,12 @@
+/* os.h: what the machine has: processors, memory, clocks.  Any thread. */
+#ifndef KVIK_BASE_OS_H
+#define KVIK_BASE_OS_H
+
+#include <stdint.h>
+
+uint32_t os_processors(void);       /* that this process may run on; at least 1 */
+uint64_t os_memory_total(void);     /* bytes */
+uint64_t os_memory_available(void); /* bytes that can be taken without swapping; 0 when the system does not say */
+uint64_t os_clock_ns(void);         /* monotonic, from an arbitrary start */
+
+#endif

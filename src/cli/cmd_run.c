@@ -1,0 +1,314 @@
+/* cmd_run.c: `kvik run`: one prompt, streamed text, figures on stderr. */
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/os.h"
+#include "cli/cmd.h"
+#include "cli/prompt.h"
+
+enum { NEW_TOKENS_DEFAULT = 256 };
+
+struct run_opts {
+	struct model_opts model;
+	struct cache_opts cache;
+	struct prompt_opts prompt;
+	struct kvik_generate_params gen;
+	struct opt_texts stop, bias;
+	struct kvik_bias biases[OPT_TEXTS_MAX];
+	bool logits_hash, json;
+};
+
+/* What the callback collects; json parts only with --json. */
+struct run {
+	struct run_opts *o;
+	uint32_t n_vocab;
+	uint64_t hash;
+	json_t *ids, *logprobs;
+	char *text; /* [text_bytes] */
+	size_t text_bytes, text_cap;
+	bool failed; /* no memory, or standard output is closed */
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+static json_t *logprob_list(const struct kvik_token *t)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < t->n_top; i++)
+		json_array_append_new(list, json_pack("{s:I, s:f}", "id", (json_int_t)t->top[i].id, "logprob",
+						      isfinite(t->top[i].logprob) ? (double)t->top[i].logprob : -1e30));
+	return list;
+}
+
+static void collect_text(struct run *r, const char *text, size_t n)
+{
+	if (r->text_bytes + n + 1 > r->text_cap) {
+		size_t cap = 2 * (r->text_bytes + n + 1);
+		char *more = mem_realloc(r->text, cap, 1);
+		if (!more) {
+			r->failed = true;
+			return;
+		}
+		r->text = more;
+		r->text_cap = cap;
+	}
+	memcpy(r->text + r->text_bytes, text, n);
+	r->text_bytes += n;
+}
+
+/* The hash of all rows so far and this one. */
+static uint64_t chain(uint64_t hash, const float *row, uint32_t n)
+{
+	uint64_t both[2] = {hash, hash_bytes(row, n * sizeof *row)};
+	return hash_bytes(both, sizeof both);
+}
+
+static bool on_token(void *user, const struct kvik_token *t)
+{
+	struct run *r = user;
+	if (t->logits && r->o->logits_hash)
+		r->hash = chain(r->hash, t->logits, r->n_vocab);
+	if (r->o->json) {
+		if (t->id != KVIK_NO_ID)
+			json_array_append_new(r->ids, json_integer(t->id));
+		if (t->id != KVIK_NO_ID && r->o->gen.n_logprobs)
+			json_array_append_new(r->logprobs, logprob_list(t));
+		collect_text(r, t->text, t->text_bytes);
+	} else {
+		fwrite(t->text, 1, t->text_bytes, stdout);
+		r->failed |= fflush(stdout) != 0;
+		for (uint32_t i = 0; i < t->n_top; i++)
+			fprintf(stderr, "%s%u:%.4f%s", i ? " " : "logprobs ", t->top[i].id, (double)t->top[i].logprob,
+				i + 1 == t->n_top ? "\n" : "");
+	}
+	return !r->failed && !interrupted;
+}
+
+static double rate(uint32_t tokens, double ms)
+{
+	return ms > 0 ? tokens * 1000.0 / ms : 0;
+}
+
+/* Tokens after the first: the first one comes out of the prefill. */
+static uint32_t decoded(const struct kvik_generation *g)
+{
+	return g->new_tokens > 0 ? g->new_tokens - 1 : 0;
+}
+
+static void print_stats(const struct run *r, const struct kvik_generation *g, const struct kvik_cache_stats *kv)
+{
+	char used[32], each[32];
+	const struct kvik_cache_params *p = &r->o->cache.params;
+	if (r->o->logits_hash)
+		fprintf(stderr, "logits-hash %016llx\n", (unsigned long long)r->hash);
+	fprintf(stderr,
+		"prefill %u tokens, %.1f tok/s | decode %u tokens, %.1f tok/s | first token %.1f ms | KV %s in %llu "
+		"pages, %s/%s, %s a token | %s\n",
+		g->prompt_tokens, rate(g->prompt_tokens, g->prefill_ms), g->new_tokens, rate(decoded(g), g->decode_ms),
+		g->prefill_ms, human_bytes(kv->bytes_used, used), (unsigned long long)kv->pages_used,
+		kvik_dtype_name(p->k_dtype), kvik_dtype_name(p->v_dtype), human_bytes(kv->bytes_per_token, each),
+		kvik_finish_name(g->finish));
+}
+
+static json_t *id_list(const uint32_t *ids, size_t n)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_integer(ids[i]));
+	return list;
+}
+
+static int print_json(struct run *r, const uint32_t *prompt, size_t n, double load_ms, const struct kvik_model *m,
+		      const struct kvik_generation *g, const struct kvik_cache_stats *kv)
+{
+	const struct kvik_cache_params *p = &r->o->cache.params;
+	char hash[17];
+	snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r->hash);
+	json_t *timings = json_pack("{s:f, s:i, s:f, s:f, s:i, s:f, s:f, s:f}", "load_ms", load_ms, "prompt_tokens",
+				    (int)g->prompt_tokens, "prefill_ms", g->prefill_ms, "prefill_tokens_per_second",
+				    rate(g->prompt_tokens, g->prefill_ms), "new_tokens", (int)g->new_tokens,
+				    "decode_ms", g->decode_ms, "decode_tokens_per_second",
+				    rate(decoded(g), g->decode_ms), "time_to_first_token_ms", g->prefill_ms);
+	json_t *cache =
+		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "k_dtype", kvik_dtype_name(p->k_dtype),
+			  "v_dtype", kvik_dtype_name(p->v_dtype), "bytes_ceiling", (json_int_t)kv->bytes_ceiling,
+			  "bytes_used", (json_int_t)kv->bytes_used, "bytes_peak", (json_int_t)kv->bytes_peak,
+			  "bytes_per_token", (json_int_t)kv->bytes_per_token, "pages_used", (json_int_t)kv->pages_used,
+			  "page_tokens", (json_int_t)kv->page_tokens, "pages_freed_by_window",
+			  (json_int_t)kv->pages_freed_by_window, "enabled", !p->no_kv_cache);
+	json_t *o = json_pack("{s:o, s:o, s:s%, s:s, s:o, s:o, s:s, s:i}", "prompt_ids", id_list(prompt, n), "ids",
+			      r->ids, "text", r->text ? r->text : "", r->text_bytes, "finish_reason",
+			      kvik_finish_name(g->finish), "timings", timings, "kv", cache, "cpu", kvik_model_cpu(m),
+			      "threads", (int)kvik_model_threads(m));
+	r->ids = NULL;
+	if (o && r->o->gen.n_logprobs)
+		json_object_set(o, "logprobs", r->logprobs);
+	if (o && r->o->logits_hash)
+		json_object_set_new(o, "logits_hash", json_string(hash));
+	int rc = o && json_dumpf(o, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF && fflush(stdout) == 0 ? 0 : -1;
+	json_decref(o);
+	return rc;
+}
+
+/* An asked-for length may go beyond what the model was trained for; it is told so. Without -n the context is the end.
+ */
+static void set_lengths(struct run_opts *o, const struct kvik_model *m, size_t prompt)
+{
+	uint32_t trained = kvik_model_get_info(m).context, *context = &o->cache.params.context;
+	uint64_t all = prompt + (uint64_t)(o->gen.max_tokens ? o->gen.max_tokens : 1);
+	if (o->gen.max_tokens == 0)
+		o->gen.max_tokens = NEW_TOKENS_DEFAULT;
+	if (*context == 0 && all > trained) {
+		*context = all < UINT32_MAX / 4 ? (uint32_t)all : UINT32_MAX / 4;
+		if (!o->model.quiet)
+			fprintf(stderr, "kvik: going to %u tokens; the model was trained for %u\n", *context, trained);
+	}
+}
+
+static int generate(struct run *r, struct kvik_model *m, double load_ms, struct kvik_err *err)
+{
+	struct run_opts *o = r->o;
+	struct kvik_cache *cache = NULL;
+	struct kvik_session *session = NULL;
+	struct kvik_generation g;
+	uint32_t *prompt = NULL;
+	size_t n = 0;
+	int rc = read_prompt(&o->prompt, kvik_model_vocab(m), &prompt, &n, err);
+	if (!rc)
+		set_lengths(o, m, n);
+	if (!rc)
+		rc = kvik_cache_new(&cache, m, &o->cache.params, err);
+	if (!rc)
+		rc = kvik_session_new(&session, cache, err);
+	if (!rc)
+		rc = kvik_generate(session, prompt, n, &o->gen, on_token, r, &g, err);
+	if (!rc && r->failed)
+		rc = err_set(err, KVIK_ERR_IO, "the text could not be written");
+	if (!rc) {
+		struct kvik_cache_stats kv = kvik_cache_get_stats(cache);
+		if (!o->json && r->o->gen.n_logprobs == 0)
+			putchar('\n');
+		fflush(stdout);
+		if (o->json && print_json(r, prompt, n, load_ms, m, &g, &kv))
+			rc = err_set(err, KVIK_ERR_IO, "the result could not be written");
+		else if (!o->json && !o->model.quiet)
+			print_stats(r, &g, &kv);
+	}
+	kvik_session_free(session);
+	kvik_cache_free(cache);
+	kvik_free(prompt);
+	return rc;
+}
+
+static const struct usage usage = {
+	"run [OPTIONS] [MODEL]",
+	"Goes on from a prompt: streams the text to standard output, then one line of figures to standard error.",
+	"  kvik run model.gguf -p 'Once upon a time' -n 100\n"
+	"  kvik run ./Qwen3-0.6B --quantize q8_0 --temp 0.7 --top-p 0.9 --seed 1 < prompt.txt\n"
+	"  kvik run model.gguf --ids 1,2,3 -n 8 --json | jq .ids\n"};
+
+static void add_gen_opts(struct opt_list *l, struct run_opts *o)
+{
+	struct kvik_generate_params *g = &o->gen;
+	struct kvik_sampling *s = &g->sampling;
+	const struct opt opts[] = {
+		{OPT_HEADING, .help = "Generation:"},
+		{OPT_U32, 'n', "max-tokens", &g->max_tokens, 1, 1 << 30, .arg = "N",
+		 .help = "Most new tokens (default 256)."},
+		{OPT_FLOAT, 0, "temp", &s->temperature, 0, 100, .arg = "T",
+		 .help = "Temperature; 0 takes the most probable token (default)."},
+		{OPT_U32, 0, "top-k", &s->top_k, .arg = "K", .help = "Draw from the K most probable tokens."},
+		{OPT_FLOAT, 0, "top-p", &s->top_p, 0, 1, .arg = "P",
+		 .help = "Draw from the smallest set whose probability reaches P."},
+		{OPT_FLOAT, 0, "min-p", &s->min_p, 0, 1, .arg = "P",
+		 .help = "Leave out tokens below P times the most probable one."},
+		{OPT_FLOAT, 0, "repeat-penalty", &s->repeat_penalty, 0, 100, .arg = "R",
+		 .help = "Divide the logits of recent tokens by R."},
+		{OPT_FLOAT, 0, "presence-penalty", &s->presence_penalty, -100, 100, .arg = "A",
+		 .help = "Subtract A from the logit of every recent token."},
+		{OPT_FLOAT, 0, "frequency-penalty", &s->frequency_penalty, -100, 100, .arg = "A",
+		 .help = "Subtract A per occurrence."},
+		{OPT_U32, 0, "repeat-last-n", &s->penalty_last_n, .arg = "N",
+		 .help = "How many tokens count as recent (default 64; 0 = all)."},
+		{OPT_U64, 0, "seed", &s->seed, .arg = "S", .help = "Same seed, same text (default 0)."},
+		{OPT_TEXTS, 0, "logit-bias", &o->bias, .arg = "ID:B",
+		 .help = "Add B to the logit of token ID; may be given several times."},
+		{OPT_TEXTS, 0, "stop", &o->stop, .arg = "TEXT",
+		 .help = "End before this text is shown; may be given several times."},
+		{OPT_FLAG, 0, "ignore-end", &g->ignore_end, .help = "Go on after the model says that it is done."},
+		{OPT_HEADING, .help = "Output:"},
+		{OPT_U32, 0, "logprobs", &g->n_logprobs, 1, KVIK_LOGPROBS_MAX, .arg = "K",
+		 .help = "The K most probable tokens of every step."},
+		{OPT_FLAG, 0, "logits-hash", &o->logits_hash,
+		 .help = "A hash over the bits of all logits that were sampled from."},
+		{OPT_FLAG, 'q', "quiet", &o->model.quiet, .help = "No line of figures."},
+		{OPT_FLAG, 0, "json", &o->json, .help = "One JSON object instead of text."},
+	};
+	OPT_LIST_ADD(l, opts);
+}
+
+static int parse_biases(struct run_opts *o, struct kvik_err *err)
+{
+	for (size_t i = 0; i < o->bias.n; i++) {
+		unsigned id;
+		int end = 0;
+		if (sscanf(o->bias.text[i], "%u:%f%n", &id, &o->biases[i].bias, &end) != 2 || o->bias.text[i][end])
+			return err_set(err, KVIK_ERR_ARG, "--logit-bias: '%s' is not ID:BIAS, e.g. 13:-2.5",
+				       o->bias.text[i]);
+		o->biases[i].id = id;
+	}
+	o->gen.sampling.bias = o->biases;
+	o->gen.sampling.n_bias = o->bias.n;
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	struct run_opts o = {.gen = kvik_generate_params_default()};
+	struct opt_list l = {0};
+	const char *rest[1];
+	struct kvik_err err;
+	struct kvik_model *m = NULL;
+	struct run r = {.o = &o};
+	int status;
+	add_prompt_opts(&l, &o.prompt);
+	add_gen_opts(&l, &o);
+	add_cache_opts(&l, &o.cache);
+	add_model_opts(&l, &o.model);
+	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
+	if (n < 0)
+		return status;
+	o.gen.stop = o.stop.text;
+	o.gen.n_stop = o.stop.n;
+	uint64_t start = os_clock_ns();
+	int rc = cache_opts_finish(&o.cache, &err);
+	if (!rc)
+		rc = parse_biases(&o, &err);
+	if (!rc)
+		rc = load_model(&m, model_path(&o.model, n, rest), &o.model, &err);
+	if (!rc) {
+		r.n_vocab = kvik_model_get_info(m).vocab_size;
+		r.ids = json_array();
+		r.logprobs = json_array();
+		signal(SIGINT, on_interrupt);
+		rc = generate(&r, m, (double)(os_clock_ns() - start) / 1e6, &err);
+	}
+	json_decref(r.ids);
+	json_decref(r.logprobs);
+	mem_free(r.text);
+	kvik_model_free(m);
+	return rc ? fail(&err) : EXIT_OK;
+}
+
+const struct cmd cmd_run = {"run", "write text from a prompt", run};

@@ -1,0 +1,234 @@
+/* common.c: what commands share. */
+#include "cli/common.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+#include "cli/cmd.h"
+
+#define TEXT_MAX ((size_t)1 << 30)
+
+void opt_list_add(struct opt_list *l, const struct opt *opts, size_t n)
+{
+	assert(l->n + n < sizeof l->table / sizeof *l->table);
+	memcpy(l->table + l->n, opts, n * sizeof *opts);
+	l->n += n;
+}
+
+int fail(const struct kvik_err *err)
+{
+	fprintf(stderr, "kvik: %s\n", err->text);
+	return err->code == KVIK_ERR_ARG ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static void print_help(const struct opt_list *l, const struct usage *u)
+{
+	printf("Usage: kvik %s\n\n%s\n", u->line, u->text);
+	opts_help(l->table, stdout);
+	if (u->examples)
+		printf("\nExamples:\n%s", u->examples);
+}
+
+int parse_command(struct opt_list *l, const struct usage *u, int argc, char **argv, const char **rest, int rest_max,
+		  int *status)
+{
+	bool help = false;
+	const struct opt own[] = {{OPT_HEADING, .help = "Other:"},
+				  {OPT_FLAG, 'h', "help", &help, .help = "This text."}};
+	struct kvik_err err;
+	OPT_LIST_ADD(l, own);
+	int n = opts_parse(l->table, argc, argv, rest, rest_max, &err);
+	if (help) {
+		print_help(l, u);
+		*status = EXIT_OK;
+		return -1;
+	}
+	if (n < 0) {
+		fail(&err);
+		*status = EXIT_USAGE;
+		return -1;
+	}
+	return n;
+}
+
+/* ---- Models ------------------------------------------------------------------------------------------------------ */
+
+void add_model_opts(struct opt_list *l, struct model_opts *o)
+{
+	static const char *const acts[] = {"auto", "f32", "int8", NULL};
+	static const char *const quantizes[] = {"none", "q8_0", "q4_0", NULL};
+	const struct opt opts[] = {
+		{OPT_HEADING, .help = "Model:"},
+		{OPT_U32, 't', "threads", &o->threads, 1, 256, .arg = "N",
+		 .help = "Threads that compute (default: one per processor)."},
+		{OPT_CHOICE, 0, "act", &o->act, .choices = acts, .arg = "auto|f32|int8",
+		 .help = "How activations meet quantised weights (auto: f32 below 32 MiB, else int8)."},
+		{OPT_CHOICE, 0, "quantize", &o->quantize, .choices = quantizes, .arg = "q8_0|q4_0",
+		 .help = "Quantise F32, F16 and BF16 weights while loading."},
+		{OPT_TEXT, 0, "synthetic", &o->synthetic, .arg = "SHAPE:TYPE",
+		 .help = "Random weights of a real shape instead of MODEL, e.g. llama3.2-1b:q4_0."},
+	};
+	OPT_LIST_ADD(l, opts);
+}
+
+struct kvik_model_params model_params(const struct model_opts *o)
+{
+	struct kvik_model_params p = kvik_model_params_default();
+	p.threads = o->threads;
+	p.act = (enum kvik_act)o->act;
+	p.quantize = (enum kvik_quantize)o->quantize;
+	return p;
+}
+
+const char *model_path(struct model_opts *o, int n_rest, const char **rest)
+{
+	if (!o->synthetic)
+		return n_rest > 0 ? rest[0] : NULL;
+	snprintf(o->path, sizeof o->path, "synthetic:%s", o->synthetic);
+	return o->path;
+}
+
+struct progress {
+	uint64_t start_ns;
+	bool shown;
+};
+
+/* A bar on stderr, once loading has taken long enough for a person to wonder. */
+static void show_progress(void *user, uint64_t done, uint64_t total)
+{
+	enum { WIDTH = 40 };
+	static const char bar[] = "########################################";
+	struct progress *p = user;
+	if (total == 0 || os_clock_ns() - p->start_ns < 500000000)
+		return;
+	int filled = (int)(done * WIDTH / total);
+	fprintf(stderr, "\rloading [%-*.*s] %3d%%", WIDTH, filled, bar, (int)(done * 100 / total));
+	p->shown = true;
+}
+
+int load_model(struct kvik_model **m, const char *path, const struct model_opts *o, struct kvik_err *err)
+{
+	struct kvik_model_params p = model_params(o);
+	struct progress progress = {.start_ns = os_clock_ns()};
+	if (isatty(STDERR_FILENO)) {
+		p.progress = show_progress;
+		p.progress_user = &progress;
+	}
+	int rc = kvik_model_load(m, path, &p, err);
+	if (progress.shown)
+		fprintf(stderr, "\r%*s\r", 60, "");
+	return rc;
+}
+
+/* ---- Caches ------------------------------------------------------------------------------------------------------ */
+
+void add_cache_opts(struct opt_list *l, struct cache_opts *o)
+{
+	o->params = kvik_cache_params_default();
+	const struct opt opts[] = {
+		{OPT_HEADING, .help = "KV cache:"},
+		{OPT_TEXT, 0, "kv-dtype", &o->dtype, .arg = "K[,V]",
+		 .help = "How keys and values are stored: f32, f16, bf16 or int8 (default f16)."},
+		{OPT_U32, 'c', "ctx", &o->params.context, 1, 1 << 30, .arg = "N",
+		 .help = "Most tokens of a sequence (default: what the model was trained for)."},
+		{OPT_U32, 0, "window", &o->params.window, 1, 1 << 30, .arg = "N",
+		 .help = "Attend to the last N tokens only, and keep no others."},
+		{OPT_U32, 0, "sinks", &o->params.sinks, 1, 1 << 30, .arg = "N",
+		 .help = "With a window: the first N tokens stay visible."},
+		{OPT_U32, 0, "chunk", &o->params.chunk, 1, 65536, .arg = "N",
+		 .help = "Most tokens computed in one step (default 512); never changes the output."},
+		{OPT_SIZE, 0, "kv-memory", &o->params.kv_memory, .arg = "SIZE",
+		 .help = "Hard ceiling over all the cache holds, e.g. 2G (default: what --ctx needs)."},
+		{OPT_FLAG, 0, "no-kv-cache", &o->params.no_kv_cache,
+		 .help = "Recompute all earlier tokens at every step: slow, and the same bits."},
+	};
+	OPT_LIST_ADD(l, opts);
+}
+
+static int find_dtype(const char *name, size_t n, enum kvik_dtype *d, struct kvik_err *err)
+{
+	char known[96] = "";
+	for (int i = 0; i < KVIK_DTYPE_COUNT; i++) {
+		const char *have = kvik_dtype_name((enum kvik_dtype)i);
+		if (strlen(have) == n && memcmp(have, name, n) == 0) {
+			*d = (enum kvik_dtype)i;
+			return 0;
+		}
+		size_t used = strlen(known);
+		snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", have);
+	}
+	return err_set(err, KVIK_ERR_ARG, "--kv-dtype: '%.*s' is none of %s", (int)n, name, known);
+}
+
+int cache_opts_finish(struct cache_opts *o, struct kvik_err *err)
+{
+	if (!o->dtype)
+		return 0;
+	size_t k = strcspn(o->dtype, ",");
+	int rc = find_dtype(o->dtype, k, &o->params.k_dtype, err);
+	o->params.v_dtype = o->params.k_dtype;
+	if (!rc && o->dtype[k] == ',')
+		rc = find_dtype(o->dtype + k + 1, strlen(o->dtype + k + 1), &o->params.v_dtype, err);
+	return rc;
+}
+
+/* ---- Files and figures ------------------------------------------------------------------------------------------- */
+
+static int read_all(FILE *f, const char *name, char **text, size_t *n, struct kvik_err *err)
+{
+	size_t cap = 65536;
+	char *buf = mem_alloc(cap);
+	*n = 0;
+	while (buf) {
+		*n += fread(buf + *n, 1, cap - *n - 1, f);
+		if (*n < cap - 1)
+			break;
+		char *more = cap < TEXT_MAX ? mem_realloc(buf, 2 * cap, 1) : NULL;
+		if (!more) {
+			mem_free(buf);
+			return err_set(err, KVIK_ERR_LIMIT, "%s: longer than %zu bytes, or no memory for it", name,
+				       TEXT_MAX);
+		}
+		buf = more;
+		cap *= 2;
+	}
+	if (!buf)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", name);
+	if (ferror(f)) {
+		mem_free(buf);
+		return err_set(err, KVIK_ERR_IO, "%s: %s", name, strerror(errno));
+	}
+	buf[*n] = '\0';
+	*text = buf;
+	return 0;
+}
+
+int read_text(const char *path, char **text, size_t *n, struct kvik_err *err)
+{
+	*text = NULL;
+	if (strcmp(path, "-") == 0)
+		return read_all(stdin, "standard input", text, n, err);
+	FILE *f = fopen(path, "rb");
+	if (!f)
+		return err_set(err, KVIK_ERR_IO, "%s: %s", path, strerror(errno));
+	int rc = read_all(f, path, text, n, err);
+	fclose(f);
+	return rc;
+}
+
+const char *human_bytes(uint64_t bytes, char out[32])
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+	double v = (double)bytes;
+	int u = 0;
+	while (v >= 1024 && u < 4) {
+		v /= 1024;
+		u++;
+	}
+	snprintf(out, 32, u ? "%.1f %s" : "%.0f %s", v, units[u]);
+	return out;
+}

@@ -1,0 +1,55 @@
+/* common.h: what commands share: options of models and caches, loading with a progress bar, prompts, errors. */
+#ifndef KVIK_CLI_COMMON_H
+#define KVIK_CLI_COMMON_H
+
+#include "cli/opts.h"
+
+/* An option table put together from groups; the last entry stays empty. */
+struct opt_list {
+	struct opt table[64];
+	size_t n;
+};
+void opt_list_add(struct opt_list *l, const struct opt *opts, size_t n);
+#define OPT_LIST_ADD(l, opts) opt_list_add(l, opts, sizeof(opts) / sizeof *(opts))
+
+/* What a command says of itself in --help. */
+struct usage {
+	const char *line, *text, *examples;
+};
+
+/* Parses, and answers --help. Returns the count of rest[], or the exit status in *status and -1: the command ends. */
+int parse_command(struct opt_list *l, const struct usage *u, int argc, char **argv, const char **rest, int rest_max,
+		  int *status);
+
+/* "kvik: text" on stderr; returns the exit status that fits the code. */
+int fail(const struct kvik_err *err);
+
+struct model_opts {
+	uint32_t threads;
+	int act, quantize;
+	const char *synthetic; /* SHAPE:TYPE instead of a model */
+	char path[256];        /* of the synthetic model */
+	bool quiet;
+};
+void add_model_opts(struct opt_list *l, struct model_opts *o);
+struct kvik_model_params model_params(const struct model_opts *o);
+/* The path that kvik_model_load takes: rest[0], the synthetic model, or NULL for the built-in one. */
+const char *model_path(struct model_opts *o, int n_rest, const char **rest);
+/* With a progress bar on a terminal. */
+int load_model(struct kvik_model **m, const char *path, const struct model_opts *o, struct kvik_err *err) MUST_CHECK;
+
+struct cache_opts {
+	const char *dtype; /* "K" or "K,V" */
+	struct kvik_cache_params params;
+};
+void add_cache_opts(struct opt_list *l, struct cache_opts *o);
+/* Fills in params.k_dtype and v_dtype. */
+int cache_opts_finish(struct cache_opts *o, struct kvik_err *err) MUST_CHECK;
+
+/* A whole file, or standard input for "-"; *text is freed with mem_free and ends with a NUL that *n does not count. */
+int read_text(const char *path, char **text, size_t *n, struct kvik_err *err) MUST_CHECK;
+
+/* "1.5 MiB"; out holds 32 bytes. */
+const char *human_bytes(uint64_t bytes, char out[32]);
+
+#endif

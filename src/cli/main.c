@@ -1,0 +1,51 @@
+/* main.c: picks the command. */
+#include <stdio.h>
+#include <string.h>
+
+#include <kvik.h>
+
+#include "cli/cmd.h"
+
+static const struct cmd *const commands[] = {&cmd_run, &cmd_tokenize, &cmd_logits, &cmd_inspect, &cmd_plan};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void help(FILE *to)
+{
+	fprintf(to, "kvik %s: runs language models over a paged KV cache\n\nUsage: kvik COMMAND [OPTIONS] [MODEL]\n\n",
+		kvik_version());
+	for (int i = 0; i < COMMANDS; i++)
+		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(to, "\nMODEL is a GGUF file, a Hugging Face folder, or left out for the built-in kvik-mini.\n"
+		    "`kvik COMMAND --help` explains a command, with examples.\n");
+}
+
+static const struct cmd *find(const char *name)
+{
+	for (int i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "help";
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
+		printf("kvik %s\n", kvik_version());
+		return EXIT_OK;
+	}
+	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		const struct cmd *about = argc > 2 ? find(argv[2]) : NULL;
+		char *question[] = {argc > 2 ? argv[2] : NULL, "--help", NULL};
+		if (about)
+			return about->run(2, question);
+		help(stdout);
+		return EXIT_OK;
+	}
+	const struct cmd *c = find(name);
+	if (c)
+		return c->run(argc - 1, argv + 1);
+	fprintf(stderr, "kvik: no command '%s'\n\n", name);
+	help(stderr);
+	return EXIT_USAGE;
+}

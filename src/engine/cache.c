@@ -1,0 +1,187 @@
+/* cache.c: a cache of keys and values for one model: its plan of groups, its pages, and the buffers of a step.
+ *
+ * Owner: one thread; all its sessions belong to that thread too. */
+#include "engine/cache.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+#include "sample/sample.h"
+
+enum { CHUNK_DEFAULT = 512, CHUNK_MAX = 65536, SESSIONS_MAX = 1 << 20 };
+
+const char *kvik_dtype_name(enum kvik_dtype d)
+{
+	static const char *const names[] = {
+#define DTYPE_TEXT(name, text) [KVIK_##name] = text,
+		KVIK_DTYPES(DTYPE_TEXT)
+#undef DTYPE_TEXT
+	};
+	return d < KVIK_DTYPE_COUNT ? names[d] : "?";
+}
+
+/* One list of dtypes for callers and one for kernels: they must stay in step. */
+#define DTYPE_SAME(name, text) _Static_assert((int)KVIK_##name == (int)KV_##name, "dtype " text);
+KVIK_DTYPES(DTYPE_SAME)
+#undef DTYPE_SAME
+
+struct kvik_cache_params kvik_cache_params_default(void)
+{
+	return (struct kvik_cache_params){
+		.k_dtype = KVIK_F16, .v_dtype = KVIK_F16, .chunk = CHUNK_DEFAULT, .sessions = 1};
+}
+
+int cache_resolve(struct kvik_cache_params *p, const struct hparams *h, struct kvik_err *err)
+{
+	if (p->k_dtype >= KVIK_DTYPE_COUNT || p->v_dtype >= KVIK_DTYPE_COUNT)
+		return err_set(err, KVIK_ERR_ARG, "the cache's dtypes are not of enum kvik_dtype");
+	if (p->chunk < 1 || p->chunk > CHUNK_MAX)
+		return err_set(err, KVIK_ERR_ARG, "chunk must be 1..%d, not %u", CHUNK_MAX, p->chunk);
+	if (p->sessions < 1 || p->sessions > SESSIONS_MAX)
+		return err_set(err, KVIK_ERR_ARG, "sessions must be 1..%d, not %u", SESSIONS_MAX, p->sessions);
+	if (p->context == 0)
+		p->context = h->context;
+	return 0;
+}
+
+int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_cache_params *p, struct kvik_err *err)
+{
+	struct kvplan_params pp = {
+		.k = (enum kv_dtype)p->k_dtype, .v = (enum kv_dtype)p->v_dtype, .window = p->window, .sinks = p->sinks};
+	int rc = kvplan_init(plan, h, &pp, err);
+	if (rc)
+		return rc;
+	bool windowed = false;
+	for (uint32_t g = 0; g < plan->n_groups; g++)
+		windowed |= plan->desc[g].window != 0;
+	if (p->sinks && !windowed)
+		return err_set(err, KVIK_ERR_ARG,
+			       "sinks only have a meaning with a window, and no layer has one: give --window too");
+	return 0;
+}
+
+/* Pages and tables of `sessions` sequences of `context` tokens. Tables are bounded from above: every page (of at least
+ * 4096 bytes) has a count and a link in each group's books and up to three pointers in block tables. */
+uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p)
+{
+	enum { PAGE_BYTES_MIN = 4096, SESSION_BYTES = 8192, CACHE_BYTES = 65536 };
+	uint64_t pages = p->sessions * kvplan_seq_bytes(plan, p->context, p->chunk);
+	uint64_t tables = pages / PAGE_BYTES_MIN * (8 * (uint64_t)plan->n_groups + 24);
+	return pages + tables + (uint64_t)p->sessions * SESSION_BYTES + CACHE_BYTES;
+}
+
+static int new_kv(struct kvik_cache *c, struct kvik_err *err)
+{
+	struct kvik_cache_params *p = &c->params;
+	if (p->kv_memory == 0) {
+		/* More than the machine has would only be found out in the middle of a text. */
+		uint64_t most = os_memory_available() / 8 * 7;
+		p->kv_memory = cache_bytes(&c->plan, p);
+		if (most && p->kv_memory > most)
+			p->kv_memory = most;
+	}
+	struct kv_config kc = {.memory_bytes = p->kv_memory,
+			       .n_groups = c->plan.n_groups,
+			       .groups = c->plan.desc,
+			       .seq_tokens_max = p->context};
+	return kv_new(&c->kv, &kc, err);
+}
+
+static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
+{
+	uint32_t n_vocab = cache_vocab_size(c), chunk = c->params.chunk;
+	c->seqs = mem_zalloc(chunk, sizeof *c->seqs);
+	c->ids = mem_zalloc(chunk, sizeof *c->ids);
+	c->logit_tokens = mem_zalloc(chunk, sizeof *c->logit_tokens);
+	c->row = mem_zalloc(n_vocab, sizeof *c->row);
+	c->sample_scratch = mem_alloc(sample_scratch_bytes(n_vocab));
+	if (!c->seqs || !c->ids || !c->logit_tokens || !c->row || !c->sample_scratch)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for the buffers of a cache");
+	return model_work_new(&c->work, c->model->model, chunk, chunk, err);
+}
+
+int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct kvik_cache_params *params,
+		   struct kvik_err *err)
+{
+	*out = NULL;
+	struct kvik_cache *c = mem_zalloc(1, sizeof *c);
+	if (!c)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a cache");
+	c->model = m;
+	c->params = params ? *params : kvik_cache_params_default();
+	int rc = cache_resolve(&c->params, model_hparams(m->model), err);
+	if (!rc)
+		rc = cache_plan(&c->plan, model_hparams(m->model), &c->params, err);
+	if (!rc)
+		rc = new_buffers(c, err);
+	if (!rc)
+		rc = new_kv(c, err);
+	if (rc)
+		kvik_cache_free(c);
+	else
+		*out = c;
+	return rc;
+}
+
+void kvik_cache_free(struct kvik_cache *c)
+{
+	if (!c)
+		return;
+	kv_free(c->kv);
+	model_work_free(c->work);
+	mem_free(c->seqs);
+	mem_free(c->ids);
+	mem_free(c->logit_tokens);
+	mem_free(c->row);
+	mem_free(c->sample_scratch);
+	mem_free(c);
+}
+
+uint32_t cache_vocab_size(const struct kvik_cache *c)
+{
+	return model_hparams(c->model->model)->n_vocab;
+}
+
+struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c)
+{
+	struct kv_stats s = kv_stats(c->kv);
+	struct kvik_cache_stats out = {.bytes_ceiling = s.memory_bytes,
+				       .bytes_used = s.bytes_used,
+				       .bytes_peak = s.bytes_peak,
+				       .bytes_per_token = kvplan_token_bytes(&c->plan),
+				       .pages_copied = s.pages_copied,
+				       .pages_freed_by_window = s.pages_freed_by_window,
+				       .page_tokens = KV_PAGE_TOKENS,
+				       .sessions = s.sequences};
+	for (uint32_t g = 0; g < c->plan.n_groups; g++)
+		out.pages_used += s.group[g].pages_used;
+	return out;
+}
+
+/* ---- A step ------------------------------------------------------------------------------------------------------ */
+
+void cache_step(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits)
+{
+	struct model_batch b = {.plan = &c->plan,
+				.ids = c->ids,
+				.seqs = c->seqs,
+				.n_seqs = n_items,
+				.logit_tokens = c->logit_tokens,
+				.logits = logits};
+	for (uint32_t i = 0; i < n_items; i++) {
+		const struct step_item *it = &items[i];
+		struct model_seq *s = &c->seqs[i];
+		uint32_t blocks;
+		*s = (struct model_seq){.position = kv_seq_tokens(it->seq), .n_tokens = it->n};
+		for (uint32_t g = 0; g < c->plan.n_groups; g++)
+			s->pages[g] = kv_seq_pages(it->seq, g, &blocks);
+		memcpy(c->ids + b.n_tokens, it->ids, it->n * sizeof *it->ids);
+		b.n_tokens += it->n;
+		for (uint32_t k = it->n_logits; k > 0; k--)
+			c->logit_tokens[b.n_logits++] = b.n_tokens - k;
+	}
+	model_forward(c->model->model, c->work, &b);
+	for (uint32_t i = 0; i < n_items; i++)
+		kv_commit(c->kv, items[i].seq, items[i].n);
+}

@@ -1,0 +1,43 @@
+/* cache.h: the inside of a cache, and the step that every computation goes through.
+ *
+ * Owner: the cache's one thread. */
+#ifndef KVIK_ENGINE_CACHE_H
+#define KVIK_ENGINE_CACHE_H
+
+#include "engine/loaded.h"
+
+struct kvik_cache {
+	struct kvik_model *model;
+	struct kvik_cache_params params; /* with defaults filled in */
+	struct kvplan plan;
+	struct kv *kv;
+	struct model_work *work;
+	struct model_seq *seqs; /* [chunk]: the batch being put together */
+	uint32_t *ids;          /* [chunk] */
+	uint32_t *logit_tokens; /* [chunk] */
+	float *row;             /* [n_vocab]: logits that sampling may change */
+	void *sample_scratch;   /* sample_scratch_bytes(n_vocab) */
+};
+
+/* A sequence's part of a step. */
+struct step_item {
+	struct kv_seq *seq;
+	const uint32_t *ids; /* [n], each below n_vocab */
+	uint32_t n;
+	uint32_t n_logits; /* the logits of its last so many tokens are wanted */
+};
+
+/* Computes the tokens of all items (at most params.chunk in all) and commits them; logits: [sum of n_logits][n_vocab],
+ * item after item. Room was reserved for them (kv_reserve). Cannot fail. */
+void cache_step(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits);
+
+/* Of planning: fills in the defaults that depend on the model; the groups of layers; bytes of pages and tables of
+ * `sessions` sequences of `context` tokens. */
+int cache_resolve(struct kvik_cache_params *p, const struct hparams *h, struct kvik_err *err) MUST_CHECK;
+int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_cache_params *p,
+	       struct kvik_err *err) MUST_CHECK;
+uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p);
+
+uint32_t cache_vocab_size(const struct kvik_cache *c);
+
+#endif

@@ -1,0 +1,122 @@
+/* emit.c: see emit.h. Text goes detok -> stop -> e->text; all three hold back only what they must. */
+#include "engine/emit.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "sample/sample.h"
+
+struct kvik_generate_params kvik_generate_params_default(void)
+{
+	return (struct kvik_generate_params){.sampling = kvik_sampling_default()};
+}
+
+const char *kvik_finish_name(enum kvik_finish f)
+{
+	static const char *const names[] = {
+#define FINISH_TEXT(name, text) [KVIK_FINISH_##name] = text,
+		KVIK_FINISHES(FINISH_TEXT)
+#undef FINISH_TEXT
+	};
+	return (size_t)f < sizeof names / sizeof *names ? names[f] : "?";
+}
+
+int emit_init(struct emit *e, const struct kvik_model *m, const struct kvik_generate_params *p, struct kvik_err *err)
+{
+	*e = (struct emit){.model = m, .params = *p, .n_vocab = model_hparams(m->model)->n_vocab};
+	int rc = sample_check(&p->sampling, e->n_vocab, err);
+	if (!rc && p->n_logprobs > KVIK_LOGPROBS_MAX)
+		rc = err_set(err, KVIK_ERR_ARG, "logprobs: at most %d per token, not %u", KVIK_LOGPROBS_MAX,
+			     p->n_logprobs);
+	if (!rc && p->n_stop > 0 && !m->vocab.v)
+		rc = err_set(err, KVIK_ERR_ARG, "stop strings need a vocabulary, and this model has none");
+	if (!rc)
+		rc = stop_init(&e->stop, p->stop, p->n_stop, err);
+	return rc;
+}
+
+void emit_release(struct emit *e)
+{
+	mem_free(e->text);
+	e->text = NULL;
+}
+
+/* stop_emit_fn: text that may be shown. */
+static void keep(void *user, const char *text, size_t bytes)
+{
+	struct emit *e = user;
+	if (e->text_bytes + bytes > e->text_cap) {
+		size_t cap = 2 * (e->text_bytes + bytes);
+		char *more = mem_realloc(e->text, cap, 1);
+		if (!more) {
+			e->no_memory = true;
+			return;
+		}
+		e->text = more;
+		e->text_cap = cap;
+	}
+	memcpy(e->text + e->text_bytes, text, bytes);
+	e->text_bytes += bytes;
+}
+
+/* detok_emit_fn: whole characters. */
+static void filter(void *user, const char *text, size_t bytes)
+{
+	struct emit *e = user;
+	stop_feed(&e->stop, text, bytes, keep, e);
+}
+
+static int add_text(struct emit *e, uint32_t id, struct kvik_err *err)
+{
+	/* Rows of padding past the vocabulary have no text. */
+	if (!e->model->vocab.v || id >= vocab_size(e->model->vocab.v))
+		return 0;
+	int rc = detok_feed(&e->detok, id, filter, e, err);
+	if (!rc && e->no_memory)
+		rc = err_set(err, KVIK_ERR_NOMEM, "no memory for the text of a token");
+	return rc;
+}
+
+/* The blank that begins a text belongs to it only when there was text before. */
+static void begin_text(struct emit *e, const uint32_t *history, size_t n)
+{
+	const struct vocab *v = e->model->vocab.v;
+	bool text = false;
+	for (size_t i = 0; i < n && v && !text; i++)
+		text = !vocab_is_control(v, history[i]);
+	if (v)
+		detok_init(&e->detok, v, text ? DETOK_CONTINUE : 0u);
+}
+
+int emit_next(struct emit *e, const struct emit_room *room, const float *logits, const uint32_t *history, size_t n,
+	      struct kvik_token *t, struct kvik_err *err)
+{
+	memcpy(room->row, logits, e->n_vocab * sizeof *room->row);
+	uint32_t id = sample_next(&e->params.sampling, room->row, e->n_vocab, history, n, n, room->sample_scratch);
+	bool end = !e->params.ignore_end && kvik_model_is_end(e->model, id);
+	*t = (struct kvik_token){.id = id, .logits = logits, .top = e->top};
+	e->text_bytes = 0;
+	if (e->new_tokens++ == 0)
+		begin_text(e, history, n);
+	if (e->params.n_logprobs)
+		t->n_top = sample_logprobs(logits, e->n_vocab, e->params.n_logprobs, e->top, id, &t->logprob);
+	int rc = end ? 0 : add_text(e, id, err);
+	if (rc)
+		return rc;
+	t->text = e->text_bytes ? e->text : "";
+	t->text_bytes = e->text_bytes;
+	if (end || e->stop.hit)
+		return EMIT_STOP;
+	return e->params.max_tokens && e->new_tokens >= e->params.max_tokens ? EMIT_LENGTH : EMIT_GOES_ON;
+}
+
+bool emit_flush(struct emit *e, struct kvik_token *t)
+{
+	e->text_bytes = 0;
+	if (e->model->vocab.v && e->new_tokens > 0)
+		detok_flush(&e->detok, filter, e);
+	if (!e->stop.hit)
+		stop_flush(&e->stop, keep, e);
+	*t = (struct kvik_token){.id = KVIK_NO_ID, .text = e->text_bytes ? e->text : "", .text_bytes = e->text_bytes};
+	return e->text_bytes > 0;
+}

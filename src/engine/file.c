@@ -1,0 +1,86 @@
+/* file.c: a model on disk, looked at without loading its weights. Read-only once open; any thread. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "engine/loaded.h"
+
+static const char synthetic[] = "synthetic:";
+
+int open_source(struct source **out, const char *path, struct kvik_err *err)
+{
+	*out = NULL;
+	if (!path)
+		return err_set(err, KVIK_ERR_UNSUPPORTED, "this build has no built-in model; name a model file");
+	if (strncmp(path, synthetic, sizeof synthetic - 1) == 0)
+		return source_open_synthetic(out, path + sizeof synthetic - 1, 0, err);
+	return source_open(out, path, err);
+}
+
+static uint32_t smallest_window(const struct hparams *h)
+{
+	uint32_t least = 0;
+	for (uint32_t i = 0; i < h->n_layers; i++)
+		if (h->window[i] && (least == 0 || h->window[i] < least))
+			least = h->window[i];
+	return least;
+}
+
+struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters)
+{
+	return (struct kvik_model_info){.architecture = arch_name(h->arch),
+					.layers = h->n_layers,
+					.dim = h->dim,
+					.ffn_dim = h->ffn_dim,
+					.heads = h->n_heads,
+					.kv_heads = h->n_kv_heads,
+					.head_dim = h->head_dim,
+					.vocab_size = h->n_vocab,
+					.context = h->context,
+					.window = smallest_window(h),
+					.weight_bytes = weight_bytes,
+					.parameters = parameters,
+					.tied = h->tied};
+}
+
+int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *err)
+{
+	*out = NULL;
+	struct kvik_file *f = mem_zalloc(1, sizeof *f);
+	if (!f)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory");
+	int rc = open_source(&f->source, path, err);
+	if (!rc)
+		rc = source_hparams(f->source, &f->h, err);
+	if (rc)
+		kvik_file_close(f);
+	else
+		*out = f;
+	return rc;
+}
+
+void kvik_file_close(struct kvik_file *f)
+{
+	if (!f)
+		return;
+	source_free(f->source);
+	mem_free(f);
+}
+
+struct kvik_model_info kvik_file_get_info(const struct kvik_file *f)
+{
+	return describe(&f->h, weights_stored_bytes(f->source), weights_parameters(f->source));
+}
+
+size_t kvik_file_tensors(const struct kvik_file *f)
+{
+	return source_count(f->source);
+}
+
+struct kvik_tensor_info kvik_file_tensor(const struct kvik_file *f, size_t i)
+{
+	const struct source_tensor *t = source_at(f->source, i);
+	struct kvik_tensor_info info = {
+		.name = t->name, .type = wtype_name(t->type), .n_dims = t->n_dims, .bytes = t->bytes};
+	memcpy(info.dims, t->dims, sizeof info.dims);
+	return info;
+}

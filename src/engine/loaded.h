@@ -1,0 +1,32 @@
+/* loaded.h: the inside of the public nouns model, file and vocabulary, for the files of this room. */
+#ifndef KVIK_ENGINE_LOADED_H
+#define KVIK_ENGINE_LOADED_H
+
+#include "model/model.h"
+#include "token/vocab.h"
+
+struct kvik_vocab {
+	struct vocab *v;
+};
+
+struct kvik_model {
+	struct source *source;
+	struct pool *pool;
+	const struct kernels *kernels;
+	struct model *model;
+	struct kvik_vocab vocab; /* v is NULL when the model has none */
+};
+
+struct kvik_file {
+	struct source *source;
+	struct hparams h;
+};
+
+/* path as kvik_model_load takes it: NULL is the built-in model, "synthetic:SHAPE:TYPE" makes random weights. */
+int open_source(struct source **out, const char *path, struct kvik_err *err) MUST_CHECK;
+/* The two settings of loading that decide sizes and arithmetic. */
+bool wants_int8(enum kvik_act act, const struct source *s);
+int quantized_type(enum kvik_quantize q); /* enum wtype or -1 */
+struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters);
+
+#endif

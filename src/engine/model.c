@@ -1,0 +1,113 @@
+/* model.c: a model with its vocabulary and the threads that compute for it.
+ *
+ * Read-only once loaded, but for the pool: one forward pass at a time. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+#include "engine/loaded.h"
+#include "engine/vocab_load.h"
+
+/* Models below this many stored bytes are computed with f32 activations: it costs them nothing that matters. */
+#define SMALL_MODEL_BYTES ((uint64_t)32 << 20)
+
+struct kvik_model_params kvik_model_params_default(void)
+{
+	return (struct kvik_model_params){.act = KVIK_ACT_AUTO};
+}
+
+bool wants_int8(enum kvik_act act, const struct source *s)
+{
+	if (act == KVIK_ACT_AUTO)
+		return weights_stored_bytes(s) >= SMALL_MODEL_BYTES;
+	return act == KVIK_ACT_INT8;
+}
+
+int quantized_type(enum kvik_quantize q)
+{
+	switch (q) {
+	case KVIK_QUANTIZE_Q8_0: return WTYPE_Q8_0;
+	case KVIK_QUANTIZE_Q4_0: return WTYPE_Q4_0;
+	case KVIK_QUANTIZE_NONE: break;
+	}
+	return -1;
+}
+
+static int load(struct kvik_model *m, const char *path, const struct kvik_model_params *p, struct kvik_err *err)
+{
+	const char *level = p->cpu ? p->cpu : getenv("KVIK_CPU");
+	int rc = kernels_select(&m->kernels, level && *level ? level : NULL, err);
+	if (!rc)
+		rc = pool_new(&m->pool, p->threads ? p->threads : os_processors(), err);
+	if (!rc)
+		rc = open_source(&m->source, path, err);
+	if (!rc)
+		rc = vocab_of_source(&m->vocab.v, m->source, err);
+	if (rc)
+		return rc;
+	struct model_params mp = {.kernels = m->kernels,
+				  .pool = m->pool,
+				  .int8 = wants_int8(p->act, m->source),
+				  .quantize = quantized_type(p->quantize),
+				  .progress = p->progress,
+				  .progress_user = p->progress_user};
+	return model_load(&m->model, m->source, &mp, err);
+}
+
+int kvik_model_load(struct kvik_model **out, const char *path, const struct kvik_model_params *params,
+		    struct kvik_err *err)
+{
+	struct kvik_model_params defaults = kvik_model_params_default();
+	*out = NULL;
+	struct kvik_model *m = mem_zalloc(1, sizeof *m);
+	if (!m)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a model");
+	int rc = load(m, path, params ? params : &defaults, err);
+	if (rc)
+		kvik_model_free(m);
+	else
+		*out = m;
+	return rc;
+}
+
+void kvik_model_free(struct kvik_model *m)
+{
+	if (!m)
+		return;
+	model_free(m->model);
+	vocab_free(m->vocab.v);
+	source_free(m->source);
+	pool_free(m->pool);
+	mem_free(m);
+}
+
+struct kvik_model_info kvik_model_get_info(const struct kvik_model *m)
+{
+	return describe(model_hparams(m->model), model_weight_bytes(m->model), model_parameters(m->model));
+}
+
+const char *kvik_model_cpu(const struct kvik_model *m)
+{
+	return m->kernels->name;
+}
+
+uint32_t kvik_model_threads(const struct kvik_model *m)
+{
+	return pool_threads(m->pool);
+}
+
+const struct kvik_vocab *kvik_model_vocab(const struct kvik_model *m)
+{
+	return m->vocab.v ? &m->vocab : NULL;
+}
+
+bool kvik_model_is_end(const struct kvik_model *m, uint32_t id)
+{
+	const uint32_t *ends;
+	size_t n = source_ends(m->source, &ends);
+	for (size_t i = 0; i < n; i++)
+		if (ends[i] == id)
+			return true;
+	return m->vocab.v && vocab_is_end(m->vocab.v, id);
+}

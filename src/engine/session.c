@@ -1,0 +1,188 @@
+/* session.c: one sequence of tokens in a cache.
+ *
+ * Invariant: ids[0..n) are the tokens whose keys and values the sequence holds (with no_kv_cache: held when they were
+ * last computed). Owner: the cache's thread. */
+#include "engine/session.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "sample/sample.h"
+
+/* Room for n ids in all. */
+static int grow(struct kvik_session *s, size_t n, struct kvik_err *err)
+{
+	if (n <= s->cap)
+		return 0;
+	size_t cap = s->cap ? s->cap : 256;
+	while (cap < n)
+		cap *= 2;
+	uint32_t *ids = mem_realloc(s->ids, cap, sizeof *ids);
+	if (!ids)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for %zu token ids", n);
+	s->ids = ids;
+	s->cap = cap;
+	return 0;
+}
+
+/* A session over seq, which it owns from now on; on an error seq is freed. */
+static int adopt(struct kvik_session **out, struct kvik_cache *c, struct kv_seq *seq, struct kvik_err *err)
+{
+	struct kvik_session *s = mem_zalloc(1, sizeof *s);
+	if (s)
+		s->logits = mem_alloc(cache_vocab_size(c) * sizeof *s->logits);
+	if (!s || !s->logits) {
+		mem_free(s);
+		kv_seq_free(c->kv, seq);
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a session");
+	}
+	s->cache = c;
+	s->seq = seq;
+	*out = s;
+	return 0;
+}
+
+int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, struct kvik_err *err)
+{
+	struct kv_seq *seq;
+	*out = NULL;
+	int rc = kv_seq_new(&seq, c->kv, err);
+	return rc ? rc : adopt(out, c, seq, err);
+}
+
+int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, size_t n_tokens, struct kvik_err *err)
+{
+	struct kv_seq *seq;
+	struct kvik_session *f = NULL;
+	*out = NULL;
+	if (n_tokens > s->n)
+		return err_set(err, KVIK_ERR_ARG, "the session has %zu tokens, not %zu", s->n, n_tokens);
+	int rc = kv_fork(&seq, s->cache->kv, s->seq, (uint32_t)n_tokens, err);
+	if (!rc)
+		rc = adopt(&f, s->cache, seq, err);
+	if (rc)
+		return rc;
+	rc = grow(f, n_tokens, err);
+	if (rc) {
+		kvik_session_free(f);
+		return rc;
+	}
+	if (n_tokens > 0)
+		memcpy(f->ids, s->ids, n_tokens * sizeof *f->ids);
+	f->n = n_tokens;
+	*out = f;
+	return 0;
+}
+
+void kvik_session_free(struct kvik_session *s)
+{
+	if (!s)
+		return;
+	kv_seq_free(s->cache->kv, s->seq);
+	mem_free(s->ids);
+	mem_free(s->logits);
+	mem_free(s);
+}
+
+static int check_ids(const struct kvik_session *s, const uint32_t *ids, size_t n, struct kvik_err *err)
+{
+	uint32_t n_vocab = cache_vocab_size(s->cache);
+	for (size_t i = 0; i < n; i++)
+		if (ids[i] >= n_vocab)
+			return err_set(err, KVIK_ERR_ARG, "token id %u is outside the vocabulary of %u (at place %zu)",
+				       ids[i], n_vocab, i);
+	return 0;
+}
+
+/* Computes ids[from..to) of the session; the logits of those from `wanted` on go to all_logits, [to - wanted] rows, or
+ * only the last one's to s->logits. */
+static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted, float *all_logits,
+		   struct kvik_err *err)
+{
+	struct kvik_cache *c = s->cache;
+	size_t n_vocab = cache_vocab_size(c);
+	for (size_t at = from; at < to;) {
+		uint32_t n = to - at < c->params.chunk ? (uint32_t)(to - at) : c->params.chunk;
+		struct step_item item = {.seq = s->seq, .ids = s->ids + at, .n = n};
+		float *logits = s->logits;
+		int rc = kv_reserve(c->kv, s->seq, n, err);
+		if (rc)
+			return rc;
+		if (all_logits && at + n > wanted) {
+			size_t first = at > wanted ? at : wanted;
+			item.n_logits = (uint32_t)(at + n - first);
+			logits = all_logits + (first - wanted) * n_vocab;
+		} else if (at + n == to) {
+			item.n_logits = 1;
+		}
+		cache_step(c, &item, 1, logits);
+		at += n;
+		if (at > s->n)
+			s->n = at;
+	}
+	if (all_logits && to > wanted)
+		memcpy(s->logits, all_logits + (to - 1 - wanted) * n_vocab, n_vocab * sizeof *s->logits);
+	return 0;
+}
+
+int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err)
+{
+	size_t before = s->n, start = s->cache->params.no_kv_cache ? 0 : before;
+	if (n == 0)
+		return 0;
+	int rc = check_ids(s, ids, n, err);
+	if (!rc)
+		rc = grow(s, before + n, err);
+	if (!rc && start != before)
+		rc = kv_truncate(s->cache->kv, s->seq, 0, err);
+	if (rc)
+		return rc;
+	memcpy(s->ids + before, ids, n * sizeof *ids);
+	s->has_logits = false;
+	rc = compute(s, start, before + n, before, all_logits, err);
+	s->has_logits = !rc;
+	return rc;
+}
+
+const float *kvik_session_logits(const struct kvik_session *s)
+{
+	return s->has_logits ? s->logits : NULL;
+}
+
+int kvik_session_truncate(struct kvik_session *s, size_t n_tokens, struct kvik_err *err)
+{
+	if (n_tokens > s->n)
+		return err_set(err, KVIK_ERR_ARG, "the session has %zu tokens, not %zu", s->n, n_tokens);
+	if (n_tokens == s->n)
+		return 0;
+	int rc = kv_truncate(s->cache->kv, s->seq, (uint32_t)n_tokens, err);
+	if (rc)
+		return rc;
+	s->n = n_tokens;
+	s->has_logits = false;
+	return 0;
+}
+
+size_t kvik_session_tokens(const struct kvik_session *s)
+{
+	return s->n;
+}
+
+const uint32_t *kvik_session_ids(const struct kvik_session *s)
+{
+	return s->ids;
+}
+
+int kvik_session_sample(struct kvik_session *s, const struct kvik_sampling *params, uint32_t *id, struct kvik_err *err)
+{
+	struct kvik_cache *c = s->cache;
+	uint32_t n_vocab = cache_vocab_size(c);
+	int rc = sample_check(params, n_vocab, err);
+	if (rc)
+		return rc;
+	if (!s->has_logits)
+		return err_set(err, KVIK_ERR_ARG, "there are no logits to sample from: feed a token first");
+	memcpy(c->row, s->logits, n_vocab * sizeof *c->row);
+	*id = sample_next(params, c->row, n_vocab, s->ids, s->n, s->n, c->sample_scratch);
+	return 0;
+}

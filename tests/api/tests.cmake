@@ -1,0 +1,18 @@
+# The public header as strangers compile it: strict C99, and C++ where there is a compiler.
+add_executable(example_story examples/story.c)
+set_target_properties(example_story PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
+target_compile_options(example_story PRIVATE -pedantic-errors)
+target_link_libraries(example_story PRIVATE kvik_engine)
+add_test(NAME example_story COMMAND example_story ../shared/models/stories260K/stories260K.gguf "Once"
+  WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(example_story PROPERTIES SKIP_REGULAR_EXPRESSION "stories260K.gguf: No such file")
+
+include(CheckLanguage)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+  enable_language(CXX)
+  add_executable(api_cxx tests/api/cxx.cpp)
+  target_compile_options(api_cxx PRIVATE -Wall -Wextra -Werror -pedantic-errors)
+  target_link_libraries(api_cxx PRIVATE kvik_engine)
+  add_test(NAME api_cxx COMMAND api_cxx WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endif()
