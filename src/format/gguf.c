@@ -8,7 +8,7 @@
  * neighbours, look-ups are binary searches.
  *
  * Invariants: 1. every view lies inside [data, data + bytes). 2. No two keys and no two tensors share a name.
- * 3. A tensor's bytes are exactly those of its dims and type. */
+ * 3. A tensor's bytes are exactly those of its dims and type. 4. No two tensors share a byte. */
 #include "format/gguf.h"
 
 #include <stdlib.h>
@@ -19,7 +19,8 @@
 enum gguf_type { U8, I8, U16, I16, U32, I32, F32, BOOL, STR, ARRAY, U64, I64, F64, TYPE_COUNT };
 
 static const uint8_t type_bytes[TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-enum { KEY_BYTES_MIN = 8 + 4 + 1, TENSOR_BYTES_MIN = 8 + 4 + 8 + 4 + 8, STR_BYTES_MIN = 8 };
+enum { KEY_BYTES_MIN = 8 + 4 + 1, TENSOR_BYTES_MIN = 8 + 4 + 8 + 4 + 8, STR_BYTES_MIN = 8, ARRAY_BYTES_MIN = 4 + 8 };
+enum { NESTING_MAX = 8, SHOWN_MAX = 200 /* bytes of a name in an error text */ };
 
 struct entry {
 	struct gguf_str key;
@@ -70,28 +71,40 @@ static int take_str(struct cursor *c, struct gguf_str *s)
 	return 0;
 }
 
-static int skip_array(struct cursor *c, struct entry *e)
+static int skip_elements(struct cursor *c, uint32_t type, uint64_t n, int depth);
+
+/* The head of an array: element type and count; then its elements. */
+static int skip_array(struct cursor *c, uint32_t *type, uint64_t *n, const uint8_t **first, int depth)
 {
-	int rc = take(c, &e->elem, sizeof e->elem);
+	int rc = take(c, type, sizeof *type);
 	if (!rc)
-		rc = take(c, &e->n, sizeof e->n);
+		rc = take(c, n, sizeof *n);
 	if (rc)
 		return rc;
-	if (e->elem >= TYPE_COUNT || e->elem == ARRAY)
-		return err_set(c->err, KVIK_ERR_UNSUPPORTED,
-			       "%s: GGUF key '%.*s' is an array of type %u, which kvik does not read", c->name,
-			       (int)e->key.bytes, e->key.text, e->elem);
-	size_t each = e->elem == STR ? STR_BYTES_MIN : type_bytes[e->elem];
-	if (e->n > (c->size - c->at) / each)
+	*first = c->data + c->at;
+	return skip_elements(c, *type, *n, depth);
+}
+
+static int skip_elements(struct cursor *c, uint32_t type, uint64_t n, int depth)
+{
+	if (type >= TYPE_COUNT)
+		return malformed(c, "has an array of unknown type");
+	if (depth > NESTING_MAX)
+		return malformed(c, "nests arrays too deeply");
+	size_t each = type == STR ? STR_BYTES_MIN : type == ARRAY ? ARRAY_BYTES_MIN : type_bytes[type];
+	if (n > (c->size - c->at) / each)
 		return malformed(c, "has an array longer than the file");
-	e->value = c->data + c->at;
-	if (e->elem != STR) {
-		c->at += (size_t)e->n * each;
+	if (type != STR && type != ARRAY) {
+		c->at += (size_t)n * each;
 		return 0;
 	}
-	for (uint64_t i = 0; i < e->n && !rc; i++) {
+	int rc = 0;
+	for (uint64_t i = 0; i < n && !rc; i++) {
 		struct gguf_str s;
-		rc = take_str(c, &s);
+		uint32_t inner;
+		uint64_t inner_n;
+		const uint8_t *first;
+		rc = type == STR ? take_str(c, &s) : skip_array(c, &inner, &inner_n, &first, depth + 1);
 	}
 	return rc;
 }
@@ -107,7 +120,7 @@ static int take_entry(struct cursor *c, struct entry *e)
 	if (rc)
 		return rc;
 	if (e->type == ARRAY)
-		return skip_array(c, e);
+		return skip_array(c, &e->elem, &e->n, &e->value, 1);
 	if (e->type == STR) {
 		struct gguf_str s;
 		rc = take_str(c, &s);
@@ -145,7 +158,7 @@ static int compare_names(const void *a, const void *b)
 
 static int duplicate(const struct cursor *c, const char *kind, struct gguf_str name)
 {
-	int shown = name.bytes < 200 ? (int)name.bytes : 200;
+	int shown = name.bytes < SHOWN_MAX ? (int)name.bytes : SHOWN_MAX;
 	return err_set(c->err, KVIK_ERR_FORMAT, "%s: GGUF %s '%.*s' occurs twice; convert the model again", c->name,
 		       kind, shown, name.text);
 }
@@ -171,7 +184,7 @@ static int read_entries(struct gguf *g, struct cursor *c, uint64_t n)
 
 static int bad_tensor(const struct cursor *c, const struct gguf_tensor *t, const char *what)
 {
-	int shown = t->name.bytes < 200 ? (int)t->name.bytes : 200;
+	int shown = t->name.bytes < SHOWN_MAX ? (int)t->name.bytes : SHOWN_MAX;
 	return err_set(c->err, KVIK_ERR_FORMAT,
 		       "%s: GGUF tensor '%.*s' %s; the file is damaged or was not copied whole", c->name, shown,
 		       t->name.text, what);
@@ -221,7 +234,8 @@ static int take_tensor(struct cursor *c, struct gguf_tensor *t, uint64_t *offset
 		return err_set(c->err, KVIK_ERR_UNSUPPORTED,
 			       "%s: GGUF tensor '%.*s' has type number %u, which kvik does not read; use a Q4_K_M or "
 			       "Q8_0 file",
-			       c->name, (int)(t->name.bytes < 200 ? t->name.bytes : 200), t->name.text, ggml);
+			       c->name, (int)(t->name.bytes < SHOWN_MAX ? t->name.bytes : SHOWN_MAX), t->name.text,
+			       ggml);
 	t->type = (enum wtype)type;
 	return measure(c, t);
 }
@@ -242,13 +256,37 @@ static int check_names(const struct gguf *g, const struct cursor *c)
 	return rc;
 }
 
+static int compare_data(const void *a, const void *b)
+{
+	const struct gguf_tensor *x = *(const struct gguf_tensor *const *)a, *y = *(const struct gguf_tensor *const *)b;
+	return (x->data > y->data) - (x->data < y->data);
+}
+
+static int check_overlaps(const struct gguf *g, const struct cursor *c)
+{
+	const struct gguf_tensor **by_data = mem_zalloc(g->n_tensors, sizeof *by_data);
+	if (!by_data)
+		return err_set(c->err, KVIK_ERR_NOMEM, "%s: no memory for %zu tensors", c->name, g->n_tensors);
+	int rc = 0;
+	for (size_t i = 0; i < g->n_tensors; i++)
+		by_data[i] = &g->tensors[i];
+	qsort(by_data, g->n_tensors, sizeof *by_data, compare_data);
+	for (size_t i = 1; i < g->n_tensors && !rc; i++)
+		if (by_data[i]->data < by_data[i - 1]->data + by_data[i - 1]->bytes)
+			rc = bad_tensor(c, by_data[i], "overlaps another");
+	mem_free(by_data);
+	return rc;
+}
+
 /* Turns offsets into views, once the start of the data is known. */
 static int place_tensors(struct gguf *g, struct cursor *c, const uint64_t *offsets)
 {
 	uint64_t align = 32;
 	int rc = gguf_get_u64(g, "general.alignment", &align, c->err);
-	if (rc < 0)
+	if (rc < 0) {
+		err_prefix(c->err, "%s", c->name);
 		return rc;
+	}
 	if (align == 0 || align > 1u << 20 || (align & (align - 1)) != 0)
 		return malformed(c, "has a general.alignment that is no power of two up to 1 MiB");
 	size_t start = (c->at + (size_t)align - 1) & ~((size_t)align - 1);
@@ -260,7 +298,7 @@ static int place_tensors(struct gguf *g, struct cursor *c, const uint64_t *offse
 			return bad_tensor(c, t, "lies beyond the end");
 		t->data = c->data + start + (size_t)offsets[i];
 	}
-	return 0;
+	return check_overlaps(g, c);
 }
 
 static int read_tensors(struct gguf *g, struct cursor *c, uint64_t n)
@@ -288,7 +326,8 @@ static int read_all(struct gguf *g, struct cursor *c)
 	uint32_t version = 0;
 	uint64_t n_tensors = 0, n_entries = 0;
 	if (c->size < 4 || memcmp(c->data, "GGUF", 4) != 0)
-		return err_set(c->err, KVIK_ERR_FORMAT, "%s: not a GGUF file", c->name);
+		return err_set(c->err, KVIK_ERR_FORMAT,
+			       "%s: not a GGUF file; kvik takes GGUF files and Hugging Face folders", c->name);
 	int rc = take(c, magic, sizeof magic);
 	if (!rc)
 		rc = take(c, &version, sizeof version);

@@ -94,6 +94,14 @@ static bool get_f32(struct reader *r, const char *field, float *v)
 	return true;
 }
 
+static void need_f32(struct reader *r, const char *field, float *v)
+{
+	char key[128];
+	key_of(r, field, key);
+	if (!get_f32(r, field, v))
+		missing(r, key);
+}
+
 static void unsupported(struct reader *r, const char *what)
 {
 	if (!r->rc)
@@ -142,7 +150,7 @@ static void read_rope(struct reader *r, struct hparams *h)
 		return;
 	}
 	if (type.bytes != 4 || memcmp(type.text, "yarn", 4) != 0) {
-		unsupported(r, "the rope scaling is neither none, linear nor yarn");
+		unsupported(r, "the key rope.scaling.type is neither none, linear nor yarn");
 		return;
 	}
 	uint32_t context = h->context;
@@ -165,7 +173,11 @@ static void read_heads(struct reader *r, struct hparams *h)
 	h->n_kv_heads = h->n_heads;
 	get_u32(r, "attention.head_count_kv", &h->n_kv_heads);
 	h->head_dim = h->n_heads ? h->dim / h->n_heads : 0;
-	get_u32(r, "attention.key_length", &h->head_dim);
+	if (!get_u32(r, "attention.key_length", &h->head_dim) && !r->rc && h->head_dim * h->n_heads != h->dim)
+		r->rc = err_set(r->err, KVIK_ERR_FORMAT,
+				"%s: %u attention heads do not divide a hidden size of %u, and GGUF key "
+				"'%s.attention.key_length' is missing; convert the model again",
+				r->name, h->n_heads, h->dim, r->arch);
 	value_length = h->head_dim;
 	get_u32(r, "attention.value_length", &value_length);
 	if (value_length != h->head_dim)
@@ -196,6 +208,17 @@ static void read_windows(struct reader *r, struct hparams *h)
 	}
 }
 
+/* A token without a row of the embedding could not be run. Rows without a token are padding. */
+static void check_vocab(struct reader *r, uint64_t rows)
+{
+	struct gguf_array tokens = {0};
+	if (!r->rc && gguf_get_array(r->g, "tokenizer.ggml.tokens", &tokens, NULL) == 1 && rows > 0 && tokens.n > rows)
+		r->rc = err_set(r->err, KVIK_ERR_FORMAT,
+				"%s: GGUF key 'tokenizer.ggml.tokens' has %llu tokens, but 'token_embd.weight' only "
+				"%llu rows; do both come from the same model?",
+				r->name, (unsigned long long)tokens.n, (unsigned long long)rows);
+}
+
 int gguf_hparams(const struct gguf *g, const char *name, uint64_t vocab_rows, bool has_output, struct hparams *h,
 		 struct kvik_err *err)
 {
@@ -207,13 +230,13 @@ int gguf_hparams(const struct gguf *g, const char *name, uint64_t vocab_rows, bo
 	need_u32(&r, "embedding_length", &h->dim);
 	need_u32(&r, "feed_forward_length", &h->ffn_dim);
 	need_u32(&r, "context_length", &h->context);
-	if (!get_f32(&r, "attention.layer_norm_rms_epsilon", &h->rms_eps))
-		missing(&r, "ARCH.attention.layer_norm_rms_epsilon");
+	need_f32(&r, "attention.layer_norm_rms_epsilon", &h->rms_eps);
 	read_heads(&r, h);
 	read_rope(&r, h);
 	if (get_u32(&r, "expert_count", &experts) && experts > 0)
 		unsupported(&r, "a mixture of experts");
 	read_windows(&r, h);
+	check_vocab(&r, vocab_rows);
 	if (r.rc)
 		return r.rc;
 	h->n_vocab = vocab_rows < UINT32_MAX ? (uint32_t)vocab_rows : 0;

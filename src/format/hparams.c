@@ -13,7 +13,8 @@ const char *arch_name(enum arch a)
 
 static int out_of_range(const char *what, const char *field, double value, double min, double max, struct kvik_err *err)
 {
-	return err_set(err, KVIK_ERR_FORMAT, "%s: %s is %g; must be %g..%g", what, field, value, min, max);
+	return err_set(err, KVIK_ERR_FORMAT, "%s: %s is %g; must be %g..%g: is the model damaged?", what, field, value,
+		       min, max);
 }
 
 struct range {
@@ -43,6 +44,39 @@ static int check_ranges(const struct hparams *h, const char *what, struct kvik_e
 	return 0;
 }
 
+static bool positive(float x)
+{
+	return isfinite(x) && x > 0;
+}
+
+static int bad_scaling(const char *what, const char *field, float value, const char *must, struct kvik_err *err)
+{
+	return err_set(err, KVIK_ERR_FORMAT, "%s: %s of the rope scaling is %g; must be %s", what, field, (double)value,
+		       must);
+}
+
+static int check_scaling(const struct hparams *h, const char *what, struct kvik_err *err)
+{
+	bool llama3 = h->rope_scaling == ROPE_SCALING_LLAMA3, yarn = h->rope_scaling == ROPE_SCALING_YARN;
+	if (h->rope_scaling == ROPE_SCALING_NONE)
+		return 0;
+	if (!positive(h->rope_factor))
+		return bad_scaling(what, "the factor", h->rope_factor, "above 0", err);
+	if ((llama3 || yarn) && !positive(h->rope_context))
+		return bad_scaling(what, "the original context length", h->rope_context, "above 0", err);
+	if (llama3 && !positive(h->rope_low_freq))
+		return bad_scaling(what, "low_freq_factor", h->rope_low_freq, "above 0", err);
+	if (llama3 && !(positive(h->rope_high_freq) && h->rope_high_freq > h->rope_low_freq))
+		return bad_scaling(what, "high_freq_factor", h->rope_high_freq, "above low_freq_factor", err);
+	if (yarn && !positive(h->rope_beta_slow))
+		return bad_scaling(what, "beta_slow", h->rope_beta_slow, "above 0", err);
+	if (yarn && !(positive(h->rope_beta_fast) && h->rope_beta_fast > h->rope_beta_slow))
+		return bad_scaling(what, "beta_fast", h->rope_beta_fast, "above beta_slow", err);
+	if (yarn && h->rope_attn_factor != 0 && !positive(h->rope_attn_factor))
+		return bad_scaling(what, "the attention factor", h->rope_attn_factor, "above 0", err);
+	return 0;
+}
+
 int hparams_check(const struct hparams *h, const char *what, struct kvik_err *err)
 {
 	int rc = check_ranges(h, what, err);
@@ -56,5 +90,5 @@ int hparams_check(const struct hparams *h, const char *what, struct kvik_err *er
 	if (!(h->rope_theta > 1) || !isfinite(h->rope_theta))
 		return err_set(err, KVIK_ERR_FORMAT, "%s: rope theta is %g; must be above 1", what,
 			       (double)h->rope_theta);
-	return 0;
+	return check_scaling(h, what, err);
 }

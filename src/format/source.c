@@ -27,6 +27,8 @@ int source_grow(struct source *s, size_t n, struct kvik_err *err)
 	size_t cap = s->n_tensors + n;
 	if (cap <= s->cap_tensors)
 		return 0;
+	if (cap < 2 * s->cap_tensors)
+		cap = 2 * s->cap_tensors;
 	struct source_tensor *t = mem_realloc(s->tensors, cap, sizeof *t);
 	if (!t)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory for %zu tensors", s->path, cap);
@@ -35,13 +37,15 @@ int source_grow(struct source *s, size_t n, struct kvik_err *err)
 	return 0;
 }
 
-void source_add_end(struct source *s, uint64_t id)
+int source_add_end(struct source *s, uint32_t id, struct kvik_err *err)
 {
 	for (size_t i = 0; i < s->n_ends; i++)
 		if (s->ends[i] == id)
-			return;
-	if (s->n_ends < SOURCE_EOS_MAX && id <= UINT32_MAX)
-		s->ends[s->n_ends++] = (uint32_t)id;
+			return 0;
+	if (s->n_ends == SOURCE_EOS_MAX)
+		return err_set(err, KVIK_ERR_LIMIT, "%s: more than %d ids in eos_token_id", s->path, SOURCE_EOS_MAX);
+	s->ends[s->n_ends++] = id;
+	return 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -151,22 +155,36 @@ const struct source_tensor *source_find(const struct source *s, const char *name
 	return NULL;
 }
 
+/* The embedding is where the file and its hyperparameters contradict each other most often. */
+static int check_embedding(const struct source *s, const struct hparams *h, struct kvik_err *err)
+{
+	const struct source_tensor *e = source_find(s, "token_embd.weight");
+	if (!e)
+		return err_set(
+			err, KVIK_ERR_FORMAT,
+			"%s: tensor 'token_embd.weight' is missing; a vocabulary alone can only be used by `kvik "
+			"tokenize`",
+			s->path);
+	if (e->dims[0] != h->dim || e->dims[1] != h->n_vocab || e->dims[2] != 1 || e->dims[3] != 1)
+		return err_set(err, KVIK_ERR_FORMAT,
+			       "%s: tensor 'token_embd.weight' has %llu rows of %llu, but the hyperparameters say a "
+			       "vocabulary of %u and a hidden size of %u; do both come from the same model?",
+			       s->path, (unsigned long long)e->dims[1], (unsigned long long)e->dims[0], h->n_vocab,
+			       h->dim);
+	return 0;
+}
+
 int source_hparams(const struct source *s, struct hparams *h, struct kvik_err *err)
 {
+	const struct source_tensor *e = source_find(s, "token_embd.weight");
+	int rc = 0;
 	*h = s->h;
-	if (s->n_parts > 0) {
-		const struct source_tensor *e = source_find(s, "token_embd.weight");
-		int rc = gguf_hparams(s->parts[0], s->path, e ? e->dims[1] : 0, source_find(s, "output.weight") != NULL,
-				      h, err);
-		if (rc)
-			return rc;
-		if (!e)
-			return err_set(err, KVIK_ERR_FORMAT,
-				       "%s: tensor 'token_embd.weight' is missing; a vocabulary alone can only be used "
-				       "by `kvik tokenize`",
-				       s->path);
-	}
-	return hparams_check(h, s->path, err);
+	if (s->n_parts > 0)
+		rc = gguf_hparams(s->parts[0], s->path, e ? e->dims[1] : 0, source_find(s, "output.weight") != NULL, h,
+				  err);
+	if (!rc)
+		rc = check_embedding(s, h, err);
+	return rc ? rc : hparams_check(h, s->path, err);
 }
 
 size_t source_count(const struct source *s)

@@ -1,11 +1,11 @@
 /* source_hf.c: a Hugging Face folder: config.json, model.safetensors or the parts that model.safetensors.index.json
  * names, generation_config.json. */
-#include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
 #include "format/hf_config.h"
+#include "format/hf_json.h"
 #include "format/hf_names.h"
 #include "format/safetensors.h"
 #include "format/source_impl.h"
@@ -101,16 +101,21 @@ static int add_indexed(struct source *s, const json_t *map, const char *path, st
 static int add_index(struct source *s, const char *path, struct kvik_err *err)
 {
 	struct file_map m;
-	json_error_t where;
+	json_t *root = NULL;
 	int rc = file_map(&m, path, err);
 	if (rc)
 		return rc;
-	json_t *root = json_loadb((const char *)m.data, m.size, JSON_REJECT_DUPLICATES, &where);
-	const json_t *map = json_object_get(root, "weight_map");
-	rc = json_is_object(map) ? add_indexed(s, map, path, err)
-				 : err_set(err, KVIK_ERR_FORMAT, "%s: has no weight_map; download it again", path);
-	json_decref(root);
+	rc = hf_json_load(&root, (const char *)m.data, m.size, path, err);
 	file_unmap(&m);
+	if (rc)
+		return rc;
+	const json_t *map = hf_get(root, "weight_map");
+	if (!json_is_object(map) || json_object_size(map) == 0)
+		rc = err_set(err, KVIK_ERR_FORMAT, "%s: 'weight_map' is missing, empty or no object; download it again",
+			     path);
+	else
+		rc = add_indexed(s, map, path, err);
+	json_decref(root);
 	return rc;
 }
 
@@ -144,12 +149,14 @@ static bool has_output(const struct source *s)
 	return false;
 }
 
-static void add_ends(struct source *s, const struct file_map *m)
+static int add_ends(struct source *s, const struct file_map *m, const char *path, struct kvik_err *err)
 {
 	uint32_t ids[SOURCE_EOS_MAX];
-	size_t n = hf_config_ends((const char *)m->data, m->size, ids, SOURCE_EOS_MAX);
-	for (size_t i = 0; i < n; i++)
-		source_add_end(s, ids[i]);
+	size_t n;
+	int rc = hf_config_ends((const char *)m->data, m->size, path, ids, SOURCE_EOS_MAX, &n, err);
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = source_add_end(s, ids[i], err);
+	return rc;
 }
 
 static int read_config(struct source *s, struct kvik_err *err)
@@ -161,25 +168,31 @@ static int read_config(struct source *s, struct kvik_err *err)
 	int rc = file_map(&m, path, err);
 	if (!rc) {
 		rc = hf_config((const char *)m.data, m.size, path, has_output(s), &s->h, err);
-		add_ends(s, &m);
+		if (!rc)
+			rc = add_ends(s, &m, path, err);
 		file_unmap(&m);
 	}
 	mem_free(path);
 	return rc;
 }
 
+/* Optional. */
 static int read_generation_config(struct source *s, struct kvik_err *err)
 {
 	struct file_map m;
 	char *path = join(s->dir, "generation_config.json");
 	if (!path)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
-	if (exists(path) && file_map(&m, path, NULL) == 0) {
-		add_ends(s, &m);
-		file_unmap(&m);
+	int rc = 0;
+	if (exists(path)) {
+		rc = file_map(&m, path, err);
+		if (!rc) {
+			rc = add_ends(s, &m, path, err);
+			file_unmap(&m);
+		}
 	}
 	mem_free(path);
-	return 0;
+	return rc;
 }
 
 int source_open_hf(struct source *s, struct kvik_err *err)

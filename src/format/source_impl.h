@@ -28,7 +28,8 @@ struct source {
 int source_map(struct source *s, const char *path, struct file_map *m, struct kvik_err *err) MUST_CHECK;
 /* Room for n more tensors. */
 int source_grow(struct source *s, size_t n, struct kvik_err *err) MUST_CHECK;
-void source_add_end(struct source *s, uint64_t id);
+/* Once each. LIMIT: more than SOURCE_EOS_MAX. */
+int source_add_end(struct source *s, uint32_t id, struct kvik_err *err) MUST_CHECK;
 
 int source_open_gguf(struct source *s, struct kvik_err *err) MUST_CHECK;
 int source_add_gguf(struct source *s, const uint8_t *data, size_t bytes, const char *name,

@@ -31,6 +31,17 @@ static void err_text_is_cut_at_a_character(void **state)
 	assert_int_equal(strlen(err.text), 511);
 }
 
+static void err_text_is_one_line_of_utf8(void **state)
+{
+	(void)state;
+	struct kvik_err err;
+	(void)err_set(&err, KVIK_ERR_FORMAT, "%s", "a\nb\x1b[1m \xe4\xbd\xa0 \xff \xc0\x80 \xed\xa0\x80 \xe4\xbd");
+	assert_string_equal(err.text, "a?b?[1m \xe4\xbd\xa0 ? ?? ??? ");
+	(void)err_set(&err, KVIK_ERR_FORMAT, "%s", "\xe4\xbd.\xf4\x90\x80\x80 \xf0\x9f\x98\x80");
+	err_prefix(&err, "\t");
+	assert_string_equal(err.text, "?: ??.???? \xf0\x9f\x98\x80");
+}
+
 static void err_prefix_adds_context(void **state)
 {
 	(void)state;
@@ -89,9 +100,9 @@ static void weight_types_are_those_of_gguf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_text_is_cut_at_a_character), cmocka_unit_test(err_prefix_adds_context),
-		cmocka_unit_test(one_allocation_fails),           cmocka_unit_test(a_file_is_mapped_whole),
-		cmocka_unit_test(weight_types_are_those_of_gguf),
+		cmocka_unit_test(err_text_is_cut_at_a_character), cmocka_unit_test(err_text_is_one_line_of_utf8),
+		cmocka_unit_test(err_prefix_adds_context),        cmocka_unit_test(one_allocation_fails),
+		cmocka_unit_test(a_file_is_mapped_whole),         cmocka_unit_test(weight_types_are_those_of_gguf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
