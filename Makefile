@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 
-.PHONY: all deps test sanitize format-check format clean
+.PHONY: all deps test bench sanitize format-check format clean
 
 all: deps
 	@cmake -S . -B $(BUILD) -G Ninja >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
@@ -13,6 +13,10 @@ deps:
 
 test: all format-check sanitize
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+# Every kernel against the limits of this machine.
+bench: all
+	@$(BUILD)/bench_kernels
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: deps

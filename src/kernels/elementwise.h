@@ -51,21 +51,26 @@ static inline void store_codes(int8_t *q, vf x)
 	vf_store_i8(q, vf_select_lt(x, vf_set1(127), x, vf_set1(127)));
 }
 
-static void act_quantize(const float *x, uint32_t n, int8_t *q, float *scale, int32_t *sum16)
+static void act_quantize(const struct act *a, uint32_t token)
 {
-	for (uint32_t b = 0; b < n / 32; b++, x += 32, q += 32) {
+	uint32_t blocks = a->cols / 32, stride = act_group(a->tokens), first = token / stride * stride;
+	const float *x = a->x + (size_t)token * a->cols;
+	int8_t *q = a->q + (size_t)first * a->cols + (token - first) * 32;
+	float *scale = a->scale + (size_t)first * blocks + (token - first);
+	int32_t *sum16 = a->sum16 + (size_t)first * blocks * 2 + (token - first);
+	for (uint32_t b = 0; b < blocks; b++, x += 32, q += stride * 32, scale += stride, sum16 += 2 * stride) {
 		vf lo = vf_load(x), hi = vf_load(x + 16);
 		float max = tree_max(vf_max(vf_abs(lo), vf_abs(hi)));
 		/* An amplitude whose inverse overflows counts as zero; one that is not finite poisons the block. */
 		float inverse = max > 0x1p-100f ? 127 / max : 0;
-		scale[b] = max > 0x1p-100f ? max / 127 : max - max;
+		*scale = max > 0x1p-100f ? max / 127 : max - max;
 		store_codes(q, vf_mul(lo, vf_set1(inverse)));
 		store_codes(q + 16, vf_mul(hi, vf_set1(inverse)));
-		for (int half = 0; half < 2; half++) {
+		for (uint32_t half = 0; half < 2; half++) {
 			int32_t sum = 0;
 			for (int i = 0; i < 16; i++)
-				sum += q[half * 16 + i];
-			sum16[2 * b + (uint32_t)half] = sum;
+				sum += q[half * 16 + (uint32_t)i];
+			sum16[half * stride] = sum;
 		}
 	}
 }

@@ -9,14 +9,30 @@
 #include "kernels/kv_layout.h"
 #include "kernels/mat.h"
 
-/* Activations of a batch as a product takes them: f32 for float forms, int8 blocks of 32 for integer forms. */
+/* Activations of a batch as a product takes them: f32 for float forms, int8 blocks of 32 for integer forms. The int8
+ * arrays are laid out for groups of tokens that are computed together: [group of tokens][block][token of the group], so
+ * that one group's blocks are one stream. A group has act_group(tokens) tokens; the last one's room is never cut. */
 struct act {
-	const float *x;       /* [tokens][cols], or NULL */
-	const int8_t *q;      /* [tokens][cols], or NULL */
-	const float *scale;   /* [tokens][cols / 32] */
-	const int32_t *sum16; /* [tokens][cols / 16]: sums of 16 codes */
+	const float *x; /* [tokens][cols]; may be NULL once the int8 arrays are made */
+	int8_t *q;      /* [groups][cols / 32][tokens of a group][32], or NULL where only float forms are met */
+	float *scale;   /* [groups][cols / 32][tokens of a group] */
+	int32_t *sum16; /* [groups][cols / 16][tokens of a group]: sums of 16 codes */
 	uint32_t tokens, cols;
 };
+
+#define ACT_GROUP 8 /* tokens of a group at most */
+
+static inline uint32_t act_group(uint32_t tokens)
+{
+	return tokens < ACT_GROUP ? tokens : ACT_GROUP;
+}
+
+/* Tokens that the int8 arrays need room for. */
+static inline uint32_t act_rows(uint32_t tokens)
+{
+	uint32_t group = act_group(tokens);
+	return group ? (tokens + group - 1) / group * group : 0;
+}
 
 /* One sequence's queries against the pages of one layer and one kv head. */
 struct attn {
@@ -45,8 +61,8 @@ struct kernels {
 	/* out[t * out_stride + row] for the rows of tiles tile..tile_end (MAT_TILE_ROWS each). */
 	void (*mat_mul)(const struct mat *m, const struct act *a, uint32_t tile, uint32_t tile_end, float *out,
 			size_t out_stride);
-	/* One row of activations to int8: n a multiple of 32; q[n], scale[n / 32], sum16[n / 16]. */
-	void (*act_quantize)(const float *x, uint32_t n, int8_t *q, float *scale, int32_t *sum16);
+	/* One token's row of x to int8, into q, scale and sum16; cols a multiple of 32. */
+	void (*act_quantize)(const struct act *a, uint32_t token);
 
 	void (*rms_norm)(const float *x, const float *weight, float eps, uint32_t n, float *out); /* out may be x */
 	void (*add)(float *x, const float *y, uint32_t n);                                        /* x += y */

@@ -1,8 +1,9 @@
 /* mat_mul.h: activations times packed weights. Included after a vec_*.h, once per level.
  *
- * Two tiles (32 rows) and up to 4 tokens are computed together, so that a weight is loaded once for 4 tokens and an
- * activation once for 32 rows. The columns are walked in chunks: the tiles' weights of a chunk are first expanded to
- * f32 or to 8-bit codes with f32 scales (in the first-level cache), then meet all tokens of a batch of TOKENS.
+ * VEC_TILES tiles (of 16 rows) and up to VEC_TOKENS tokens are computed together, as many as the level's registers
+ * hold, so that a weight is loaded and unpacked once for the tokens and an activation once for the tiles. Weights are
+ * unpacked in registers; nothing is expanded to memory. With one token the product streams the weights once at the
+ * speed of memory; with many, the tiles stay in the caches while groups of tokens pass by.
  *
  * Order of additions of one output, the same for every level, batch and split of the work:
  *   float forms    acc = fma(w[c], x[c], acc), c ascending, from 0
@@ -17,256 +18,268 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { PAIR = 2 * MAT_TILE_ROWS, TOKENS = 64, FLOAT_CHUNK = 128, INT_CHUNK = 256 };
+enum { T = VEC_TILES, R = MAT_TILE_ROWS };
 
 /* ---- Float forms ------------------------------------------------------------------------------------------------- */
 
-/* acc[t][32] += w * x for n tokens; w: two tiles of [cols][16]. */
-INLINE void float_micro(const float *const w[2], uint32_t cols, const float *x, size_t x_stride, float *acc, unsigned n)
+INLINE vf float_weights(const enum mat_form form, const uint8_t *tile, size_t col)
 {
-	vf sum[4][2];
-	for (unsigned t = 0; t < n; t++)
-		for (unsigned i = 0; i < 2; i++)
-			sum[t][i] = vf_load(acc + t * PAIR + i * MAT_TILE_ROWS);
-	for (uint32_t c = 0; c < cols; c++) {
-		vf w0 = vf_load(w[0] + c * MAT_TILE_ROWS), w1 = vf_load(w[1] + c * MAT_TILE_ROWS);
+	const uint16_t *half = (const uint16_t *)tile + col * R;
+	switch (form) {
+	case MAT_F16: return vf_load_f16(half);
+	case MAT_BF16: return vf_load_bf16(half);
+	default: return vf_load((const float *)tile + col * R);
+	}
+}
+
+/* sum[t][i] of tile i and the n tokens from token on. */
+INLINE void float_micro(const enum mat_form form, const uint8_t *const tiles[T], const struct act *a, uint32_t token,
+			vf sum[][T], const unsigned n)
+{
+	const float *x = a->x + (size_t)token * a->cols;
+	for (uint32_t c = 0; c < a->cols; c++) {
+		vf w[T];
+		for (unsigned i = 0; i < T; i++)
+			w[i] = float_weights(form, tiles[i], c);
 		for (unsigned t = 0; t < n; t++) {
-			vf xt = vf_set1(x[t * x_stride + c]);
-			sum[t][0] = vf_fma(w0, xt, sum[t][0]);
-			sum[t][1] = vf_fma(w1, xt, sum[t][1]);
+			vf xt = vf_set1(x[(size_t)t * a->cols + c]);
+			for (unsigned i = 0; i < T; i++)
+				sum[t][i] = vf_fma(w[i], xt, sum[t][i]);
 		}
-	}
-	for (unsigned t = 0; t < n; t++)
-		for (unsigned i = 0; i < 2; i++)
-			vf_store(acc + t * PAIR + i * MAT_TILE_ROWS, sum[t][i]);
-}
-
-static void float_chunk(const float *const w[2], uint32_t cols, const float *x, size_t x_stride, float *acc,
-			uint32_t tokens)
-{
-	uint32_t t = 0;
-	for (; t + 4 <= tokens; t += 4)
-		float_micro(w, cols, x + t * x_stride, x_stride, acc + t * PAIR, 4);
-	switch (tokens - t) {
-	case 3: float_micro(w, cols, x + t * x_stride, x_stride, acc + t * PAIR, 3); break;
-	case 2: float_micro(w, cols, x + t * x_stride, x_stride, acc + t * PAIR, 2); break;
-	case 1: float_micro(w, cols, x + t * x_stride, x_stride, acc + t * PAIR, 1); break;
-	}
-}
-
-/* The f32 weights of a chunk of one tile: in place, or expanded into room. */
-static const float *expand_float(enum mat_form form, const uint8_t *tile, uint32_t col, uint32_t cols, float *room)
-{
-	if (form == MAT_F32)
-		return (const float *)tile + (size_t)col * MAT_TILE_ROWS;
-	const uint16_t *half = (const uint16_t *)tile + (size_t)col * MAT_TILE_ROWS;
-	for (uint32_t c = 0; c < cols; c++) {
-		const uint16_t *from = half + c * MAT_TILE_ROWS;
-		vf_store(room + c * MAT_TILE_ROWS, form == MAT_F16 ? vf_load_f16(from) : vf_load_bf16(from));
-	}
-	return room;
-}
-
-static void float_pair(const struct mat *m, const struct act *a, const uint8_t *const tiles[2], uint32_t token,
-		       uint32_t tokens, float *acc)
-{
-	float room[2][FLOAT_CHUNK * MAT_TILE_ROWS];
-	for (uint32_t col = 0; col < m->cols; col += FLOAT_CHUNK) {
-		uint32_t cols = m->cols - col < FLOAT_CHUNK ? m->cols - col : FLOAT_CHUNK;
-		const float *w[2] = {expand_float(m->form, tiles[0], col, cols, room[0]),
-				     expand_float(m->form, tiles[1], col, cols, room[1])};
-		float_chunk(w, cols, a->x + (size_t)token * a->cols + col, a->cols, acc, tokens);
 	}
 }
 
 /* ---- Integer forms ----------------------------------------------------------------------------------------------- */
 
-/* A chunk of one tile as the product takes it. */
-struct int_chunk {
-	const uint8_t *codes; /* [groups of 4 columns][16 rows][4] */
-	uint8_t room[INT_CHUNK * MAT_TILE_ROWS];
-	float scale[INT_CHUNK / 16][16]; /* [block] */
-	float min[INT_CHUNK / 16][16];
+/* Where the parts of one tile's block of 32 columns lie. */
+struct tile_block {
+	const uint8_t *codes, *high, *scale, *super;
 };
 
-static void expand_codes(const struct tile_form *f, const uint8_t *codes, const uint8_t *high, uint32_t blocks,
-			 struct int_chunk *out)
+INLINE struct tile_block tile_first(const enum mat_form form, const uint8_t *tile, uint32_t cols)
 {
-	if (f->codes == 512) {
-		out->codes = codes;
-		return;
-	}
-	out->codes = out->room;
-	for (uint32_t b = 0; b < blocks; b++, codes += f->codes, high += f->high) {
-		uint8_t *to = out->room + b * 512;
-		for (unsigned part = 0; part < 4; part++)
-			for (unsigned i = 0; i < 64; i++) {
-				to[part * 64 + i] = codes[part * 64 + i] & 15;
-				to[part * 64 + 256 + i] = codes[part * 64 + i] >> 4;
-			}
-		for (unsigned g = 0; g < 8 && f->high == 64; g++)
-			for (unsigned i = 0; i < 64; i++)
-				to[g * 64 + i] |= (uint8_t)((high[i] >> g & 1) << 4);
-		for (unsigned g = 0; g < 8 && f->high == 128; g++)
-			for (unsigned i = 0; i < 64; i++)
-				to[g * 64 + i] |= (uint8_t)((high[g / 4 * 64 + i] >> (g % 4 * 2) & 3) << 4);
-	}
+	struct tile_parts p = tile_parts(form, cols);
+	return (struct tile_block){tile, tile + p.high, tile + p.scale, tile + p.super};
 }
 
-/* scale and super point at the chunk's first ones. */
-static void expand_scales(enum mat_form form, const uint8_t *scale, const uint8_t *super, uint32_t blocks,
-			  struct int_chunk *out)
+/* Steps to block b. */
+INLINE void tile_next(const enum mat_form form, struct tile_block *t, uint32_t b)
 {
-	const float *f32 = (const float *)scale;
-	const uint16_t *f16 = (const uint16_t *)scale, *d = (const uint16_t *)super;
+	const struct tile_form *f = &tile_forms[form];
+	t->codes += f->codes;
+	t->high += f->high;
+	t->scale += f->scale;
+	if (b % 8 == 0)
+		t->super += f->super;
+}
+
+/* The codes of group g (4 columns) of a block. */
+INLINE vw group_codes(const enum mat_form form, const struct tile_block *t, const unsigned g)
+{
+	const struct tile_form *f = &tile_forms[form];
+	if (f->codes == 512)
+		return vw_load(t->codes + g * 64);
+	vw both = vw_load(t->codes + g % 4 * 64), w = g < 4 ? vw_low4(both) : vw_high4(both);
+	if (f->high == 64)
+		w = vw_or_high(w, vw_load(t->high), (int)g, 1);
+	if (f->high == 128)
+		w = vw_or_high(w, vw_load(t->high + g / 4 * 64), (int)(g % 4 * 2), 3);
+	return w;
+}
+
+/* Scale of the block, or of its half where a scale is for 16 columns. */
+INLINE vf block_scale(const enum mat_form form, const struct tile_block *t, const unsigned half)
+{
+	const uint16_t *f16 = (const uint16_t *)t->scale, *d = (const uint16_t *)t->super;
 	switch (form) {
 	case MAT_Q8_0:
-	case MAT_Q4_0:
-		for (uint32_t b = 0; b < blocks; b++)
-			vf_store(out->scale[b], vf_load_f16(f16 + b * 16));
-		break;
+	case MAT_Q4_0: return vf_load_f16(f16);
 	case MAT_Q4_K:
-	case MAT_Q5_K:
-		for (uint32_t b = 0; b < blocks; b++) {
-			vf_store(out->scale[b], vf_mul(vf_load_f16(d), vf_load_u8(scale + b * 32)));
-			vf_store(out->min[b], vf_mul(vf_load_f16(d + 16), vf_load_u8(scale + b * 32 + 16)));
-		}
-		break;
-	case MAT_Q6_K:
-		for (uint32_t b = 0; b < 2 * blocks; b++)
-			vf_store(out->scale[b], vf_mul(vf_load_f16(d), vf_load_i8((const int8_t *)scale + b * 16)));
-		break;
-	default:
-		for (uint32_t b = 0; b < (form == MAT_U8_16 ? 2 * blocks : blocks); b++) {
-			vf_store(out->scale[b], vf_load(f32 + b * 32));
-			vf_store(out->min[b], vf_load(f32 + b * 32 + 16));
-		}
+	case MAT_Q5_K: return vf_mul(vf_load_f16(d), vf_load_u8(t->scale));
+	case MAT_Q6_K: return vf_mul(vf_load_f16(d), vf_load_i8((const int8_t *)t->scale + half * R));
+	default: return vf_load((const float *)t->scale + (size_t)half * 2 * R);
 	}
 }
 
-/* blocks of 32 columns from column col on. */
-static void expand_int(const struct mat *m, const uint8_t *tile, uint32_t col, uint32_t blocks, struct int_chunk *out)
+INLINE vf block_min(const enum mat_form form, const struct tile_block *t, const unsigned half)
 {
-	const struct tile_form *f = &tile_forms[m->form];
-	struct tile_parts p = tile_parts(m->form, m->cols);
-	size_t block = col / 32;
-	expand_codes(f, tile + block * f->codes, tile + p.high + block * f->high, blocks, out);
-	expand_scales(m->form, tile + p.scale + block * f->scale, tile + p.super + block / 8 * f->super, blocks, out);
+	const uint16_t *d = (const uint16_t *)t->super;
+	if (form == MAT_Q4_K || form == MAT_Q5_K)
+		return vf_mul(vf_load_f16(d + R), vf_load_u8(t->scale + R));
+	return vf_load((const float *)t->scale + (size_t)half * 2 * R + R);
 }
 
-/* acc[t][32] += for n tokens from token on, over `blocks` scale blocks of B columns from column col on. */
-INLINE void int_micro(const struct int_chunk c[2], const struct act *a, uint32_t token, uint32_t col, uint32_t blocks,
-		      int zero, bool mins, float *acc, const unsigned B, const unsigned n)
+/* The activations of one block of one group of tokens; stride: tokens of the group. */
+struct act_block {
+	const int8_t *q;      /* [stride][32] */
+	const float *scale;   /* [stride] */
+	const int32_t *sum16; /* [2][stride] */
+	uint32_t stride;
+};
+
+INLINE void group_dot(const enum mat_form form, const struct tile_block t[T], const struct act_block *x, vi dot[][T],
+		      const unsigned g, const unsigned n)
 {
-	vf sum[4][2];
-	for (unsigned t = 0; t < n; t++)
-		for (unsigned i = 0; i < 2; i++)
-			sum[t][i] = vf_load(acc + t * PAIR + i * MAT_TILE_ROWS);
-	for (uint32_t b = 0; b < blocks; b++) {
-		vi dot[4][2];
-		float da[4], total[4];
-		for (unsigned t = 0; t < n; t++) {
-			uint32_t at = col + b * B;
-			const int32_t *sum16 = a->sum16 + (size_t)(token + t) * (a->cols / 16) + at / 16;
-			int32_t codes = B == 32 ? sum16[0] + sum16[1] : sum16[0];
-			da[t] = a->scale[(size_t)(token + t) * (a->cols / 32) + at / 32];
-			total[t] = (float)codes;
-			dot[t][0] = dot[t][1] = vi_set1(-zero * codes);
-		}
-		for (unsigned g = 0; g < B / 4; g++) {
-			size_t at = (size_t)(b * (B / 4) + g) * 64;
-			vw w0 = vw_load(c[0].codes + at), w1 = vw_load(c[1].codes + at);
-			for (unsigned t = 0; t < n; t++) {
-				const int8_t *q = a->q + (size_t)(token + t) * a->cols + col + b * B + 4 * g;
-				dot[t][0] = vi_dot4(dot[t][0], w0, q);
-				dot[t][1] = vi_dot4(dot[t][1], w1, q);
-			}
-		}
-		for (unsigned i = 0; i < 2; i++) {
-			vf scale = vf_load(c[i].scale[b]);
-			vf min = mins ? vf_sub(vf_set1(0), vf_load(c[i].min[b])) : vf_set1(0);
-			for (unsigned t = 0; t < n; t++) {
-				vf s = vf_mul(scale, vf_set1(da[t]));
-				sum[t][i] = vf_fma(vf_from_vi(dot[t][i]), s, sum[t][i]);
-				if (mins)
-					sum[t][i] = vf_fma(min, vf_set1(da[t] * total[t]), sum[t][i]);
-			}
+	vw w[T];
+	for (unsigned i = 0; i < T; i++)
+		w[i] = group_codes(form, &t[i], g);
+	for (unsigned k = 0; k < n; k++)
+		for (unsigned i = 0; i < T; i++)
+			dot[k][i] = vi_dot4(dot[k][i], w[i], x->q + k * 32 + g * 4, tile_forms[form].codes < 512);
+}
+
+/* A block of 32 columns, or (block 16) one half of it, added to the sums. */
+INLINE void int_block(const enum mat_form form, const struct tile_block t[T], const struct act_block *x,
+		      const unsigned half, vf sum[][T], const unsigned n)
+{
+	const struct tile_form *f = &tile_forms[form];
+	const bool whole = f->block == 32;
+	const int32_t *s = x->sum16 + half * x->stride;
+	vi dot[VEC_TOKENS][T], high[VEC_TOKENS][T]; /* with few tokens, two chains hide the latency */
+	const bool two = whole && n <= 2;
+	int32_t total[VEC_TOKENS];
+	for (unsigned k = 0; k < n; k++) {
+		total[k] = whole ? s[k] + s[x->stride + k] : s[k];
+		for (unsigned i = 0; i < T; i++) {
+			dot[k][i] = vi_set1(-f->zero * total[k]);
+			high[k][i] = vi_set1(0);
 		}
 	}
-	for (unsigned t = 0; t < n; t++)
-		for (unsigned i = 0; i < 2; i++)
-			vf_store(acc + t * PAIR + i * MAT_TILE_ROWS, sum[t][i]);
-}
-
-INLINE void int_chunk_tokens(const struct int_chunk c[2], const struct act *a, uint32_t token, uint32_t tokens,
-			     uint32_t col, uint32_t cols, int zero, bool mins, float *acc, const unsigned B)
-{
-	uint32_t t = 0, blocks = cols / B;
-	for (; t + 4 <= tokens; t += 4)
-		int_micro(c, a, token + t, col, blocks, zero, mins, acc + t * PAIR, B, 4);
-	switch (tokens - t) {
-	case 3: int_micro(c, a, token + t, col, blocks, zero, mins, acc + t * PAIR, B, 3); break;
-	case 2: int_micro(c, a, token + t, col, blocks, zero, mins, acc + t * PAIR, B, 2); break;
-	case 1: int_micro(c, a, token + t, col, blocks, zero, mins, acc + t * PAIR, B, 1); break;
+	if (whole) {
+		group_dot(form, t, x, dot, 0, n);
+		group_dot(form, t, x, two ? high : dot, 4, n);
+		group_dot(form, t, x, dot, 1, n);
+		group_dot(form, t, x, two ? high : dot, 5, n);
+		group_dot(form, t, x, dot, 2, n);
+		group_dot(form, t, x, two ? high : dot, 6, n);
+		group_dot(form, t, x, dot, 3, n);
+		group_dot(form, t, x, two ? high : dot, 7, n);
+	} else {
+		group_dot(form, t, x, dot, half * 4, n);
+		group_dot(form, t, x, dot, half * 4 + 1, n);
+		group_dot(form, t, x, dot, half * 4 + 2, n);
+		group_dot(form, t, x, dot, half * 4 + 3, n);
+	}
+	for (unsigned k = 0; k < n && two; k++)
+		for (unsigned i = 0; i < T; i++)
+			dot[k][i] = vi_add(dot[k][i], high[k][i]);
+	for (unsigned i = 0; i < T; i++) {
+		vf scale = block_scale(form, &t[i], half);
+		for (unsigned k = 0; k < n; k++)
+			sum[k][i] = vf_fma(vf_from_vi(dot[k][i]), vf_mul(scale, vf_set1(x->scale[k])), sum[k][i]);
+	}
+	for (unsigned i = 0; i < T && f->mins; i++) {
+		vf min = vf_sub(vf_set1(0), block_min(form, &t[i], half));
+		for (unsigned k = 0; k < n; k++)
+			sum[k][i] = vf_fma(min, vf_set1(x->scale[k] * (float)total[k]), sum[k][i]);
 	}
 }
 
-static void int_pair(const struct mat *m, const struct act *a, const uint8_t *const tiles[2], uint32_t token,
-		     uint32_t tokens, float *acc)
+INLINE void int_micro(const enum mat_form form, const uint8_t *const tiles[T], const struct act *a, uint32_t token,
+		      vf sum[][T], const unsigned n)
 {
-	const struct tile_form *f = &tile_forms[m->form];
-	struct int_chunk c[2];
-	for (uint32_t col = 0; col < m->cols; col += INT_CHUNK) {
-		uint32_t cols = m->cols - col < INT_CHUNK ? m->cols - col : INT_CHUNK;
-		for (unsigned i = 0; i < 2; i++)
-			expand_int(m, tiles[i], col, cols / 32, &c[i]);
-		if (f->block == 16 && f->mins)
-			int_chunk_tokens(c, a, token, tokens, col, cols, f->zero, true, acc, 16);
-		else if (f->block == 16)
-			int_chunk_tokens(c, a, token, tokens, col, cols, f->zero, false, acc, 16);
-		else if (f->mins)
-			int_chunk_tokens(c, a, token, tokens, col, cols, f->zero, true, acc, 32);
-		else
-			int_chunk_tokens(c, a, token, tokens, col, cols, f->zero, false, acc, 32);
+	uint32_t blocks = a->cols / 32, stride = act_group(a->tokens), first = token / stride * stride;
+	struct act_block x = {.stride = stride};
+	struct tile_block t[T];
+	x.q = a->q + (size_t)first * a->cols + (token - first) * 32;
+	x.scale = a->scale + (size_t)first * blocks + (token - first);
+	x.sum16 = a->sum16 + (size_t)first * blocks * 2 + (token - first);
+	for (unsigned i = 0; i < T; i++)
+		t[i] = tile_first(form, tiles[i], a->cols);
+	for (uint32_t b = 1; b <= blocks; b++) {
+		int_block(form, t, &x, 0, sum, n);
+		if (tile_forms[form].block == 16)
+			int_block(form, t, &x, 1, sum, n);
+		for (unsigned i = 0; i < T; i++)
+			tile_next(form, &t[i], b);
+		x.q += stride * 32;
+		x.scale += stride;
+		x.sum16 += stride * 2;
 	}
 }
 
 /* ---- The whole product ------------------------------------------------------------------------------------------- */
 
-static void store_tile(const struct mat *m, uint32_t tile, const float *acc, uint32_t tokens, float *out,
-		       size_t out_stride)
+/* out: of the first tile and token; rows: of the matrix from the first tile on. */
+INLINE void micro(const enum mat_form form, const uint8_t *const tiles[T], const struct act *a, uint32_t token,
+		  float *out, size_t out_stride, uint32_t rows, const unsigned n)
 {
-	uint32_t row = tile * MAT_TILE_ROWS;
-	uint32_t rows = m->rows - row < MAT_TILE_ROWS ? m->rows - row : MAT_TILE_ROWS;
-	for (uint32_t t = 0; t < tokens; t++) {
-		vf v = vf_load(acc + t * PAIR);
-		if (rows == MAT_TILE_ROWS)
-			vf_store(out + t * out_stride + row, v);
-		else
-			vf_store_part(out + t * out_stride + row, v, rows);
+	vf sum[VEC_TOKENS][T];
+	for (unsigned k = 0; k < n; k++)
+		for (unsigned i = 0; i < T; i++)
+			sum[k][i] = vf_set1(0);
+	if (tile_forms[form].float_bytes)
+		float_micro(form, tiles, a, token, sum, n);
+	else
+		int_micro(form, tiles, a, token, sum, n);
+	for (unsigned k = 0; k < n; k++, out += out_stride)
+		for (unsigned i = 0; i < T; i++) {
+			if (rows >= (i + 1) * R)
+				vf_store(out + i * R, sum[k][i]);
+			else if (rows > i * R)
+				vf_store_part(out + i * R, sum[k][i], rows - i * R);
+		}
+}
+
+/* All tokens against tile..tile_end of one form. A group of tokens that does not fill the registers is taken in parts.
+ */
+INLINE void product(const enum mat_form form, const struct mat *m, const struct act *a, uint32_t tile,
+		    uint32_t tile_end, float *out, size_t out_stride)
+{
+	for (; tile < tile_end; tile += T) {
+		uint32_t row = tile * R, row_end = tile_end * R < m->rows ? tile_end * R : m->rows;
+		const uint8_t *tiles[T]; /* past the end: the first again, computed and dropped */
+		for (unsigned i = 0; i < T; i++)
+			tiles[i] = m->tiles + (tile + i < tile_end ? tile + i : tile) * m->tile_bytes;
+		for (uint32_t token = 0, n; token < a->tokens; token += n) {
+			uint32_t left = a->tokens - token;
+			float *to = out + token * out_stride + row;
+			uint32_t rows = row_end - row;
+			n = left >= VEC_TOKENS ? VEC_TOKENS : left >= 4 ? 4 : left;
+			switch (n) {
+			case 1: micro(form, tiles, a, token, to, out_stride, rows, 1); break;
+			case 2: micro(form, tiles, a, token, to, out_stride, rows, 2); break;
+			case 3: micro(form, tiles, a, token, to, out_stride, rows, 3); break;
+			case 4: micro(form, tiles, a, token, to, out_stride, rows, 4); break;
+			default: micro(form, tiles, a, token, to, out_stride, rows, VEC_TOKENS);
+			}
+		}
 	}
 }
+
+#define PRODUCT(form)                                                                                          \
+	static void product_##form(const struct mat *m, const struct act *a, uint32_t tile, uint32_t tile_end, \
+				   float *out, size_t out_stride)                                              \
+	{                                                                                                      \
+		product(form, m, a, tile, tile_end, out, out_stride);                                          \
+	}
+PRODUCT(MAT_F32)
+PRODUCT(MAT_F16)
+PRODUCT(MAT_BF16)
+PRODUCT(MAT_Q8_0)
+PRODUCT(MAT_Q4_0)
+PRODUCT(MAT_Q4_K)
+PRODUCT(MAT_Q5_K)
+PRODUCT(MAT_Q6_K)
+PRODUCT(MAT_U8_32)
+PRODUCT(MAT_U8_16)
+#undef PRODUCT
 
 static void mat_mul(const struct mat *m, const struct act *a, uint32_t tile, uint32_t tile_end, float *out,
 		    size_t out_stride)
 {
-	float acc[TOKENS * PAIR];
-	for (; tile < tile_end; tile += 2) {
-		bool two = tile + 1 < tile_end; /* else the second half of acc is computed and dropped */
-		const uint8_t *first = m->tiles + tile * m->tile_bytes;
-		const uint8_t *const tiles[2] = {first, two ? first + m->tile_bytes : first};
-		for (uint32_t token = 0; token < a->tokens; token += TOKENS) {
-			uint32_t tokens = a->tokens - token < TOKENS ? a->tokens - token : TOKENS;
-			memset(acc, 0, tokens * PAIR * sizeof *acc);
-			if (mat_form_takes_int8(m->form))
-				int_pair(m, a, tiles, token, tokens, acc);
-			else
-				float_pair(m, a, tiles, token, tokens, acc);
-			store_tile(m, tile, acc, tokens, out + token * out_stride, out_stride);
-			if (two)
-				store_tile(m, tile + 1, acc + MAT_TILE_ROWS, tokens, out + token * out_stride,
-					   out_stride);
-		}
+	switch (m->form) {
+	case MAT_F32: product_MAT_F32(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_F16: product_MAT_F16(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_BF16: product_MAT_BF16(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q8_0: product_MAT_Q8_0(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q4_0: product_MAT_Q4_0(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q4_K: product_MAT_Q4_K(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q5_K: product_MAT_Q5_K(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q6_K: product_MAT_Q6_K(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_U8_32: product_MAT_U8_32(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_U8_16: product_MAT_U8_16(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_FORM_COUNT: break;
 	}
 }
 

@@ -27,7 +27,19 @@ struct tile_form {
 	bool mins;
 };
 
-extern const struct tile_form tile_forms[MAT_FORM_COUNT];
+/* In the header, so that a product compiled for one form sees constants. */
+static const struct tile_form tile_forms[MAT_FORM_COUNT] = {
+	[MAT_F32] = {.name = "f32", .float_bytes = 4},
+	[MAT_F16] = {.name = "f16", .float_bytes = 2},
+	[MAT_BF16] = {.name = "bf16", .float_bytes = 2},
+	[MAT_Q8_0] = {.name = "q8_0", .codes = 512, .scale = 32, .block = 32, .zero = 128},
+	[MAT_Q4_0] = {.name = "q4_0", .codes = 256, .scale = 32, .block = 32, .zero = 8},
+	[MAT_Q4_K] = {.name = "q4_K", .codes = 256, .scale = 32, .super = 64, .block = 32, .mins = true},
+	[MAT_Q5_K] = {.name = "q5_K", .codes = 256, .high = 64, .scale = 32, .super = 64, .block = 32, .mins = true},
+	[MAT_Q6_K] = {.name = "q6_K", .codes = 256, .high = 128, .scale = 32, .super = 32, .block = 16, .zero = 32},
+	[MAT_U8_32] = {.name = "u8/32", .codes = 512, .scale = 128, .block = 32, .zero = 128, .mins = true},
+	[MAT_U8_16] = {.name = "u8/16", .codes = 512, .scale = 256, .block = 16, .zero = 128, .mins = true},
+};
 
 /* Byte offsets of the parts of one tile. */
 struct tile_parts {

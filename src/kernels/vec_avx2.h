@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "kernels/half.h"
 
@@ -16,6 +17,8 @@ typedef struct {
 typedef struct {
 	__m256i a, b;
 } vw;
+
+enum { VEC_TILES = 1, VEC_TOKENS = 4 };
 
 static inline vf vf_set1(float x)
 {
@@ -157,6 +160,11 @@ static inline vi vi_set1(int32_t x)
 	return (vi){_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
 }
 
+static inline vi vi_add(vi x, vi y)
+{
+	return (vi){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+
 static inline vf vf_from_vi(vi x)
 {
 	return (vf){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
@@ -167,7 +175,35 @@ static inline vw vw_load(const uint8_t *p)
 	return (vw){_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 32))};
 }
 
-/* maddubs would saturate on two products of 8 bits; even and odd bytes as 16-bit factors do not. */
+static inline vw vw_low4(vw w)
+{
+	__m256i mask = _mm256_set1_epi8(15);
+	return (vw){_mm256_and_si256(w.a, mask), _mm256_and_si256(w.b, mask)};
+}
+
+static inline vw vw_high4(vw w)
+{
+	return vw_low4((vw){_mm256_srli_epi16(w.a, 4), _mm256_srli_epi16(w.b, 4)});
+}
+
+static inline __attribute__((always_inline)) __m256i or_high_half(__m256i w, __m256i h, const int shift, unsigned mask)
+{
+	h = shift < 4 ? _mm256_slli_epi16(h, 4 - shift) : _mm256_srli_epi16(h, shift - 4);
+	return _mm256_or_si256(w, _mm256_and_si256(h, _mm256_set1_epi8((char)(mask << 4))));
+}
+
+static inline __attribute__((always_inline)) vw vw_or_high(vw w, vw h, const int shift, unsigned mask)
+{
+	return (vw){or_high_half(w.a, h.a, shift, mask), or_high_half(w.b, h.b, shift, mask)};
+}
+
+/* Products of small codes fit 16 bits in pairs: 2 * 63 * 127. */
+static inline __m256i dot4_small_half(__m256i acc, __m256i w, __m256i a)
+{
+	return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1)));
+}
+
+/* Those of 8 bits do not: even and odd bytes as 16-bit factors. */
 static inline __m256i dot4_half(__m256i acc, __m256i w, __m256i a_even, __m256i a_odd)
 {
 	__m256i even = _mm256_madd_epi16(_mm256_and_si256(w, _mm256_set1_epi16(255)), a_even);
@@ -175,11 +211,13 @@ static inline __m256i dot4_half(__m256i acc, __m256i w, __m256i a_even, __m256i 
 	return _mm256_add_epi32(acc, _mm256_add_epi32(even, odd));
 }
 
-static inline vi vi_dot4(vi acc, vw w, const int8_t *a)
+static inline __attribute__((always_inline)) vi vi_dot4(vi acc, vw w, const int8_t *a, const bool small)
 {
 	int32_t four;
 	memcpy(&four, a, sizeof four);
 	__m256i all = _mm256_set1_epi32(four);
+	if (small)
+		return (vi){dot4_small_half(acc.a, w.a, all), dot4_small_half(acc.b, w.b, all)};
 	__m256i even = _mm256_srai_epi16(_mm256_slli_epi16(all, 8), 8), odd = _mm256_srai_epi16(all, 8);
 	return (vi){dot4_half(acc.a, w.a, even, odd), dot4_half(acc.b, w.b, even, odd)};
 }

@@ -4,12 +4,15 @@
 
 #include <immintrin.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "kernels/half.h"
 
 typedef __m512 vf;
 typedef __m512i vi;
 typedef __m512i vw;
+
+enum { VEC_TILES = 2, VEC_TOKENS = 8 };
 
 static inline vf vf_set1(float x)
 {
@@ -128,6 +131,11 @@ static inline vi vi_set1(int32_t x)
 	return _mm512_set1_epi32(x);
 }
 
+static inline vi vi_add(vi x, vi y)
+{
+	return _mm512_add_epi32(x, y);
+}
+
 static inline vf vf_from_vi(vi x)
 {
 	return _mm512_cvtepi32_ps(x);
@@ -138,9 +146,26 @@ static inline vw vw_load(const uint8_t *p)
 	return _mm512_loadu_si512(p);
 }
 
-static inline vi vi_dot4(vi acc, vw w, const int8_t *a)
+static inline vw vw_low4(vw w)
+{
+	return _mm512_and_si512(w, _mm512_set1_epi8(15));
+}
+
+static inline vw vw_high4(vw w)
+{
+	return _mm512_and_si512(_mm512_srli_epi16(w, 4), _mm512_set1_epi8(15));
+}
+
+static inline __attribute__((always_inline)) vw vw_or_high(vw w, vw h, const int shift, unsigned mask)
+{
+	h = shift < 4 ? _mm512_slli_epi32(h, (unsigned)(4 - shift)) : _mm512_srli_epi32(h, (unsigned)(shift - 4));
+	return _mm512_or_si512(w, _mm512_and_si512(h, _mm512_set1_epi8((char)(mask << 4))));
+}
+
+static inline vi vi_dot4(vi acc, vw w, const int8_t *a, bool small)
 {
 	int32_t four;
+	(void)small;
 	memcpy(&four, a, sizeof four);
 	return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(four));
 }

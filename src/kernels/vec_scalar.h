@@ -7,6 +7,7 @@
 #define KVIK_KERNELS_VEC_H
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "kernels/half.h"
 
@@ -17,8 +18,11 @@ typedef struct {
 	int32_t i[16];
 } vi; /* 16 int32 */
 typedef struct {
-	const uint8_t *p;
-} vw; /* 64 bytes of weights: 4 unsigned ones per lane */
+	uint8_t b[64];
+} vw; /* weights: 4 unsigned bytes per lane */
+
+/* Tiles and tokens that a product computes together. */
+enum { VEC_TILES = 1, VEC_TOKENS = 4 };
 
 #define FOR_LANES for (int l = 0; l < 16; l++)
 
@@ -166,6 +170,12 @@ static inline vi vi_set1(int32_t x)
 	return r;
 }
 
+static inline vi vi_add(vi a, vi b)
+{
+	FOR_LANES a.i[l] += b.i[l];
+	return a;
+}
+
 static inline vf vf_from_vi(vi a)
 {
 	vf r;
@@ -175,13 +185,40 @@ static inline vf vf_from_vi(vi a)
 
 static inline vw vw_load(const uint8_t *p)
 {
-	return (vw){p};
+	vw r;
+	memcpy(&r, p, sizeof r);
+	return r;
 }
 
-/* Four signed bytes of a times the lane's four unsigned bytes of w, added to acc; never saturates. */
-static inline vi vi_dot4(vi acc, vw w, const int8_t *a)
+/* The low and the high four bits of each byte. */
+static inline vw vw_low4(vw w)
 {
-	FOR_LANES acc.i[l] += w.p[4 * l] * a[0] + w.p[4 * l + 1] * a[1] + w.p[4 * l + 2] * a[2] + w.p[4 * l + 3] * a[3];
+	for (int i = 0; i < 64; i++)
+		w.b[i] &= 15;
+	return w;
+}
+
+static inline vw vw_high4(vw w)
+{
+	for (int i = 0; i < 64; i++)
+		w.b[i] >>= 4;
+	return w;
+}
+
+/* Bits shift.. of h, as many as mask (1 or 3) has, become the bits of w above the fourth. */
+static inline vw vw_or_high(vw w, vw h, int shift, unsigned mask)
+{
+	for (int i = 0; i < 64; i++)
+		w.b[i] |= (uint8_t)((h.b[i] >> shift & mask) << 4);
+	return w;
+}
+
+/* Four signed bytes (-127..127) of a times the lane's four unsigned bytes of w, added to acc; exact. small: every byte
+ * of w is below 64. */
+static inline vi vi_dot4(vi acc, vw w, const int8_t *a, bool small)
+{
+	(void)small;
+	FOR_LANES acc.i[l] += w.b[4 * l] * a[0] + w.b[4 * l + 1] * a[1] + w.b[4 * l + 2] * a[2] + w.b[4 * l + 3] * a[3];
 	return acc;
 }
 

@@ -9,18 +9,14 @@ struct job {
 	const struct linear_out *outs;
 	uint32_t first[OUTS_MAX + 1]; /* first item of each matrix */
 	uint32_t n;
-	const float *x;
-	struct act float_act, int8_act;
+	struct act act;
 };
 
 static void quantize_item(void *ctx, uint32_t token, uint32_t thread)
 {
 	const struct job *j = ctx;
-	const struct model_work *w = j->s->w;
-	size_t cols = j->int8_act.cols;
 	(void)thread;
-	j->s->m->kernels->act_quantize(j->x + token * cols, (uint32_t)cols, w->act_q + token * cols,
-				       w->act_scale + token * (cols / 32), w->act_sum16 + token * (cols / 16));
+	j->s->m->kernels->act_quantize(&j->act, token);
 }
 
 static void add_bias(const struct linear_out *o, uint32_t row, uint32_t end, uint32_t tokens)
@@ -40,11 +36,10 @@ static void product_item(void *ctx, uint32_t item, uint32_t thread)
 	const struct linear_out *o = &j->outs[i];
 	uint32_t tiles = (o->m->rows + MAT_TILE_ROWS - 1) / MAT_TILE_ROWS, tile = (item - j->first[i]) * ITEM_TILES;
 	uint32_t end = tile + ITEM_TILES < tiles ? tile + ITEM_TILES : tiles;
-	const struct act *a = mat_form_takes_int8(o->m->form) ? &j->int8_act : &j->float_act;
-	j->s->m->kernels->mat_mul(o->m, a, tile, end, o->out, o->m->rows);
+	j->s->m->kernels->mat_mul(o->m, &j->act, tile, end, o->out, o->m->rows);
 	if (o->bias) {
 		uint32_t row_end = end * MAT_TILE_ROWS;
-		add_bias(o, tile * MAT_TILE_ROWS, row_end < o->m->rows ? row_end : o->m->rows, a->tokens);
+		add_bias(o, tile * MAT_TILE_ROWS, row_end < o->m->rows ? row_end : o->m->rows, j->act.tokens);
 	}
 }
 
@@ -52,16 +47,15 @@ void linear(const struct step *s, const float *x, uint32_t tokens, const struct 
 {
 	const struct model_work *w = s->w;
 	uint32_t cols = outs[0].m->cols;
-	struct job j = {.s = s, .outs = outs, .n = n, .x = x};
+	struct job j = {.s = s, .outs = outs, .n = n};
 	bool int8 = false;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t tiles = (outs[i].m->rows + MAT_TILE_ROWS - 1) / MAT_TILE_ROWS;
 		j.first[i + 1] = j.first[i] + (tiles + ITEM_TILES - 1) / ITEM_TILES;
 		int8 |= mat_form_takes_int8(outs[i].m->form);
 	}
-	j.float_act = (struct act){.x = x, .tokens = tokens, .cols = cols};
-	j.int8_act = (struct act){
-		.q = w->act_q, .scale = w->act_scale, .sum16 = w->act_sum16, .tokens = tokens, .cols = cols};
+	j.act = (struct act){
+		.x = x, .q = w->act_q, .scale = w->act_scale, .sum16 = w->act_sum16, .tokens = tokens, .cols = cols};
 	if (int8)
 		pool_run(s->m->pool, tokens, quantize_item, &j);
 	pool_run(s->m->pool, j.first[n], product_item, &j);

@@ -142,6 +142,7 @@ static size_t carve(struct model_work *w, const struct hparams *h, bool int8, ui
 	w->up = part(r, &at, T * h->ffn_dim, f);
 	w->cos_row = part(r, &at, T * (h->rope_dim / 2), f);
 	w->sin_row = part(r, &at, T * (h->rope_dim / 2), f);
+	rows = act_rows((uint32_t)rows);
 	w->act_q = part(r, &at, rows * wide, 1);
 	w->act_scale = part(r, &at, rows * (wide / 32), f);
 	w->act_sum16 = part(r, &at, rows * (wide / 16), sizeof(int32_t));

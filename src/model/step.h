@@ -37,12 +37,12 @@ struct model_work {
 	float *delta;             /* [T][dim]: what a block adds */
 	float *gate, *up;         /* [T][ffn_dim] */
 	float *cos_row, *sin_row; /* [T][rope_dim / 2] */
-	int8_t *act_q;            /* [T][widest] */
-	float *act_scale;         /* [T][widest / 32] */
-	int32_t *act_sum16;       /* [T][widest / 16] */
-	struct page_run *runs;    /* [T] */
-	struct attn_item *items;  /* [T * n_kv_heads] */
-	uint8_t *scratch;         /* [threads] of scratch_bytes */
+	int8_t *act_q;            /* of the widest int8 activations: see struct act */
+	float *act_scale;
+	int32_t *act_sum16;
+	struct page_run *runs;   /* [T] */
+	struct attn_item *items; /* [T * n_kv_heads] */
+	uint8_t *scratch;        /* [threads] of scratch_bytes */
 	size_t scratch_bytes;
 };
 

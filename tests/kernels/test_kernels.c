@@ -97,23 +97,22 @@ static void check_product(enum wtype type, bool int8, uint32_t rows, uint32_t co
 {
 	const struct kernels *scalar = scalar_level(), *fast[2];
 	struct stored s = stored_new(type, rows, cols);
-	struct guard gm, gx = guard_new(tokens * cols * sizeof(float)), gq = guard_new(tokens * cols);
-	struct guard gs = guard_new(tokens * (cols / 32) * sizeof(float) + 4),
-		     g16 = guard_new(tokens * (cols / 16) * sizeof(int32_t) + 4);
+	uint32_t room = act_rows(tokens) * cols;
+	struct guard gm, gx = guard_new(tokens * cols * sizeof(float)), gq = guard_new(room);
+	struct guard gs = guard_new(room / 32 * sizeof(float) + 4), g16 = guard_new(room / 16 * sizeof(int32_t) + 4);
 	struct mat m = packed(&s, int8, &gm);
 	float *x = gx.p;
 	for (size_t i = 0; i < (size_t)tokens * cols; i++)
 		x[i] = random_f32();
-	struct act a = {.x = x, .tokens = tokens, .cols = cols};
-	if (mat_form_takes_int8(m.form)) {
-		for (uint32_t t = 0; t < tokens; t++)
-			scalar->act_quantize(x + t * cols, cols, (int8_t *)gq.p + t * cols,
-					     (float *)gs.p + t * (cols / 32), (int32_t *)g16.p + t * (cols / 16));
-		a = (struct act){.q = gq.p, .scale = gs.p, .sum16 = g16.p, .tokens = tokens, .cols = cols};
-	}
+	struct act a = {.x = x, .q = gq.p, .scale = gs.p, .sum16 = g16.p, .tokens = tokens, .cols = cols};
+	for (uint32_t t = 0; t < tokens && mat_form_takes_int8(m.form); t++)
+		scalar->act_quantize(&a, t);
 	size_t out_bytes = (size_t)tokens * rows * sizeof(float);
 	struct guard want = guard_new(out_bytes), got = guard_new(out_bytes);
 	uint32_t tiles = (rows + 15) / 16;
+	int8_t alone_q[1024];
+	float alone_scale[32];
+	int32_t alone_sum[64];
 	scalar->mat_mul(&m, &a, 0, tiles, want.p, rows);
 	check_reference(&s, x, tokens, want.p, mat_form_takes_int8(m.form));
 	for (size_t l = 0, n = fast_levels(fast); l < n; l++) {
@@ -123,13 +122,15 @@ static void check_product(enum wtype type, bool int8, uint32_t rows, uint32_t co
 		fast[l]->mat_mul(&m, &a, cut, tiles, got.p, rows);
 		assert_same_bits(want.p, got.p, out_bytes, wtype_name(type), fast[l]->name);
 		float one[256];
-		struct act alone = a; /* a token alone gives the bits it gives in the batch */
-		alone.tokens = 1;
-		uint32_t t = random_below(tokens);
-		alone.x = a.x ? a.x + t * cols : NULL;
-		alone.q = a.q ? a.q + t * cols : NULL;
-		alone.scale = a.scale ? a.scale + t * (cols / 32) : NULL;
-		alone.sum16 = a.sum16 ? a.sum16 + t * (cols / 16) : NULL;
+		uint32_t t = random_below(tokens); /* a token alone gives the bits it gives in the batch */
+		struct act alone = {.x = x + t * cols,
+				    .q = alone_q,
+				    .scale = alone_scale,
+				    .sum16 = alone_sum,
+				    .tokens = 1,
+				    .cols = cols};
+		if (mat_form_takes_int8(m.form))
+			fast[l]->act_quantize(&alone, 0);
 		fast[l]->mat_mul(&m, &alone, 0, tiles, one, rows);
 		assert_same_bits((float *)want.p + t * rows, one, rows * sizeof(float), "one token alone",
 				 fast[l]->name);
@@ -142,7 +143,7 @@ static void check_product(enum wtype type, bool int8, uint32_t rows, uint32_t co
 
 static void test_mat_mul(void **state)
 {
-	static const uint32_t tokens[] = {1, 2, 3, 5, 66};
+	static const uint32_t tokens[] = {1, 2, 3, 4, 6, 8, 11, 16, 31};
 	(void)state;
 	for (int type = 0; type < WTYPE_COUNT; type++)
 		for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
@@ -165,9 +166,12 @@ static void test_act_quantize(void **state)
 			x[i] = random_f32() * (round % 5 == 0 ? 1e-38f : round % 5 == 1 ? 1e30f : 1);
 		if (round % 7 == 0)
 			x[random_below(256)] = round % 2 ? INFINITY : NAN;
-		scalar->act_quantize(x, 256, q[0], scale[0], sum[0]);
+		struct act a = {.x = x, .q = q[0], .scale = scale[0], .sum16 = sum[0], .tokens = 1, .cols = 256};
+		scalar->act_quantize(&a, 0);
 		for (size_t l = 0, n = fast_levels(fast); l < n; l++) {
-			fast[l]->act_quantize(x, 256, q[1], scale[1], sum[1]);
+			a = (struct act){
+				.x = x, .q = q[1], .scale = scale[1], .sum16 = sum[1], .tokens = 1, .cols = 256};
+			fast[l]->act_quantize(&a, 0);
 			assert_same_bits(q[0], q[1], 256, "codes", fast[l]->name);
 			assert_same_bits(sum[0], sum[1], sizeof sum[0], "sums", fast[l]->name);
 			for (int b = 0; b < 8; b++)

@@ -1,0 +1,3 @@
+# Benchmarks: programs that print what a part does against the machine's limit; see `make bench`.
+add_executable(bench_kernels bench/bench_kernels.c bench/bench.c)
+target_link_libraries(bench_kernels PRIVATE kvik_kernels)
