@@ -1,16 +1,23 @@
 /* pool.c: the kernel pool.
  *
  * A step of a small model runs hundreds of jobs of a few microseconds, so workers spin for a short while before they
- * sleep on a futex-backed condition. Items are handed out by one atomic counter.
+ * sleep on a futex-backed condition. Items are handed out by one atomic counter. A worker takes part in a job by
+ * joining it; the job closes when its items are handed out, and nobody waits for a worker that has not joined by then:
+ * on a busy machine it may be off the CPU for milliseconds.
+ *
+ * One word holds the state of the current job, so that joining is one compare-and-swap:
+ *
+ *     [ generation, 32 bits | OPEN, 1 bit | workers inside, 31 bits ]
  *
  * Invariants:
- *  1. fn, ctx and count are written only while no worker is inside a job (active == 0), before generation is raised.
- *  2. A worker joins a job at most once: it compares generation with the last one it served.
+ *  1. fn, ctx, count and next are written only while the job is closed and no worker is inside, before the next opens.
+ *  2. A worker joins a job at most once: it compares the generation with the last one it served.
  *  3. pool_run returns only when every worker has left the job, so ctx may live on the caller's stack.
  */
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "base/mem.h"
@@ -23,20 +30,27 @@ struct worker {
 	uint32_t index;
 };
 
+#define OPEN ((uint64_t)1 << 31)
+#define INSIDE (OPEN - 1)
+
 struct pool {
 	uint32_t threads;
 	pool_fn *fn;
 	void *ctx;
 	uint32_t count;
-	atomic_uint next;       /* next item to hand out */
-	atomic_uint active;     /* workers that have not yet left the current job */
-	atomic_uint generation; /* raised once per job */
-	atomic_uint sleepers;   /* workers waiting on wake, or about to */
+	atomic_uint next;     /* next item to hand out */
+	_Atomic uint64_t job; /* as drawn above */
+	atomic_uint sleepers; /* workers waiting on wake, or about to */
 	atomic_bool stop;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct worker workers[];
 };
+
+static uint32_t generation(uint64_t job)
+{
+	return (uint32_t)(job >> 32);
+}
 
 static void relax(void)
 {
@@ -55,46 +69,74 @@ static void take_items(struct pool *p, uint32_t thread)
 	}
 }
 
-/* Returns the generation after served, spinning first and sleeping then. */
-static uint32_t wait_for_job(struct pool *p, uint32_t served)
+static bool join(struct pool *p, uint32_t *served)
 {
-	for (int i = 0; i < SPINS; i++) {
-		uint32_t now = atomic_load_explicit(&p->generation, memory_order_acquire);
-		if (now != served)
-			return now;
-		relax();
-	}
+	uint64_t job = atomic_load_explicit(&p->job, memory_order_relaxed);
+	while ((job & OPEN) && generation(job) != *served)
+		if (atomic_compare_exchange_weak_explicit(&p->job, &job, job + 1, memory_order_acquire,
+							  memory_order_relaxed)) {
+			*served = generation(job);
+			return true;
+		}
+	return false;
+}
+
+static void sleep_until_next(struct pool *p, uint32_t seen)
+{
 	pthread_mutex_lock(&p->lock);
 	atomic_fetch_add(&p->sleepers, 1);
-	uint32_t now;
-	while ((now = atomic_load(&p->generation)) == served)
+	while (generation(atomic_load(&p->job)) == seen && !atomic_load(&p->stop))
 		pthread_cond_wait(&p->wake, &p->lock);
 	atomic_fetch_sub(&p->sleepers, 1);
 	pthread_mutex_unlock(&p->lock);
-	return now;
+}
+
+/* Spins first and sleeps then. False: the pool stops. */
+static bool wait_for_job(struct pool *p, uint32_t *served)
+{
+	for (;;) {
+		uint32_t seen = *served;
+		for (int i = 0; i < SPINS; i++) {
+			if (join(p, served))
+				return true;
+			if (atomic_load_explicit(&p->stop, memory_order_relaxed))
+				return false;
+			seen = generation(atomic_load_explicit(&p->job, memory_order_relaxed));
+			relax();
+		}
+		sleep_until_next(p, seen);
+	}
 }
 
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	struct pool *p = w->pool;
 	uint32_t served = 0;
-	for (;;) {
-		served = wait_for_job(p, served);
-		if (atomic_load(&p->stop))
-			return NULL;
-		take_items(p, w->index);
-		atomic_fetch_sub_explicit(&p->active, 1, memory_order_release);
+	while (wait_for_job(w->pool, &served)) {
+		take_items(w->pool, w->index);
+		atomic_fetch_sub_explicit(&w->pool->job, 1, memory_order_release);
 	}
+	return NULL;
 }
 
-static void raise_generation(struct pool *p)
+static void wake_sleepers(struct pool *p)
 {
-	atomic_fetch_add(&p->generation, 1);
 	if (atomic_load(&p->sleepers) > 0) {
 		pthread_mutex_lock(&p->lock);
 		pthread_cond_broadcast(&p->wake);
 		pthread_mutex_unlock(&p->lock);
+	}
+}
+
+/* Waits for the workers inside; one that lost its CPU in the middle of an item gets ours. */
+static void close_job(struct pool *p)
+{
+	atomic_fetch_and_explicit(&p->job, ~OPEN, memory_order_relaxed);
+	for (int i = 0; atomic_load_explicit(&p->job, memory_order_acquire) & INSIDE; i++) {
+		if (i < SPINS)
+			relax();
+		else
+			sched_yield();
 	}
 }
 
@@ -109,17 +151,17 @@ void pool_run(struct pool *p, uint32_t count, pool_fn *fn, void *ctx)
 	p->ctx = ctx;
 	p->count = count;
 	atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-	atomic_store_explicit(&p->active, p->threads - 1, memory_order_relaxed);
-	raise_generation(p);
+	uint32_t number = generation(atomic_load_explicit(&p->job, memory_order_relaxed)) + 1;
+	atomic_store(&p->job, (uint64_t)number << 32 | OPEN);
+	wake_sleepers(p);
 	take_items(p, 0);
-	while (atomic_load_explicit(&p->active, memory_order_acquire) > 0)
-		relax();
+	close_job(p);
 }
 
 static void stop_workers(struct pool *p, uint32_t started)
 {
 	atomic_store(&p->stop, true);
-	raise_generation(p);
+	wake_sleepers(p);
 	for (uint32_t i = 1; i < started; i++)
 		pthread_join(p->workers[i].thread, NULL);
 }
