@@ -1,0 +1,58 @@
+/* sched_cost.c: us = step_us + decode_us * decoded + prefill_us * prefilled.
+ *
+ * Steps without prefill teach the first two by normalised least mean squares, which needs no history and cannot wind up
+ * when every step looks alike. Steps with prefill teach the third alone, from what they took beyond the estimate of the
+ * first two: so a decode that grows slower during a long prefill makes chunks smaller, never larger. It rises at once
+ * and falls slowly: a stream notices a step that is too long, nobody one that is a little short. */
+#include "sched/sched_cost.h"
+
+#define RATE 0.3 /* of the decode estimate */
+#define RISE 0.5 /* of prefill_us */
+#define FALL 0.1
+#define AIM 0.9         /* of the time that the factor allows; the rest is for noise */
+#define FIRST_CHUNK 16u /* while prefill_us is a guess */
+#define PREFILL_US_MIN 1e-3
+
+void cost_init(struct cost *c, const struct sched_cost *guess, uint32_t seqs_max)
+{
+	*c = (struct cost){.now = *guess, .decode_scale = seqs_max};
+}
+
+static double undisturbed(const struct cost *c, uint32_t n_decode)
+{
+	return c->now.step_us + c->now.decode_us * n_decode;
+}
+
+static void learn_decode(struct cost *c, uint32_t n_decode, double us)
+{
+	double error = us - undisturbed(c, n_decode), x = n_decode / c->decode_scale, norm = 1 + x * x;
+	double step_us = c->now.step_us + RATE * error / norm;
+	double decode_us = c->now.decode_us + RATE * error * x / norm / c->decode_scale;
+	c->now.step_us = step_us > 0 ? step_us : 0;
+	c->now.decode_us = decode_us > 0 ? decode_us : 0;
+}
+
+static void learn_prefill(struct cost *c, uint32_t n_decode, uint32_t n_prefill, double us)
+{
+	double measured = (us - undisturbed(c, n_decode)) / n_prefill;
+	if (measured < PREFILL_US_MIN)
+		measured = PREFILL_US_MIN;
+	double rate = measured > c->now.prefill_us ? RISE : FALL;
+	c->now.prefill_us += (c->prefill_measured ? rate : 1) * (measured - c->now.prefill_us);
+	c->prefill_measured = true;
+}
+
+void cost_learn(struct cost *c, uint32_t n_decode, uint32_t n_prefill, double us)
+{
+	if (n_prefill > 0)
+		learn_prefill(c, n_decode, n_prefill, us);
+	else if (n_decode > 0)
+		learn_decode(c, n_decode, us);
+}
+
+uint32_t cost_chunk(const struct cost *c, uint32_t n_decode, double factor)
+{
+	double tokens = AIM * (factor - 1) * undisturbed(c, n_decode) / c->now.prefill_us;
+	uint32_t n = tokens < 1 ? 1 : tokens > 1e6 ? 1000000 : (uint32_t)tokens;
+	return c->prefill_measured || n < FIRST_CHUNK ? n : FIRST_CHUNK;
+}

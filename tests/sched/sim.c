@@ -1,0 +1,256 @@
+/* sim.c: see sim.h. */
+#include "sim.h"
+
+#include <math.h>
+#include <string.h>
+
+uint32_t sim_below(struct sim *sim, uint32_t n)
+{
+	sim->random = sim->random * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(sim->random >> 33) % n;
+}
+
+static uint64_t mix(uint64_t x)
+{
+	x ^= x >> 31;
+	x *= 0x9e3779b97f4a7c15u;
+	x ^= x >> 29;
+	x *= 0xbf58476d1ce4e5b9u;
+	return x ^ x >> 32;
+}
+
+uint32_t sim_token(const struct sim_req *q, uint32_t index, uint32_t position)
+{
+	return (uint32_t)mix((uint64_t)q->id * 1000003 + index * 7919u + ((uint64_t)position << 32)) | 1u << 31;
+}
+
+static void broken(struct sim *sim, const char *what)
+{
+	if (!sim->broken)
+		sim->broken = what;
+}
+
+static void submit(struct sim *sim)
+{
+	while (sim->n_submitted < sim->n_reqs && sim->reqs[sim->n_submitted].arrival_us <= sim->now_us) {
+		struct sim_req *q = &sim->reqs[sim->n_submitted++];
+		int64_t retry_us;
+		struct kvik_err err;
+		q->r.user = q;
+		int rc = sched_submit(sim->sched, &q->handle, &q->r, sim->now_us, &retry_us, &err);
+		q->submitted = rc == 0;
+		q->refused = rc != 0;
+		sim->n_ended += rc != 0;
+		if (rc != 0 && rc != KVIK_ERR_FULL && rc != KVIK_ERR_LIMIT)
+			broken(sim, "a good request is refused with a strange error");
+		if (rc == KVIK_ERR_FULL && (retry_us < 1000000 || retry_us > 600000000))
+			broken(sim, "retry-after is out of its range");
+	}
+}
+
+static void cancel(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->n_submitted; i++)
+		if (sim->reqs[i].handle && sim->reqs[i].cancel_us <= sim->now_us)
+			sched_cancel(sim->sched, sim->reqs[i].handle);
+}
+
+static void collect(struct sim *sim)
+{
+	struct sched_req *r;
+	while ((r = sched_next_ended(sim->sched))) {
+		struct sim_req *q = sched_req_info(r).user;
+		if (q->ended)
+			broken(sim, "a request ends twice");
+		q->info = sched_req_info(r);
+		q->end = q->info.end;
+		q->ended = true;
+		q->ended_us = sim->now_us;
+		q->handle = NULL;
+		sim->n_ended++;
+		for (uint32_t a = 0; a < q->r.n_sequences; a++) {
+			uint32_t n;
+			const uint32_t *ids = sched_req_ids(r, a, &n);
+			if (n != (n ? q->r.n_ids + q->n_out[a] : 0) ||
+			    (n && memcmp(ids, q->r.ids, q->r.n_ids * sizeof *ids) != 0))
+				broken(sim, "a sequence has not its prompt and its tokens");
+			for (uint32_t p = q->r.n_ids; p < n; p++)
+				if (ids[p] != sim_token(q, a, p))
+					broken(sim, "a sequence has a wrong token");
+		}
+		if (q->end == SCHED_FINISHED && q->info.cached + q->computed < q->r.n_ids)
+			broken(sim, "prompt tokens came from nowhere");
+		if (q->end == SCHED_FAILED)
+			broken(sim, "a request failed that was accepted");
+		if (q->end == SCHED_LIVE)
+			broken(sim, "an ended request is said to live");
+		sched_req_free(r);
+	}
+}
+
+/* First admissions follow the order of arrival among equals. */
+static void check_fifo(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->n_submitted; i++) {
+		struct sim_req *q = &sim->reqs[i];
+		if (!q->handle || q->admitted || sched_req_info(q->handle).queue_us < 0)
+			continue;
+		q->admitted = true;
+		for (uint32_t k = 0; k < i; k++) {
+			const struct sim_req *o = &sim->reqs[k];
+			if (o->handle && o->r.tenant == q->r.tenant && o->r.priority == q->r.priority &&
+			    sched_req_info(o->handle).queue_us < 0 && sched_req_info(o->handle).end == SCHED_LIVE)
+				broken(sim, "a request was admitted before an earlier one of its class");
+		}
+	}
+}
+
+static void check_item(struct sim *sim, const struct sched_item *it)
+{
+	const struct sim_req *q = it->user;
+	if (it->n_tokens == 0 || it->position + it->n_tokens > it->n_ids)
+		broken(sim, "an item is empty, or goes beyond what is known");
+	if (it->prefill ? it->n_ids < q->r.n_ids : it->n_tokens != 1)
+		broken(sim, "an item is neither prefill nor decode");
+	if (sim->holds && !sim->holds(it->kv, it->ids, it->position))
+		broken(sim, "the cache's sequence does not hold what lies before the item");
+	if (it->n_samples > 0 && it->n_ids != q->r.n_ids + q->n_out[it->index])
+		broken(sim, "an item samples a position again");
+	bool whole = it->position + it->n_tokens == it->n_ids && q->r.max_new > 0;
+	if ((it->n_samples > 0) != whole)
+		broken(sim, "an item samples where it should not");
+}
+
+static void check_plan(struct sim *sim, const struct sched_plan *p)
+{
+	uint32_t n_tokens = 0, n_samples = 0;
+	for (uint32_t i = 0; i < p->n_items; i++) {
+		n_tokens += p->items[i].n_tokens;
+		n_samples += p->items[i].n_samples;
+		check_item(sim, &p->items[i]);
+	}
+	if (n_tokens != p->n_tokens || n_samples != p->n_samples || p->n_decode + p->n_prefill != n_tokens)
+		broken(sim, "a plan counts wrongly");
+	if (n_tokens > sim->config.step_tokens_max || p->n_items > sim->config.step_seqs_max)
+		broken(sim, "a plan is larger than the budget");
+	if (n_tokens == 0 && sim->n_ended < sim->n_submitted) {
+		struct sched_stats st = sched_stats(sim->sched, sim->now_us);
+		if (st.running + st.prefilling + st.waiting > 0)
+			broken(sim, "somebody waits and nothing is computed");
+	}
+	check_fifo(sim);
+}
+
+static void sample(struct sim *sim, const struct sched_item *it)
+{
+	struct sim_req *q = it->user;
+	for (uint32_t i = 0; i < it->n_samples; i++) {
+		uint32_t a = it->index + i, position = q->r.n_ids + q->n_out[a];
+		if (sim->eager && sim_below(sim, 500) == 0)
+			continue; /* the engine could not sample: the sequence ends */
+		sched_token(sim->sched, it, i, sim_token(q, a, position), position >= q->ends_at);
+		if (q->n_out[a]++ == 0)
+			q->first_us[a] = sim->now_us;
+		else if (sim->now_us - q->last_us[a] > q->itl_us_max)
+			q->itl_us_max = sim->now_us - q->last_us[a];
+		q->last_us[a] = sim->now_us;
+	}
+}
+
+static uint64_t step_time(struct sim *sim, const struct sched_plan *p)
+{
+	const struct sim_model *m = &sim->model;
+	double us = m->step_us;
+	for (uint32_t i = 0; i < p->n_items; i++) {
+		const struct sched_item *it = &p->items[i];
+		us += it->n_tokens * (it->prefill ? m->prefill_us : m->decode_us);
+		us += it->n_tokens * m->depth_us * (it->position + it->n_tokens / 2.0) / 1024;
+	}
+	us *= 1 + m->noise * (sim_below(sim, 2001) / 1000.0 - 1);
+	return (uint64_t)llround(us);
+}
+
+static void wait_for_arrival(struct sim *sim, int64_t wake_us)
+{
+	int64_t next = sim->n_submitted < sim->n_reqs ? sim->reqs[sim->n_submitted].arrival_us : SCHED_NEVER;
+	int64_t until = next < wake_us ? next : wake_us;
+	if (until < SCHED_NEVER)
+		sim->now_us = until > sim->now_us ? until : sim->now_us + 1;
+}
+
+/* Nothing outlives its deadline, or its cancellation, by more than a step. */
+static void check_prompt_ends(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->n_submitted; i++) {
+		const struct sim_req *q = &sim->reqs[i];
+		if (!q->handle)
+			continue;
+		bool late = q->r.deadline_us <= sim->plan_us || (!q->admitted && q->r.start_by_us <= sim->plan_us);
+		if (late || q->cancel_us <= sim->plan_us)
+			broken(sim, "a request lives on after its deadline or cancellation");
+	}
+}
+
+static void check_state(struct sim *sim)
+{
+	const char *what = sched_check(sim->sched);
+	if (!what && sim->cache_check)
+		what = sim->cache_check(sim->cache.ctx);
+	if (what)
+		broken(sim, what);
+}
+
+bool sim_step(struct sim *sim)
+{
+	submit(sim);
+	cancel(sim);
+	const struct sched_plan *p = sched_plan(sim->sched, sim->now_us);
+	sim->plan_us = sim->now_us;
+	check_plan(sim, p);
+	uint64_t us = p->n_tokens ? step_time(sim, p) : 0;
+	sim->now_us += (int64_t)us;
+	if (us > sim->step_us_max)
+		sim->step_us_max = us;
+	sim->tokens_prefill += p->n_prefill;
+	for (uint32_t i = 0; i < p->n_items; i++) {
+		struct sim_req *q = p->items[i].user;
+		q->computed += p->items[i].prefill ? p->items[i].n_tokens : 0;
+		sample(sim, &p->items[i]);
+		if (sim->eager && sim_below(sim, 200) == 0)
+			sched_cancel(sim->sched, q->handle);
+	}
+	uint32_t n_tokens = p->n_tokens;
+	int64_t wake_us = p->wake_us;
+	sched_commit(sim->sched, sim->now_us, us);
+	collect(sim);
+	check_prompt_ends(sim);
+	if (sim->check_all)
+		check_state(sim);
+	if (n_tokens == 0 && sim->n_ended < sim->n_reqs)
+		wait_for_arrival(sim, wake_us);
+	return sim->n_ended < sim->n_reqs && !sim->broken;
+}
+
+void sim_run(struct sim *sim)
+{
+	int64_t bound = sim_bound_us(sim);
+	while (sim_step(sim))
+		if (sim->n_submitted == sim->n_reqs && sim->now_us > bound) {
+			broken(sim, "a request has not ended within the bound");
+			return;
+		}
+	check_state(sim);
+}
+
+int64_t sim_bound_us(const struct sim *sim)
+{
+	double us = 0;
+	for (uint32_t i = 0; i < sim->n_reqs; i++) {
+		const struct sim_req *q = &sim->reqs[i];
+		double tokens = (double)q->r.n_sequences * (q->r.n_ids + q->r.max_new) * (sim->config.preempt_max + 1);
+		const struct sim_model *m = &sim->model;
+		double each = m->step_us + fmax(m->decode_us, m->prefill_us) + m->depth_us * 16;
+		us += tokens * each * (1 + m->noise) + each;
+	}
+	return (sim->n_reqs ? sim->reqs[sim->n_reqs - 1].arrival_us : 0) + (int64_t)us + 1000;
+}
