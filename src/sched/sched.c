@@ -31,7 +31,7 @@ const struct sched_config sched_defaults = {
 	.itl_factor = 2,
 	.cost = {.step_us = 20000, .decode_us = 1000, .prefill_us = 4000},
 	.tenants_max = 1,
-	.fair_quantum = 2048,
+	.fair_quantum = 512,
 	.preempt_max = 4,
 	.waiting_max = 1024,
 	.waiting_tokens_max = 1 << 22,
@@ -281,6 +281,7 @@ void seq_leave(struct sched *s, struct sched_seq *q)
 	while (s->resident[i] != q)
 		i++;
 	s->n_resident--;
+	tenant_of(s, q)->n_resident--;
 	memmove(&s->resident[i], &s->resident[i + 1], (s->n_resident - i) * sizeof(struct sched_seq *));
 	*(q->state == SEQ_RUNNING ? &s->n_decode : &s->n_prefill) -= q->step_tokens;
 	fair_settle(s, q);

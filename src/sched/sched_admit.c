@@ -163,7 +163,7 @@ static void enter(struct sched *s, struct sched_seq *q)
 static bool worth_trying(const struct sched *s, const struct sched_seq *q)
 {
 	enum sched_preempt_cause cause;
-	if (s->n_resident == s->config.step_seqs_max && !worst(s, q, &cause))
+	if (!fair_slot(s, tenant_of(s, q)) && !worst(s, q, &cause))
 		return false;
 	if (s->n_resident == 0 || is_protected(s, q))
 		return admit_protected_fits(s, q);
@@ -182,7 +182,7 @@ static bool admit_one(struct sched *s, struct sched_seq *q)
 		req_end(s, q->req, SCHED_FAILED, rc);
 	if (rc != 0)
 		return s->n_resident == 0;
-	if (!make_room(s, q, room_before) || (s->n_resident == s->config.step_seqs_max && !displace(s, q))) {
+	if (!make_room(s, q, room_before) || (!fair_slot(s, tenant_of(s, q)) && !displace(s, q))) {
 		detach(s, q);
 		return false;
 	}

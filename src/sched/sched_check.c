@@ -71,13 +71,14 @@ static const char *check_requests(const struct sched *s, struct count *n)
 
 static const char *check_tenants(const struct sched *s)
 {
-	uint32_t waiting = 0, tenants = 0;
+	uint32_t waiting = 0, tenants = 0, residents = 0;
 	uint64_t owed = 0;
 	for (uint32_t i = 0; i < s->n_resident; i++)
 		owed += s->resident[i]->owed;
 	for (uint32_t i = 0; i < s->config.tenants_max; i++) {
 		const struct sched_tenant *t = &s->tenants[i];
 		owed -= t->owed;
+		residents += t->n_resident;
 		if (!heap_ok(&t->waiting))
 			return "the queue of a tenant is broken";
 		if (t->waiting.n > 0 && t->in_fair.key != t->counter)
@@ -87,8 +88,8 @@ static const char *check_tenants(const struct sched *s)
 	}
 	if (!heap_ok(&s->fair) || s->fair.n != tenants || !heap_ok(&s->deadlines))
 		return "a tenant waits and is not in the heap, or the other way round; or deadlines are broken";
-	if (owed != 0)
-		return "what tenants are owed is not what their sequences are owed";
+	if (owed != 0 || residents != s->n_resident)
+		return "what tenants have and are owed is not what their sequences have and are owed";
 	return waiting == s->stats.waiting ? NULL : "waiting sequences are counted wrongly";
 }
 

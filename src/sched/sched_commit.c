@@ -27,7 +27,7 @@ void sched_token(struct sched *s, const struct sched_item *it, uint32_t i, uint3
 static void fork_answer(struct sched *s, const struct sched_seq *first, struct sched_seq *q)
 {
 	q->high = first->computed;
-	if (s->n_resident == s->config.step_seqs_max || !admit_protected_fits(s, q) ||
+	if (!fair_slot(s, tenant_of(s, q)) || !admit_protected_fits(s, q) ||
 	    s->cache.fork(s->cache.ctx, &q->kv, first->kv, first->computed) != 0) {
 		q->kv = NULL;
 		seq_wait(s, q);

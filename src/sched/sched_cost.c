@@ -25,11 +25,12 @@ static double undisturbed(const struct cost *c, uint32_t n_decode)
 
 static void learn_decode(struct cost *c, uint32_t n_decode, double us)
 {
-	double error = us - undisturbed(c, n_decode), x = n_decode / c->decode_scale, norm = 1 + x * x;
-	double step_us = c->now.step_us + RATE * error / norm;
-	double decode_us = c->now.decode_us + RATE * error * x / norm / c->decode_scale;
-	c->now.step_us = step_us > 0 ? step_us : 0;
-	c->now.decode_us = decode_us > 0 ? decode_us : 0;
+	double target = undisturbed(c, n_decode) + RATE * (us - undisturbed(c, n_decode));
+	double error = target - undisturbed(c, n_decode), x = n_decode / c->decode_scale;
+	double step_us = c->now.step_us + error / (1 + x * x);
+	step_us = step_us < 0 ? 0 : step_us > target ? target : step_us; /* neither may become negative */
+	c->now.step_us = step_us;
+	c->now.decode_us = (target - step_us) / n_decode;
 }
 
 static void learn_prefill(struct cost *c, uint32_t n_decode, uint32_t n_prefill, double us)

@@ -82,10 +82,27 @@ void fair_settle(struct sched *s, struct sched_seq *q)
 	q->owed = 0;
 }
 
+/* What t was served, as its counter counts: what it is owed makes nobody give way. */
+static int64_t virtual_served(const struct sched_tenant *t)
+{
+	return t->counter - (int64_t)t->owed * SCHED_CHARGE_PREFILL * SHARE_SCALE / (int64_t)t->weight;
+}
+
 int64_t fair_level(const struct sched *s, const struct sched_tenant *t)
 {
-	int64_t owed = (int64_t)t->owed * SCHED_CHARGE_PREFILL * SHARE_SCALE / (int64_t)t->weight;
-	return (t->counter - owed) / ((int64_t)s->config.fair_quantum * SHARE_SCALE);
+	return virtual_served(t) / ((int64_t)s->config.fair_quantum * SHARE_SCALE);
+}
+
+bool fair_ahead(const struct sched *s, const struct sched_tenant *a, const struct sched_tenant *b)
+{
+	return virtual_served(a) - virtual_served(b) > (int64_t)s->config.fair_quantum * SHARE_SCALE;
+}
+
+bool fair_slot(const struct sched *s, const struct sched_tenant *t)
+{
+	uint32_t slots = s->config.step_seqs_max;
+	bool keep_one = s->config.tenants_max > 1 && slots >= 4 && t->n_resident > 0;
+	return s->n_resident < slots - keep_one;
 }
 
 void sched_set_weight(struct sched *s, uint32_t tenant, uint32_t weight)

@@ -15,6 +15,7 @@ struct sched_tenant {
 	uint32_t weight;
 	uint64_t served; /* charge */
 	uint64_t owed;   /* prompt tokens, of its residents */
+	uint32_t n_resident;
 };
 
 enum seq_state { SEQ_NEW, SEQ_WAITING, SEQ_PREFILLING, SEQ_RUNNING, SEQ_ENDED };
@@ -135,8 +136,12 @@ void fair_owe(struct sched *s, struct sched_seq *q, uint32_t from);
 uint32_t fair_serve(struct sched *s, struct sched_seq *q, uint32_t n);
 void fair_serve_decode(struct sched *s, struct sched_seq *q);
 void fair_settle(struct sched *s, struct sched_seq *q); /* it leaves: what it is still owed is given back */
-/* What it was served, in steps of fair_quantum: what it is owed makes nobody give way. */
+/* What it was served, in steps of fair_quantum. */
 int64_t fair_level(const struct sched *s, const struct sched_tenant *t);
+/* By more than fair_quantum. */
+bool fair_ahead(const struct sched *s, const struct sched_tenant *a, const struct sched_tenant *b);
+/* Is there a slot for one more of t? */
+bool fair_slot(const struct sched *s, const struct sched_tenant *t);
 
 /* ---- sched_rank.c: who goes before whom -------------------------------------------------------------------------- */
 

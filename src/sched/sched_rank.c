@@ -43,6 +43,7 @@ void rank_residents(struct sched *s)
 void rank_insert(struct sched *s, struct sched_seq *q)
 {
 	q->level = fair_level(s, tenant_of(s, q));
+	tenant_of(s, q)->n_resident++;
 	insert_sorted(s, s->n_resident, q);
 	s->n_resident++;
 }
@@ -66,7 +67,7 @@ bool rank_displaces(const struct sched *s, const struct sched_seq *q, const stru
 {
 	if (is_protected(s, v) || v->admitted_step == s->step)
 		return false;
-	bool share = v->level >= fair_level(s, tenant_of(s, q)) + 2; /* ahead by more than one quantum */
+	bool share = fair_ahead(s, tenant_of(s, v), tenant_of(s, q));
 	bool priority = v->req->tenant == q->req->tenant && v->req->priority < q->req->priority &&
 			v->req->virtual_us > q->req->virtual_us;
 	*cause = share ? SCHED_FOR_SHARE : priority ? SCHED_FOR_PRIORITY : SCHED_FOR_MEMORY;

@@ -6,7 +6,7 @@
 
 #include "sched/sched.h"
 
-enum { FAKE_PAGE = 8, FAKE_PAGES_MAX = 2048, FAKE_SEQS_MAX = 256, FAKE_TOKENS_MAX = 16384 };
+enum { FAKE_PAGE = 8, FAKE_PAGES_MAX = 8192, FAKE_SEQS_MAX = 256, FAKE_TOKENS_MAX = 16384 };
 
 struct fake_node {
 	bool used;
