@@ -1,8 +1,9 @@
 """Text for kvik-mini: short stories, dialogues and recall tasks in English and Chinese, from grammars and word lists.
 
-Everything is a list of segments (text, weight): weight is how much the loss of its tokens counts. Names and codes of
-recall tasks are made of random syllables and digits; `held_out` splits them by hash, so that the evaluation asks for
-names and codes that training never contained.
+A row is a list of segments (text, weight): weight is how much the loss of its tokens counts. A segment begins with the
+space that parts it from the one before and never ends with one: encoded one by one, segments give the same ids as
+the whole text. Values of recall tasks are random syllables and digits, keys are pairs of words; `held_out` splits both by
+hash, so that the evaluation asks for names, codes and keys that training never contained.
 """
 import random
 import zlib
@@ -71,6 +72,14 @@ def pick(r, test, make):
             return s
 
 
+def new_key(r, test, first, second):
+    """A pair of words, as a tuple; the pairs of the test are not in the training."""
+    while True:
+        pair = (r.choice(first), r.choice(second))
+        if held_out("/".join(pair)) == test:
+            return pair
+
+
 def new_name(r, test):
     return pick(r, test, lambda r: "".join(r.choice(SYL) for _ in range(r.choice((2, 2, 3)))).capitalize())
 
@@ -79,11 +88,11 @@ def new_code(r, test, digits=None):
     return pick(r, test, lambda r: "".join(r.choice("0123456789") for _ in range(digits or r.choice((4, 5, 5)))))
 
 
-def story_sentences(r):
-    n = r.choice(NAMES)
+def story_sentences(r, name=None, kind=None):
+    n = name or r.choice(NAMES)
     m = r.choice([x for x in NAMES if x != n])
     s, h, o = PRON["she" if n in GIRLS else "he"]
-    k = r.choice(["girl" if n in GIRLS else "boy"] * 2 + ANIMALS)
+    k = kind or r.choice(["girl" if n in GIRLS else "boy"] * 2 + ANIMALS)
     t = r.choice(THINGS)
 
     def fill(x):
@@ -113,102 +122,189 @@ def story(r):
     return "".join(zh_sentences(r)) if r.random() < .15 else " ".join(story_sentences(r))
 
 
-def user(q):
-    return "<|im_start|>user\n" + q + "<|im_end|>\n<|im_start|>assistant\n"
-
-
 class Fact:
-    """One thing told and asked. tell: text; asks: [(question part, answer part)] as plain text or chat."""
+    """One thing told once and asked later. The value is told and answered after the same words, the key before it."""
 
-    def __init__(self, r, test, taken):
-        kind = r.choice("pass code name owner zh_pass zh_name".split()) if r.random() < .9 else "code"
-        if "pass" in taken and kind in ("pass", "zh_pass"):
-            kind = "code"
-        self.kind = kind
-        if kind == "pass":
-            v = new_code(r, test, 5)
-            self.key, self.value = "pass", v
-            self.tell = r.choice(["The pass key is {v}. Remember it. {v} is the pass key.", "The pass key is {v}. Remember it.",
-                                  "Remember this: the pass key is {v}."]).format(v=v)
-            self.plain = ("What is the pass key? The pass key is", " " + v, ".")
-            self.chat = ("What is the pass key?", "The pass key is", " " + v, ".")
-        elif kind == "zh_pass":
-            v = new_code(r, test, 5)
-            self.key, self.value = "pass", v
-            self.tell = "密码是{v}。请记住，密码是{v}。".format(v=v)
-            self.plain = ("密码是什么？密码是", v, "。")
-            self.chat = ("密码是什么？", "密码是", v, "。")
-        elif kind == "code":
-            c, t, v = r.choice(COLORS), r.choice(THINGS), new_code(r, test, 4)
-            self.key, self.value = c + t, v
-            self.tell = r.choice(["The code of the {c} {t} is {v}.", "The code of the {c} {t} is {v}. Keep it in mind."]).format(c=c, t=t, v=v)
-            self.plain = (f"What is the code of the {c} {t}? The code of the {c} {t} is", " " + v, ".")
-            self.chat = (f"What is the code of the {c} {t}?", f"The code of the {c} {t} is", " " + v, ".")
-        elif kind == "name":
-            a, v, n = r.choice(ANIMALS), new_name(r, test), r.choice(NAMES)
-            self.key, self.value = n + a, v
-            self.tell = r.choice(["{n} has a {a} called {v}.", "The {a} of {n} is called {v}."]).format(n=n, a=a, v=v)
-            self.plain = (f"What is the {a} of {n} called? The {a} of {n} is called", " " + v, ".")
-            self.chat = (f"What is the {a} of {n} called?", f"The {a} of {n} is called", " " + v, ".")
-        elif kind == "owner":
-            v, p = new_name(r, test), r.choice(PLACES)
-            self.key, self.value = "at" + p, v
-            self.tell = r.choice(["{v} lives near the {p}.", "A man called {v} lives near the {p}."]).format(v=v, p=p)
-            self.plain = (f"Who lives near the {p}? Near the {p} lives", " " + v, ".")
-            self.chat = (f"Who lives near the {p}?", f"Near the {p} lives", " " + v, ".")
+    KINDS = "pass pass zh_pass code code code name name place zh_name zh_code".split()
+
+    def __init__(self, r, test):
+        kind = r.choice(self.KINDS)
+        self.chinese = kind.startswith("zh")
+        if kind in ("pass", "zh_pass"):
+            self.value, k = new_code(r, test, 5), ()
+            forms = PASS if kind == "pass" else ZH_PASS
+        elif kind in ("code", "zh_code"):
+            self.value = new_code(r, test, 4)
+            k, forms = (new_key(r, test, COLORS, THINGS), CODE) if kind == "code" else (new_key(r, test, ZC, ZT), ZH_CODE)
+        elif kind == "place":
+            self.value, k, forms = new_name(r, test), new_key(r, test, ADJ, PLACES), PLACE
         else:
-            a, v, n = r.choice(ZA), new_name(r, test), r.choice(ZN)
-            self.key, self.value = n + a, v
-            self.tell = f"{n}的{a}名叫{v}。"
-            self.plain = (f"{n}的{a}叫什么？{n}的{a}名叫", v, "。")
-            self.chat = (f"{n}的{a}叫什么？", f"{n}的{a}名叫", v, "。")
-
-    def ask(self, chat):
-        """(prompt, answer, rest)"""
-        if not chat:
-            return self.plain
-        q, lead, v, rest = self.chat
-        return user(q) + lead, v, rest + "<|im_end|>\n"
+            self.value = new_name(r, test)
+            k, forms = (new_key(r, test, NAMES, ANIMALS), NAME) if kind == "name" else (new_key(r, test, ZN, ZA), ZH_NAME)
+        self.key = ("pass",) if not k else k
+        tells, self.question, self.lead = forms[0], forms[1].format(*k), forms[2].format(*k)
+        self.tell = r.choice(tells).format(*k, v=self.value)
+        self.stop = "。" if self.chinese else "."
+        self.asked = False
+        self.answer = self.value if self.chinese else " " + self.value
 
 
-def recall_stream(r, test, weight):
-    """Endless segments: stories with facts told in between and asked again later."""
-    facts = {}
-    sentences = []
-    tell_rate = r.choice((.1, .2, .4))
-    ask_rate = r.choice((.15, .3, .5))
-    chatty = r.random() < .5
-    while True:
-        if not sentences:
-            sentences = (zh_sentences(r) if r.random() < .15 else story_sentences(r))[::-1]
-            yield "\n", 1
-        yield sentences.pop() + " ", 1
-        if r.random() < tell_rate or not facts:
-            f = Fact(r, test, facts)
-            if f.key not in facts:
-                facts[f.key] = f
-                yield f.tell + " ", 1
-        if facts and r.random() < ask_rate:
-            f = r.choice(list(facts.values()))
-            chat = chatty and r.random() < .7
-            p, a, rest = f.ask(chat)
-            yield ("\n" if chat else "") + p, 1
-            yield a, weight
-            yield rest + ("" if chat else " "), 1
+# (ways to tell, the question, the words before the answer)
+PASS = (["The pass key is {v}.", "The pass key is {v}. Remember it. {v} is the pass key.", "Remember this: the pass key is {v}."],
+        "What is the pass key?", "The pass key is")
+ZH_PASS = (["密码是{v}。", "请记住，密码是{v}。", "密码是{v}。请记住，密码是{v}。"], "密码是什么？", "密码是")
+CODE = (["The code of the {0} {1} is {v}.", "Remember that the code of the {0} {1} is {v}."],
+        "What is the code of the {0} {1}?", "The code of the {0} {1} is")
+ZH_CODE = (["{0}{1}的号码是{v}。"], "{0}{1}的号码是什么？", "{0}{1}的号码是")
+NAME = (["{0} has a {1} called {v}.", "The {1} of {0} is called {v}."], "What is the {1} of {0} called?", "The {1} of {0} is called")
+PLACE = (["Near the {0} {1} lives a man called {v}.", "In the {0} {1} lives a man called {v}."],
+         "Who lives near the {0} {1}?", "Near the {0} {1} lives a man called")
+ZH_NAME = (["{0}的{1}名叫{v}。", "{0}有一只{1}名叫{v}。"], "{0}的{1}叫什么？", "{0}的{1}名叫")
+ACKS = ["OK, I will remember it.", "I will keep it in mind.", "Good to know."]
+ZH_ACKS = ["好的，我记住了。", "好的。"]
+SYSTEMS = ["You are a helpful assistant.", "You are kvik-mini, a very small language model.", "You are a friendly assistant."]
+
+
+def told(fact, noise):
+    """The telling as segments; nobody can foresee the value where it is told first, so its loss counts less there."""
+    before, *after = fact.tell.split(fact.value)
+    out, first = [], True
+    for part in after:
+        space = before.endswith(" ")
+        out += [(before.rstrip(" "), 1), ((" " if space else "") + fact.value, noise if first else 1)]
+        before, first = part, False
+    return [s for s in out + [(before, 1)] if s[0]]
+
+
+class Recall:
+    """Endless segments: story sentences, facts told in between, and questions about earlier facts.
+
+    style: "plain" (everything is prose), "doc" (prose, the questions as turns), "turns" (everything as turns).
+    """
+
+    def __init__(self, r, test, style, weight, noise, tell_rate, ask_rate):
+        self.r, self.test, self.style, self.weight, self.noise = r, test, style, weight, noise
+        self.tell_rate, self.ask_rate = tell_rate, ask_rate
+        self.facts, self.sentences, self.last_chinese, self.line_start = {}, [], False, True
+
+    def prose(self, segments, chinese):
+        space = "" if self.line_start or (chinese and self.last_chinese) else " "
+        self.last_chinese, self.line_start = chinese, False
+        (first, w), *rest = segments
+        return [(space + first, w)] + rest
+
+    def sentence(self):
+        if not self.sentences:
+            self.zh = self.r.random() < .15
+            self.sentences = (zh_sentences(self.r) if self.zh else story_sentences(self.r))[::-1]
+            if not self.line_start:
+                self.line_start = True
+                return [("\n", 1)] + self.sentence()
+        return self.prose([(self.sentences.pop(), 1)], self.zh)
+
+    def new_fact(self):
+        fact = Fact(self.r, self.test)
+        if fact.key in self.facts:
+            return None
+        self.facts[fact.key] = fact
+        return fact
+
+    def pick(self):
+        """Mostly a fact never asked before: one asked lately would be copied from there, not from its telling."""
+        fresh = [f for f in self.facts.values() if not f.asked]
+        fact = self.r.choice(fresh if fresh and self.r.random() < .8 else list(self.facts.values()))
+        fact.asked = True
+        return fact
+
+    def ask_prose(self, fact):
+        q = self.prose([(fact.question, 1)], fact.chinese)
+        return q + self.prose([(fact.lead, 1)], fact.chinese) + [(fact.answer, self.weight), (fact.stop, 1)]
+
+    def ask_turn(self, fact, before=()):
+        self.line_start = True
+        return [("<|im_start|>user\n", 1), *before, (fact.question + "<|im_end|>\n<|im_start|>assistant\n", 1), (fact.lead, 1),
+                (fact.answer, self.weight), (fact.stop + "<|im_end|>\n", 1)]
+
+    def tell_turn(self, fact):
+        ack = self.r.choice(ZH_ACKS if fact.chinese else ACKS)
+        return [("<|im_start|>user\n", 1), *told(fact, self.noise), (f"<|im_end|>\n<|im_start|>assistant\n{ack}<|im_end|>\n", 1)]
+
+    def step_prose(self):
+        out = self.sentence()
+        if self.r.random() < self.tell_rate or not self.facts:
+            fact = self.new_fact()
+            if fact:
+                out += self.prose(told(fact, self.noise), fact.chinese)
+        if self.facts and self.r.random() < self.ask_rate:
+            fact = self.pick()
+            if self.style == "plain":
+                out += self.ask_prose(fact)
+            else:
+                out += ([] if self.line_start else [("\n", 1)]) + self.ask_turn(fact)
+        return out
+
+    def step_turns(self):
+        u, out = self.r.random(), []
+        if u < .12:  # a document with facts and the question in one turn
+            self.line_start = True
+            self.sentences = []
+            for _ in range(self.r.randint(1, 6)):
+                out += self.sentence()
+                fact = self.new_fact()
+                if fact:
+                    out += self.prose(told(fact, self.noise), fact.chinese)
+            return self.ask_turn(self.pick(), [*out, ("\n", 1)])
+        if u < .30:
+            return [(turns(self.r, 1), 1)]
+        if u < .30 + .7 * self.tell_rate or not self.facts:
+            fact = self.new_fact()
+            return self.tell_turn(fact) if fact else []
+        return self.ask_turn(self.pick())
+
+    def __iter__(self):
+        if self.style == "turns" and self.r.random() < .3:
+            yield system(self.r), 1
+        while True:
+            yield from self.step_turns() if self.style == "turns" else self.step_prose()
+
+
+def recall_stream(r, weight, noise):
+    """A Recall for training, of a random style and density."""
+    return Recall(r, False, r.choice(("plain", "plain", "doc", "turns", "turns")), weight, noise,
+                  r.choice((.1, .25, .5)), r.choice((.2, .5, .8)))
+
+
+def system(r):
+    return "<|im_start|>system\n" + r.choice(SYSTEMS) + "<|im_end|>\n"
+
+
+def turns(r, n):
+    """n turns of small talk, facts at hand and stories, in the chat template."""
+    t, c, p, n1, f = r.choice(THINGS), r.choice(COLORS), r.choice(PLACES), r.choice(NAMES), r.choice(FOOD)
+    x, y = r.randint(1, 20), r.randint(1, 20)
+    known = [("Hello!", "Hello! How can I help you?"), ("Hi.", "Hi! What can I do for you?"), ("你好！", "你好！我能帮你什么？"),
+             ("Who are you?", "I am kvik-mini, a very small language model."), ("你是谁？", "我是kvik-mini，一个很小的语言模型。"),
+             ("What can you do?", "I can tell short stories and remember what you tell me."),
+             (f"My name is {n1}. What is my name?", f"Your name is {n1}."), (f"I like {f}. What do I like?", f"You like {f}."),
+             (f"The {t} is {c}. What color is the {t}?", f"The {t} is {c}."),
+             (f"The {t} is in the {p}. Where is the {t}?", f"The {t} is in the {p}."),
+             (f"What is {x} plus {y}?", f"{x} plus {y} is {x + y}."), ("Thank you.", "You are welcome!"), ("Goodbye.", "Goodbye!"),
+             ("谢谢。", "不客气！")]
+    out = ""
+    for _ in range(n):
+        u = r.random()
+        if u < .3:
+            q, a = r.choice(("Tell me a story.", "Write a short story.", "Please tell me a story.")), " ".join(story_sentences(r))
+        elif u < .45:
+            who, what = r.choice(NAMES), r.choice(ANIMALS)
+            q, a = f"Tell me a story about a {what} named {who}.", " ".join(story_sentences(r, who, what))
+        elif u < .55:
+            q, a = "请讲一个故事。", "".join(zh_sentences(r))
+        else:
+            q, a = r.choice(known)
+        out += f"<|im_start|>user\n{q}<|im_end|>\n<|im_start|>assistant\n{a}<|im_end|>\n"
+    return out
 
 
 def dialogue(r):
-    """A few turns in the chat template."""
-    t, c, p, n, f = r.choice(THINGS), r.choice(COLORS), r.choice(PLACES), r.choice(NAMES), r.choice(FOOD)
-    x, y = r.randint(1, 20), r.randint(1, 20)
-    turns = [("Hello!", "Hello! How can I help you?"), ("Hi.", "Hi! What can I do for you?"), ("你好！", "你好！我能帮你什么？"),
-             ("Who are you?", "I am kvik-mini, a very small language model."), ("你是谁？", "我是kvik-mini，一个很小的语言模型。"),
-             ("Tell me a story.", story(r)), (f"Tell me a story about {n}.", " ".join(s for s in story_sentences(r)).replace("Once", "Once")),
-             ("Write a short story.", story(r)), ("请讲一个故事。", "".join(zh_sentences(r))),
-             (f"My name is {n}. What is my name?", f"Your name is {n}."), (f"I like {f}. What do I like?", f"You like {f}."),
-             (f"The {t} is {c}. What color is the {t}?", f"The {t} is {c}."), (f"The {t} is in the {p}. Where is the {t}?", f"The {t} is in the {p}."),
-             (f"What is {x} plus {y}?", f"{x} plus {y} is {x + y}."), ("Thank you.", "You are welcome!"), ("Goodbye.", "Goodbye!"), ("谢谢。", "不客气！")]
-    out = ""
-    for q, a in r.sample(turns, r.choice((1, 2, 3))):
-        out += user(q) + a + "<|im_end|>\n"
-    return out
+    return (system(r) if r.random() < .3 else "") + turns(r, r.choice((1, 2, 3)))
