@@ -1,7 +1,9 @@
-/* kv.h: the paged cache: one budget, pools of pages per group of layers, sequences with a block table per group.
+/* kv.h: the paged cache: one budget, pages per group of layers, sequences with a block table per group, and a tree of
+ * all known prefixes from which new sequences start.
  *
  * The room knows nothing of weights or dtypes: a page is page_bytes opaque bytes that hold page_tokens tokens of one
- * group. Owner: one thread. See src/kv/README.md. */
+ * group. It has no clock and no randomness: time comes in by kv_clock. Owner: one thread. Rules, reasons and costs:
+ * src/kv/README.md. */
 #ifndef KVIK_KV_KV_H
 #define KVIK_KV_KV_H
 
@@ -17,7 +19,7 @@ struct kv_group_desc {
 };
 
 struct kv_config {
-	uint64_t memory_bytes; /* hard ceiling over pages, tables and all else the cache allocates */
+	uint64_t memory_bytes; /* hard ceiling over pages, tables, tree and all else the cache allocates */
 	uint32_t n_groups;
 	const struct kv_group_desc *groups;
 	uint32_t seq_tokens_max; /* longest sequence */
@@ -30,35 +32,124 @@ struct kv_seq;
 int kv_new(struct kv **out, const struct kv_config *c, struct kvik_err *err) MUST_CHECK;
 void kv_free(struct kv *kv); /* sequences included */
 
+/* The caller's time, in a unit of its choice (the one of kv_share.ttl), never going back; once per step. Drops the
+ * cached prefixes whose time to live is over. */
+void kv_clock(struct kv *kv, uint64_t now);
+
+/* ---- Sequences --------------------------------------------------------------------------------------------------- */
+
+/* Who may meet whom in the tree: sequences with the same secret share, others never see or time each other's. */
+struct kv_scope {
+	uint64_t secret[2]; /* of a tenant; both 0: the public scope */
+};
+
+/* How a sequence shares; all 0: publicly, with no extra rights. */
+struct kv_share {
+	struct kv_scope scope;
+	bool read_public; /* may also start from prefixes of the public scope; writes only into its own */
+	uint8_t priority; /* a prefix is evicted only when none of a lower priority is left */
+	uint64_t ttl;     /* its tokens leave the cache so long after their last use; 0 = no limit */
+};
+
+/* A private sequence: shares only with its forks. Errors: FULL, NOMEM. */
 int kv_seq_new(struct kv_seq **out, struct kv *kv, struct kvik_err *err) MUST_CHECK;
+/* A sequence in the tree: starts from what is cached there (kv_match) and adds what it commits (kv_commit_ids). */
+int kv_seq_new_shared(struct kv_seq **out, struct kv *kv, const struct kv_share *share,
+		      struct kvik_err *err) MUST_CHECK;
+/* What a shared sequence committed stays in the tree as long as memory lasts. To pin a prefix, keep a sequence on it:
+ * the pages of a sequence are never evicted. */
 void kv_seq_free(struct kv *kv, struct kv_seq *s);
 
-/* Room for n tokens after the last committed one, in every group, all or nothing; a shared page that would be written
- * is copied first. FULL: nothing has changed. LIMIT: past seq_tokens_max. */
+/* Room for n tokens after the last committed one, in every group, all or nothing; evicts cached prefixes as needed. A
+ * page whose next slot another sequence has taken is copied first. FULL: no sequence has changed. LIMIT: past
+ * seq_tokens_max. */
 int kv_reserve(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err) MUST_CHECK;
 /* The first n reserved tokens have been written; pages of window groups that no later query sees are freed. Until the
- * commit everything that the queries of the reserved tokens can see stays. */
+ * commit everything that the queries of the reserved tokens can see stays. A shared sequence becomes private. */
 void kv_commit(struct kv *kv, struct kv_seq *s, uint32_t n);
+/* The same, with the ids of these tokens: others may start from them at once, and where another sequence has computed
+ * the same tokens before, one copy remains. */
+void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n);
 /* Keeps the first tokens tokens, drops the rest and all reservations. ARG: more than there are; LIMIT: a window group
- * has already freed what the next query would see. */
+ * has already freed what the next query would see (a shared sequence finds it in the tree, mostly). */
 int kv_truncate(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_err *err) MUST_CHECK;
-/* A new sequence that shares the first tokens tokens of s (committed ones); errors as for truncate. */
+/* A new sequence that shares the first tokens tokens of s (committed ones), in the same scope; errors as for truncate
+ * and kv_seq_new. */
 int kv_fork(struct kv_seq **out, struct kv *kv, const struct kv_seq *s, uint32_t tokens,
 	    struct kvik_err *err) MUST_CHECK;
 
 uint32_t kv_seq_tokens(const struct kv_seq *s); /* committed */
+bool kv_seq_shares(const struct kv_seq *s);     /* is in the tree */
 /* Block table of a group: [block] -> page, NULL where freed; valid until the next call that changes s. */
 uint8_t *const *kv_seq_pages(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks);
 
+/* ---- Prefixes ---------------------------------------------------------------------------------------------------- */
+
+/* Why a match ended where it did. */
+enum kv_why {
+	KV_ALL,     /* all n tokens are there */
+	KV_NEW,     /* nothing longer was ever cached, as far as is remembered */
+	KV_DIFFERS, /* the cache goes on with other tokens; `other` is one of them */
+	KV_EVICTED, /* it was there and was evicted for memory */
+	KV_EXPIRED, /* it was there and its time to live was over */
+	KV_WINDOW,  /* the tokens are there, but a window group has dropped what the next query would see */
+	KV_WHY_COUNT
+};
+const char *kv_why_text(enum kv_why why);
+
+struct kv_hit {
+	uint32_t tokens;  /* of the sequence now (kv_explain: that it would have) */
+	uint32_t matched; /* the tree holds the same tokens up to here; ids[matched] is the first one that differs */
+	enum kv_why why;
+	uint32_t other;        /* DIFFERS: the id that the tree has at `matched` */
+	uint32_t pending;      /* > tokens: another sequence is computing the same tokens up to here: wait for it, match
+				  again */
+	struct kv_seq *leader; /* that sequence */
+	bool elsewhere; /* kv_explain only: a scope out of reach holds more of it. For the operator, never a tenant */
+};
+
+/* Moves a shared sequence without reservations forward as far as the tree holds the n tokens of ids (all from position
+ * 0, the first of them those of s). At any time: what others have computed meanwhile is taken over. At most n tokens,
+ * so give one less than the prompt when logits of its last token are needed. FULL, NOMEM: nothing has changed. */
+int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit,
+	     struct kvik_err *err) MUST_CHECK;
+/* s is about to compute the n tokens of ids (from position 0): others that match see it as `pending`. ids stays the
+ * caller's and unchanged until s has committed them or was freed, or until kv_announce with n = 0 (s was preempted).
+ * A sequence that waits for a leader must not announce. */
+void kv_announce(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n);
+/* The end of s as it stands is a place to come back to (the end of a prompt): the windows before it are evicted late,
+ * like those before forks in the tree and ends of sequences. */
+void kv_mark(struct kv *kv, struct kv_seq *s);
+/* What kv_match would find for a new sequence; changes nothing. */
+void kv_explain(const struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t n, struct kv_hit *hit);
+/* Drops all cached prefixes that no sequence holds. */
+void kv_drop_cached(struct kv *kv);
+
+/* ---- Figures ----------------------------------------------------------------------------------------------------- */
+
 struct kv_group_stats {
 	uint32_t pages_used, pages_free; /* backed by memory */
+	uint32_t pages_cached;           /* of those used: held by the tree alone */
 	uint64_t bytes_used;
 };
 
+/* The hit rate that a larger or smaller cache would have had: kv_stats.ghost. */
+enum { KV_GHOST_HALF, KV_GHOST_SAME, KV_GHOST_DOUBLE, KV_GHOST_QUADRUPLE, KV_GHOSTS };
+
 struct kv_stats {
 	uint64_t memory_bytes, bytes_used, bytes_peak, bytes_tables;
+	uint64_t bytes_cached; /* of bytes_used: pages held by the tree alone, evicted when room is needed */
 	uint32_t sequences;
+	uint32_t nodes; /* of the tree */
 	uint64_t pages_copied, pages_freed_by_window;
+	uint64_t pages_merged;                   /* equal pages of which one copy was dropped */
+	uint64_t queries;                        /* sequences that asked kv_match */
+	uint64_t tokens_queried, tokens_hit;     /* over all queries */
+	uint64_t tokens_joined;                  /* taken over later from another running sequence */
+	uint64_t tokens_evicted, tokens_expired; /* left the tree for memory, for age */
+	uint64_t pages_window_dropped;           /* window pages the tree gave up, their tokens staying */
+	uint64_t leaves;                         /* sequences that went private for want of memory for the tree */
+	double ghost[KV_GHOSTS];                 /* predicted share of queried tokens that hit; NAN: nothing seen */
 	struct kv_group_stats group[KV_GROUPS_MAX];
 };
 struct kv_stats kv_stats(const struct kv *kv);

@@ -1,110 +1,162 @@
-/* kv_check.c: proves the invariants of pages.c and kv.c from scratch; slow, for tests and debug builds. */
+/* kv_check.c: proves the invariants of kv.c, seq.c and pages.c from scratch; slow, for tests and debug builds. */
 #include "base/mem.h"
 #include "kv/kv_impl.h"
 
-/* Takes this sequence's references off a copy of the counts. */
-static const char *check_seq(const struct kv *kv, const struct kv_seq *s, uint32_t g, uint32_t *left)
+/* A block of a table, of which `reach` slots may be read; writes: a reservation goes on behind `offset` in it. */
+static const char *see_page(const struct kv *kv, uint32_t g, const uint8_t *page, uint32_t reach, bool writes,
+			    struct page_seen *seen)
+{
+	const struct page_group *pg = &kv->pages.group[g];
+	size_t offset = (size_t)(page - pg->base);
+	if (page < pg->base || offset / pg->stride >= pg->fresh || offset % pg->stride != 0)
+		return "a block names no page of its group";
+	struct page_seen *s = &seen[offset / pg->stride];
+	s->tables++;
+	s->writers += writes;
+	s->reach = s->reach > reach ? s->reach : reach;
+	return NULL;
+}
+
+static const char *check_table(const struct kv *kv, const struct kv_seq *s, uint32_t g, struct page_seen *seen)
 {
 	const struct kv_table *t = &s->table[g];
 	const struct kv_group_desc *d = &kv->desc[g];
-	const struct page_group *pg = &kv->pages.group[g];
-	uint64_t tokens = (uint64_t)s->tokens + s->reserved;
-	if (t->n_blocks != (tokens + d->page_tokens - 1) / d->page_tokens)
+	uint32_t end = s->tokens + s->reserved, from = visible_from(d, s->tokens);
+	if (t->n_blocks != blocks_for(d, end))
 		return "a block table does not fit its sequence's tokens";
-	if (t->n_blocks > t->cap || t->freed > t->n_blocks)
-		return "a block table is longer than its memory";
-	uint32_t from = d->window && s->tokens + 1 > d->window ? s->tokens + 1 - d->window : 0;
+	if (t->n_blocks > t->cap || t->freed > t->n_blocks || t->freed > from / d->page_tokens ||
+	    t->hole_end > t->freed)
+		return "a block table is longer than its memory, or freed too much";
 	for (uint32_t b = 0; b < t->n_blocks; b++) {
-		const uint8_t *page = t->pages[b];
-		bool sink = d->window && b * d->page_tokens < d->sinks;
-		if (!page && (sink || b >= from / d->page_tokens))
+		uint32_t reach = end - b * d->page_tokens;
+		const char *broken = NULL;
+		if (!t->pages[b] && (is_sink(d, b) || b >= from / d->page_tokens))
 			return "a visible block has no page";
-		if (page && b < t->freed && !sink)
+		if (t->pages[b] && b < t->freed && !is_sink(d, b))
 			return "a block below the window still has its page";
-		if (!page)
-			continue;
-		size_t offset = (size_t)(page - pg->base);
-		if (page < pg->base || offset / pg->stride >= pg->fresh || offset % pg->stride != 0)
-			return "a block names no page of its group";
-		if (left[offset / pg->stride]-- == 0)
-			return "a page is named more often than its references say";
+		if (t->pages[b])
+			broken = see_page(kv, g, t->pages[b], reach < d->page_tokens ? reach : d->page_tokens,
+					  s->reserved > 0 && (b + 1) * d->page_tokens > s->tokens, seen);
+		if (broken)
+			return broken;
 	}
 	return NULL;
 }
 
+static const char *check_seq(const struct kv *kv, const struct kv_seq *s, struct page_seen *const *seen)
+{
+	const char *broken = NULL;
+	for (uint32_t g = 0; g < kv->n_groups && !broken; g++)
+		broken = check_table(kv, s, g, seen[g]);
+	if (!broken && s->node && s->node->end != s->tokens)
+		return "a sequence is not where its tokens end in the tree";
+	return broken;
+}
+
 /* Walks a list, marking pages in seen; returns its length or UINT32_MAX when it is broken. */
-static uint32_t walk(const struct page_group *g, uint32_t head, bool *seen)
+static uint32_t walk(const struct page_group *g, uint32_t head, struct page_seen *seen)
 {
 	uint32_t n = 0;
-	for (uint32_t i = head; i != PAGE_NONE; i = g->next[i], n++) {
-		if (i >= g->fresh || seen[i] || g->refs[i] != 0)
+	for (uint32_t i = head; i != PAGE_NONE; i = g->info[i].next, n++) {
+		if (i >= g->fresh || seen[i].writers || g->info[i].refs != 0)
 			return UINT32_MAX;
-		seen[i] = true;
+		seen[i].writers = 1;
 	}
 	return n;
 }
 
-static const char *check_lists(const struct page_group *g, bool *seen)
+static const char *check_lists(const struct page_group *g, struct page_seen *seen)
 {
-	uint32_t n_free = walk(g, g->free, seen), n_cold = walk(g, g->cold, seen), n_used = 0;
+	uint32_t n_free = walk(g, g->free, seen), n_cold = walk(g, g->cold, seen), n_used = 0, n_cached = 0;
 	if (n_free == UINT32_MAX || n_cold == UINT32_MAX)
 		return "a page is on two lists, or on one while in use";
-	for (uint32_t i = 0; i < g->capacity; i++)
-		n_used += g->refs[i] > 0;
-	if (n_free != g->n_free || n_used != g->n_used || (uint64_t)n_free + n_cold + n_used != g->fresh)
+	for (uint32_t i = 0; i < g->fresh; i++) {
+		n_used += g->info[i].refs > 0;
+		n_cached += g->info[i].refs > 0 && g->info[i].refs == g->info[i].tree;
+	}
+	if (n_free != g->n_free || n_used != g->n_used || (uint64_t)n_free + n_cold + n_used != g->fresh ||
+	    n_cached != g->n_cached)
 		return "pages were lost or counted wrongly";
 	return NULL;
 }
 
-static const char *check_group(const struct kv *kv, uint32_t g)
+static const char *check_group(const struct page_group *g, struct page_seen *seen)
 {
-	const struct page_group *pg = &kv->pages.group[g];
-	uint32_t *left = mem_alloc((pg->fresh + 1) * sizeof *left);
-	bool *seen = mem_zalloc(pg->fresh + 1, sizeof *seen);
-	const char *broken = left && seen ? NULL : "no memory for the check";
-	for (uint32_t i = 0; !broken && i < pg->fresh; i++)
-		left[i] = pg->refs[i];
-	for (const struct kv_seq *s = kv->seqs; s && !broken; s = s->next)
-		broken = check_seq(kv, s, g, left);
-	for (uint32_t i = 0; !broken && i < pg->fresh; i++)
-		if (left[i] != 0)
-			broken = "a page has references that nobody holds";
-	if (!broken)
-		broken = check_lists(pg, seen);
-	mem_free(left);
-	mem_free(seen);
-	return broken;
+	for (uint32_t i = 0; i < g->fresh; i++) {
+		const struct page_info *info = &g->info[i];
+		if (info->refs != seen[i].tables + seen[i].nodes || info->tree != seen[i].nodes)
+			return "a page's references are not those that tables and nodes hold";
+		if (seen[i].reach > 0 && info->claimed < seen[i].reach)
+			return "somebody reads slots of a page that nobody has claimed";
+		if (seen[i].writers > 1)
+			return "two sequences write into the same page";
+	}
+	return check_lists(g, seen);
 }
 
-static uint64_t table_bytes(const struct kv *kv)
+static uint64_t counted_bytes(const struct kv *kv)
 {
-	uint64_t bytes = 0;
+	const struct tree *t = &kv->tree;
+	uint64_t bytes = sizeof *kv + ghost_bytes(&t->ghost) + t->n_buckets * sizeof *t->buckets +
+			 (t->n_nodes + t->n_spare) * t->node_bytes;
 	for (uint32_t g = 0; g < kv->n_groups; g++)
-		bytes += kv->pages.group[g].capacity * 2 * sizeof(uint32_t);
+		bytes += kv->pages.group[g].capacity * sizeof(struct page_info);
 	for (const struct kv_seq *s = kv->seqs; s; s = s->next) {
-		bytes += sizeof *s + kv->n_groups * sizeof s->table[0];
+		bytes += seq_bytes(kv);
 		for (uint32_t g = 0; g < kv->n_groups; g++)
-			bytes += s->table[g].cap * sizeof(uint8_t *);
+			bytes += table_bytes(&s->table[g]);
 	}
 	return bytes;
 }
 
-const char *kv_check(const struct kv *kv)
+static const char *check_bytes(const struct kv *kv)
 {
-	uint64_t used = 0, unused = 0;
+	uint64_t used = 0, unused = 0, cached = 0;
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct page_group *pg = &kv->pages.group[g];
-		const char *broken = check_group(kv, g);
-		if (broken)
-			return broken;
 		used += pg->n_used * (uint64_t)pg->stride;
 		unused += pg->n_free * (uint64_t)pg->stride;
+		cached += pg->n_cached * (uint64_t)pg->stride;
 	}
-	if (used != kv->pages.page_bytes_used || unused != kv->pages.page_bytes_free)
+	if (used != kv->pages.page_bytes_used || unused != kv->pages.page_bytes_free ||
+	    cached != kv->pages.page_bytes_cached)
 		return "the byte counters differ from the pages";
-	if (table_bytes(kv) != kv->pages.table_bytes)
+	if (counted_bytes(kv) != kv->pages.table_bytes)
 		return "the byte counter of the tables differs from the tables";
 	if (used + unused + kv->pages.table_bytes > kv->pages.memory_bytes)
 		return "more bytes are held than the ceiling allows";
 	return NULL;
+}
+
+static const char *check_all(const struct kv *kv, struct page_seen *const *seen)
+{
+	uint32_t nodes, users, seated = 0;
+	uint64_t promised = 0;
+	const char *broken = tree_check(&kv->tree, seen, &nodes, &users);
+	for (const struct kv_seq *s = kv->seqs; s && !broken; s = s->next) {
+		broken = check_seq(kv, s, seen);
+		seated += s->node != NULL;
+		promised += s->promised;
+	}
+	if (!broken && (seated != users || promised != kv->tree.n_promised))
+		return "users or promises of the tree are not those of the sequences";
+	for (uint32_t g = 0; g < kv->n_groups && !broken; g++)
+		broken = check_group(&kv->pages.group[g], seen[g]);
+	return broken ? broken : check_bytes(kv);
+}
+
+const char *kv_check(const struct kv *kv)
+{
+	struct page_seen *seen[KV_GROUPS_MAX] = {NULL};
+	const char *broken = NULL;
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		seen[g] = mem_zalloc(kv->pages.group[g].fresh + 1, sizeof *seen[g]);
+		if (!seen[g])
+			broken = "no memory for the check";
+	}
+	if (!broken)
+		broken = check_all(kv, seen);
+	for (uint32_t g = 0; g < kv->n_groups; g++)
+		mem_free(seen[g]);
+	return broken;
 }

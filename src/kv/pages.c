@@ -3,8 +3,8 @@
  * Invariants (kv_check proves them):
  *  1. Every page below fresh is in use (refs > 0), on the free list or on the cold list, in exactly one of them.
  *  2. page_bytes_used and page_bytes_free are the strides of pages in use and on free lists.
- *  3. page_bytes_used + page_bytes_free + table_bytes <= memory_bytes, except that tables may have been counted before
- *     the free pages that make room for them were given back.
+ *  3. page_bytes_used + page_bytes_free + table_bytes <= memory_bytes.
+ *  4. n_cached and page_bytes_cached count the pages with refs == tree > 0.
  */
 #include "kv/pages.h"
 
@@ -25,35 +25,27 @@ static int group_init(struct pages *p, struct page_group *g, const struct kv_gro
 			       "the KV cache may use %llu bytes, but one page needs %zu: raise --kv-memory",
 			       (unsigned long long)p->memory_bytes, g->stride);
 	g->capacity = capacity < PAGE_NONE ? (uint32_t)capacity : PAGE_NONE - 1;
-	g->refs = mem_zalloc(g->capacity, sizeof *g->refs);
-	g->next = mem_zalloc(g->capacity, sizeof *g->next);
+	g->info = mem_zalloc(g->capacity, sizeof *g->info);
 	void *base = mmap(NULL, (size_t)g->capacity * g->stride, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (base != MAP_FAILED)
 		g->base = base;
-	if (!g->base || !g->refs || !g->next)
+	if (!g->base || !g->info)
 		return err_set(err, KVIK_ERR_NOMEM, "no address space for a KV cache of %llu bytes: lower --kv-memory",
 			       (unsigned long long)p->memory_bytes);
-	pages_count_table(p, (int64_t)(g->capacity * (sizeof *g->refs + sizeof *g->next)));
+	pages_count_table(p, (int64_t)(g->capacity * sizeof *g->info));
 	return 0;
 }
 
 int pages_init(struct pages *p, const struct kv_config *c, struct kvik_err *err)
 {
 	*p = (struct pages){.memory_bytes = c->memory_bytes};
-	uint64_t one_of_each = 0;
 	for (uint32_t i = 0; i < c->n_groups; i++) {
 		p->n_groups = i + 1;
 		int rc = group_init(p, &p->group[i], &c->groups[i], err);
 		if (rc)
 			return rc;
-		one_of_each += p->group[i].stride;
 	}
-	if (pages_room(p) < one_of_each)
-		return err_set(err, KVIK_ERR_LIMIT,
-			       "the KV cache may use %llu bytes, but one page of each group and the tables need %llu: "
-			       "raise --kv-memory",
-			       (unsigned long long)p->memory_bytes, (unsigned long long)(one_of_each + p->table_bytes));
 	return 0;
 }
 
@@ -63,8 +55,7 @@ void pages_release(struct pages *p)
 		struct page_group *g = &p->group[i];
 		if (g->base)
 			munmap(g->base, (size_t)g->capacity * g->stride);
-		mem_free(g->refs);
-		mem_free(g->next);
+		mem_free(g->info);
 	}
 	*p = (struct pages){0};
 }
@@ -85,18 +76,17 @@ static void note_peak(struct pages *p)
 static uint32_t list_pop(struct page_group *g, uint32_t *head)
 {
 	uint32_t i = *head;
-	*head = g->next[i];
+	*head = g->info[i].next;
 	return i;
 }
 
 static void list_push(struct page_group *g, uint32_t *head, uint32_t i)
 {
-	g->next[i] = *head;
+	g->info[i].next = *head;
 	*head = i;
 }
 
-/* Gives memory of free pages back to the system until `bytes` more fit below the ceiling. */
-static void give_back(struct pages *p, uint64_t bytes)
+void pages_give_back(struct pages *p, uint64_t bytes)
 {
 	for (uint32_t i = 0; i < p->n_groups; i++) {
 		struct page_group *g = &p->group[i];
@@ -121,52 +111,68 @@ uint8_t *pages_get(struct pages *p, uint32_t group)
 		g->n_free--;
 		p->page_bytes_free -= g->stride;
 	} else {
-		give_back(p, g->stride);
+		pages_give_back(p, g->stride);
 		i = g->cold != PAGE_NONE ? list_pop(g, &g->cold) : g->fresh++;
 	}
 	assert(i < g->capacity);
-	g->refs[i] = 1;
+	g->info[i] = (struct page_info){.refs = 1};
 	g->n_used++;
 	p->page_bytes_used += g->stride;
 	note_peak(p);
 	return g->base + (size_t)i * g->stride;
 }
 
-static uint32_t index_of(const struct page_group *g, const uint8_t *page)
+struct page_info *pages_info(const struct pages *p, uint32_t group, const uint8_t *page)
 {
-	return (uint32_t)((size_t)(page - g->base) / g->stride);
+	const struct page_group *g = &p->group[group];
+	return &g->info[(size_t)(page - g->base) / g->stride];
 }
 
-void pages_ref(struct pages *p, uint32_t group, const uint8_t *page)
+/* Changes both counts of a page and, with them, whether it is in use and whether only the tree holds it. */
+static void change_refs(struct pages *p, uint32_t group, const uint8_t *page, int refs, int tree)
 {
 	struct page_group *g = &p->group[group];
-	g->refs[index_of(g, page)]++;
-}
-
-void pages_unref(struct pages *p, uint32_t group, const uint8_t *page)
-{
-	struct page_group *g = &p->group[group];
-	uint32_t i = index_of(g, page);
-	assert(g->refs[i] > 0);
-	if (--g->refs[i] > 0)
+	struct page_info *i = pages_info(p, group, page);
+	bool was_cached = i->refs == i->tree;
+	assert(i->refs > 0);
+	i->refs += (uint32_t)refs;
+	i->tree += (uint32_t)tree;
+	bool cached = i->refs == i->tree && i->refs > 0;
+	if (was_cached != cached) {
+		g->n_cached = cached ? g->n_cached + 1 : g->n_cached - 1;
+		p->page_bytes_cached = cached ? p->page_bytes_cached + g->stride : p->page_bytes_cached - g->stride;
+	}
+	if (i->refs > 0)
 		return;
-	list_push(g, &g->free, i);
+	list_push(g, &g->free, (uint32_t)(i - g->info));
 	g->n_free++;
 	g->n_used--;
 	p->page_bytes_used -= g->stride;
 	p->page_bytes_free += g->stride;
 }
 
-uint32_t pages_refs(const struct pages *p, uint32_t group, const uint8_t *page)
+void pages_ref(struct pages *p, uint32_t group, const uint8_t *page)
 {
-	const struct page_group *g = &p->group[group];
-	return g->refs[index_of(g, page)];
+	change_refs(p, group, page, 1, 0);
+}
+
+void pages_unref(struct pages *p, uint32_t group, const uint8_t *page)
+{
+	change_refs(p, group, page, -1, 0);
+}
+
+void pages_ref_tree(struct pages *p, uint32_t group, const uint8_t *page)
+{
+	change_refs(p, group, page, 1, 1);
+}
+
+void pages_unref_tree(struct pages *p, uint32_t group, const uint8_t *page)
+{
+	change_refs(p, group, page, -1, -1);
 }
 
 void pages_count_table(struct pages *p, int64_t bytes)
 {
 	p->table_bytes = (uint64_t)((int64_t)p->table_bytes + bytes);
-	if (bytes > 0)
-		give_back(p, 0);
 	note_peak(p);
 }

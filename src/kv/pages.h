@@ -3,10 +3,14 @@
  * Each group owns a range of addresses large enough for the whole ceiling; memory is behind a page only while the
  * budget counts it:
  *
- *          pages_get                    last pages_unref
+ *          pages_get                    last reference
  *   cold ------------> in use (refs >= 1) -----------> free (still backed) ---+
  *    ^                      ^---------------- pages_get ----------+           |
  *    +------------------ another group needs the bytes (MADV_DONTNEED) <------+
+ *
+ * References come from block tables and from nodes of the tree; pages that only the tree holds can be evicted, so they
+ * are counted apart. The slots of a page are claimed in order, by whoever appends next: `claimed` says how many are
+ * taken, so that of all who share a page one may go on in place and the others copy.
  *
  * Owner: one thread. */
 #ifndef KVIK_KV_PAGES_H
@@ -14,16 +18,23 @@
 
 #include "kv/kv.h"
 
+struct page_info {
+	uint32_t refs;    /* of tables and nodes */
+	uint32_t tree;    /* of nodes alone */
+	uint32_t claimed; /* slots that are written, or that a reservation will write */
+	uint32_t next;    /* link of the lists below */
+};
+
 struct page_group {
-	uint8_t *base;       /* mapped range of capacity * stride bytes */
-	size_t page_bytes;   /* what the caller asked for */
-	size_t stride;       /* page_bytes rounded up to whole pages of the system */
-	uint32_t capacity;   /* pages */
-	uint32_t fresh;      /* pages fresh.. were never given out */
-	uint32_t *refs;      /* [capacity] */
-	uint32_t *next;      /* [capacity]: links of the two lists below */
-	uint32_t free, cold; /* heads; PAGE_NONE = empty */
-	uint32_t n_used, n_free;
+	uint8_t *base;           /* mapped range of capacity * stride bytes */
+	size_t page_bytes;       /* what the caller asked for */
+	size_t stride;           /* page_bytes rounded up to whole pages of the system */
+	uint32_t capacity;       /* pages */
+	uint32_t fresh;          /* pages fresh.. were never given out */
+	struct page_info *info;  /* [capacity] */
+	uint32_t free, cold;     /* heads; PAGE_NONE = empty */
+	uint32_t n_used, n_free; /* in use, on the free list */
+	uint32_t n_cached;       /* in use, by the tree alone */
 };
 
 #define PAGE_NONE UINT32_MAX
@@ -32,6 +43,7 @@ struct pages {
 	uint64_t memory_bytes; /* ceiling */
 	uint64_t table_bytes;  /* bookkeeping, this room's allocations included */
 	uint64_t page_bytes_used, page_bytes_free, bytes_peak;
+	uint64_t page_bytes_cached; /* of those used: by the tree alone */
 	uint32_t n_groups;
 	struct page_group group[KV_GROUPS_MAX];
 };
@@ -42,12 +54,19 @@ void pages_release(struct pages *p);
 
 /* Bytes that pages and tables may still take. */
 uint64_t pages_room(const struct pages *p);
-/* A page with one reference, contents undefined. The caller has made sure that pages_room() holds its stride. */
+/* A page with one reference (of a table), nothing claimed, contents undefined. The caller has made sure that
+ * pages_room() holds its stride. */
 uint8_t *pages_get(struct pages *p, uint32_t group);
 void pages_ref(struct pages *p, uint32_t group, const uint8_t *page);
 void pages_unref(struct pages *p, uint32_t group, const uint8_t *page);
-uint32_t pages_refs(const struct pages *p, uint32_t group, const uint8_t *page);
-/* Bookkeeping allocated or freed outside. */
+/* The same for references of the tree. */
+void pages_ref_tree(struct pages *p, uint32_t group, const uint8_t *page);
+void pages_unref_tree(struct pages *p, uint32_t group, const uint8_t *page);
+/* References and claims of a page, to read and to set its claims. */
+struct page_info *pages_info(const struct pages *p, uint32_t group, const uint8_t *page);
+/* Gives memory of free pages back to the system until `bytes` more fit below the ceiling, as far as there are any. */
+void pages_give_back(struct pages *p, uint64_t bytes);
+/* Bookkeeping to be allocated (after pages_give_back has made way for it) or freed outside. */
 void pages_count_table(struct pages *p, int64_t bytes);
 
 #endif

@@ -1,1 +1,2 @@
 kvik_test(kv/test_kv kv)
+kvik_test(kv/test_kv_random kv)

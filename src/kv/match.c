@@ -1,0 +1,230 @@
+/* match.c: how a sequence starts from what is known, now or soon.
+ *
+ *     ids   ######################..........      # in the tree: kv_match moves s to the end of it
+ *                                 ↑ s             . announced by a running sequence: hit.pending
+ *
+ * A sequence that is computing a prompt is itself in the tree up to what it has committed, and its announced ids say
+ * how it will go on. Another with the same prompt is told so, waits (or does other work), and matches again after each
+ * step; it has then what the first has. When the first is cancelled, nothing is pending any more and the waiting one
+ * goes on from where the first stopped. */
+#include <string.h>
+
+#include "kv/kv_impl.h"
+
+const char *kv_why_text(enum kv_why why)
+{
+	static const char *const text[KV_WHY_COUNT] = {
+		[KV_ALL] = "all of it is cached",
+		[KV_NEW] = "nothing longer is known",
+		[KV_DIFFERS] = "the cached text goes on differently",
+		[KV_EVICTED] = "the rest was evicted to make room",
+		[KV_EXPIRED] = "the time to live of the rest was over",
+		[KV_WINDOW] = "the tokens are cached, but a sliding window there was given up for memory"};
+	return (unsigned)why < KV_WHY_COUNT ? text[why] : "unknown";
+}
+
+/* ---- Announcements ----------------------------------------------------------------------------------------------- */
+
+void kv_announce(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
+{
+	if (s->n_announced > 0) {
+		if (s->prev_announced)
+			s->prev_announced->next_announced = s->next_announced;
+		else
+			kv->announced = s->next_announced;
+		if (s->next_announced)
+			s->next_announced->prev_announced = s->prev_announced;
+	}
+	s->announced = ids;
+	s->n_announced = n;
+	if (n == 0)
+		return;
+	s->prev_announced = NULL;
+	s->next_announced = kv->announced;
+	if (s->next_announced)
+		s->next_announced->prev_announced = s;
+	kv->announced = s;
+}
+
+static bool may_read(const struct kv_share *share, const struct kv_scope *scope)
+{
+	static const struct kv_scope public_scope;
+	return memcmp(&share->scope, scope, sizeof *scope) == 0 ||
+	       (share->read_public && memcmp(&public_scope, scope, sizeof *scope) == 0);
+}
+
+/* Up to which position q will have computed the same. */
+static uint32_t common_with(const struct kv_seq *q, const uint32_t *ids, uint32_t n)
+{
+	uint32_t most = q->n_announced < n ? q->n_announced : n, equal = 0;
+	while (equal < most && q->announced[equal] == ids[equal])
+		equal++;
+	return equal > q->tokens ? equal : 0;
+}
+
+static void find_leader(const struct kv *kv, const struct kv_seq *self, const struct kv_share *share,
+			const uint32_t *ids, uint32_t n, struct kv_hit *hit)
+{
+	for (struct kv_seq *q = kv->announced; q; q = q->next_announced) {
+		if (q == self || !q->node || !may_read(share, &q->share.scope) || hit->tokens >= n ||
+		    q->n_announced <= hit->tokens || q->announced[hit->tokens] != ids[hit->tokens])
+			continue;
+		uint32_t common = common_with(q, ids, n);
+		if (common > hit->tokens && common > hit->pending) {
+			hit->pending = common;
+			hit->leader = q;
+		}
+	}
+}
+
+/* ---- Match ------------------------------------------------------------------------------------------------------- */
+
+/* A walk down the tree of one scope. */
+struct path {
+	struct node *deepest; /* NULL: the scope has no tree */
+	uint32_t matched, usable;
+};
+
+static struct path follow(const struct kv *kv, struct node *from, const struct kv_seq *s, const uint32_t *ids,
+			  uint32_t n)
+{
+	struct path p = {.deepest = from};
+	if (!from)
+		return p;
+	p.deepest = tree_walk(&kv->tree, from, ids, n, &p.matched);
+	p.usable = tree_usable(&kv->tree, p.deepest, p.matched, s ? s->table : NULL, s ? s->tokens : 0);
+	return p;
+}
+
+static void explain_end(const struct tree *t, const struct path *p, const uint32_t *ids, uint32_t n, struct kv_hit *hit)
+{
+	const struct node *deepest = p->deepest;
+	hit->matched = p->matched;
+	if (hit->tokens >= n) {
+		hit->why = KV_ALL;
+	} else if (hit->tokens < p->matched) {
+		hit->why = KV_WINDOW;
+	} else if (!deepest) {
+		hit->why = KV_NEW;
+	} else if (p->matched < deepest->end) {
+		hit->why = KV_DIFFERS;
+		hit->other = *tree_token(t, deepest, p->matched);
+	} else {
+		hit->why = ghost_cause(&t->ghost, ghost_roll(deepest->hash, ids[p->matched]));
+		if (hit->why == KV_NEW && deepest->child) {
+			hit->why = KV_DIFFERS;
+			hit->other = *tree_token(t, deepest->child, deepest->end);
+		}
+	}
+}
+
+static struct node *public_root(const struct tree *t, const struct kv_share *share)
+{
+	static const struct kv_scope public_scope;
+	return share->read_public ? tree_root(t, &public_scope) : NULL;
+}
+
+/* s goes on from a prefix of the public scope; its own scope shares the pages. */
+static void take_public(struct kv *kv, struct kv_seq *s, const struct path *p, const uint32_t *ids)
+{
+	share_adopt(kv, s, p->deepest, p->matched, p->usable);
+	share_touch(kv, p->deepest, NULL, s->tokens);
+	share_insert(kv, s, ids + s->tokens, p->usable - s->tokens);
+	s->tokens = p->usable;
+}
+
+static void take_own(struct kv *kv, struct kv_seq *s, const struct path *p)
+{
+	share_adopt(kv, s, p->deepest, p->matched, p->usable);
+	share_move(kv, s, tree_split(&kv->tree, p->deepest, p->usable, &s->promised));
+	share_touch(kv, s->node, &s->share, s->tokens);
+	s->tokens = p->usable;
+}
+
+static void count_query(struct kv *kv, struct kv_seq *s, uint64_t root_hash, const uint32_t *ids, uint32_t n,
+			uint32_t hit)
+{
+	if (s->asked) {
+		kv->tokens_joined += hit;
+		return;
+	}
+	s->asked = true;
+	kv->queries++;
+	kv->tokens_queried += n;
+	kv->tokens_hit += hit;
+	tree_use_units(&kv->tree, root_hash, ids, 0, n, true);
+}
+
+static const struct node *root_of(const struct node *n)
+{
+	while (n->parent)
+		n = n->parent;
+	return n;
+}
+
+int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit, struct kvik_err *err)
+{
+	*hit = (struct kv_hit){.tokens = s->tokens};
+	if (!s->node || s->reserved > 0)
+		return err_set(err, KVIK_ERR_ARG, "kv: only a shared sequence without reservations can match");
+	if (n > kv->seq_tokens_max)
+		n = kv->seq_tokens_max;
+	int rc = seq_grow_tables(kv, s, n, err);
+	if (!rc)
+		rc = seq_promise_nodes(kv, s, n + kv->tree.frame, err); /* take_own makes one more */
+	if (rc)
+		return rc;
+	uint32_t before = s->tokens;
+	uint64_t hash = root_of(s->node)->hash;
+	struct path own = follow(kv, s->node, s, ids, n);
+	if (own.usable > s->tokens)
+		take_own(kv, s, &own);
+	struct path other = follow(kv, public_root(&kv->tree, &s->share), s, ids, n);
+	if (other.usable > s->tokens) {
+		hash = root_of(other.deepest)->hash;
+		take_public(kv, s, &other, ids);
+		own = other;
+	}
+	seq_break_promise(kv, s);
+	count_query(kv, s, hash, ids, n, s->tokens - before);
+	hit->tokens = s->tokens;
+	explain_end(&kv->tree, &own, ids, n, hit);
+	find_leader(kv, s, &s->share, ids, n, hit);
+	return 0;
+}
+
+void kv_mark(struct kv *kv, struct kv_seq *s)
+{
+	(void)kv;
+	if (s->node && s->node->parent)
+		s->node->marked = true;
+}
+
+/* ---- Explain ----------------------------------------------------------------------------------------------------- */
+
+static bool is_elsewhere(const struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t n,
+			 uint32_t matched)
+{
+	const struct tree *t = &kv->tree;
+	for (uint32_t i = 0; i < t->n_buckets; i++)
+		for (struct node *root = t->buckets[i]; root; root = root->chain) {
+			struct kv_scope scope;
+			memcpy(&scope, tree_token(t, root, 0), sizeof scope);
+			if (!root->parent && !may_read(share, &scope) &&
+			    follow(kv, root, NULL, ids, n).matched > matched)
+				return true;
+		}
+	return false;
+}
+
+void kv_explain(const struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t n, struct kv_hit *hit)
+{
+	struct path own = follow(kv, tree_root(&kv->tree, &share->scope), NULL, ids, n);
+	struct path other = follow(kv, public_root(&kv->tree, share), NULL, ids, n);
+	if (other.usable > own.usable)
+		own = other;
+	*hit = (struct kv_hit){.tokens = own.usable};
+	explain_end(&kv->tree, &own, ids, n, hit);
+	find_leader(kv, NULL, share, ids, n, hit);
+	hit->elsewhere = is_elsewhere(kv, share, ids, n, hit->matched);
+}

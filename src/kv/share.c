@@ -1,0 +1,206 @@
+/* share.c: what sequences put into the tree and take out of it.
+ *
+ * A sequence adds its tokens when it commits them. Three cases, piece by piece:
+ *
+ *   the tree already has them       s steps down; where a block is complete its own page goes, the tree's takes its
+ *                                   place (the bits are the same, promise P1); a window page that the tree lacks, it
+ *                                   gets
+ *   s is alone on a leaf            the leaf grows, to the end of its frame
+ *   else                            a new leaf
+ *
+ * All pages it gives stay its own as well; whoever writes next behind shared tokens settles that by the claims of the
+ * page (seq.c). */
+#include "kv/kv_impl.h"
+
+/* How long the tokens of a sequence stay after their last use. */
+static uint64_t ttl_of(const struct kv_share *share)
+{
+	return share->ttl ? share->ttl : NODE_FOREVER;
+}
+
+void share_touch(struct kv *kv, struct node *n, const struct kv_share *share, uint32_t hit_from)
+{
+	struct tree *t = &kv->tree;
+	t->tick++;
+	for (; n->parent; n = n->parent) {
+		bool leaf = n->stake == STAKE_LEAF;
+		if (leaf)
+			tree_unstake(t, n);
+		if (share) {
+			n->ttl = later(n->ttl, ttl_of(share));
+			n->priority = n->priority > share->priority ? n->priority : share->priority;
+		}
+		n->used = t->tick;
+		n->expires = tree_expiry(t, n->ttl);
+		n->hits += n->end > hit_from;
+		if (leaf)
+			tree_judge(t, n);
+	}
+}
+
+void share_move(struct kv *kv, struct kv_seq *s, struct node *to)
+{
+	struct node *from = s->node;
+	if (from == to)
+		return;
+	s->node = to;
+	to->users++;
+	from->users--;
+	tree_judge(&kv->tree, to);
+	tree_tidy(&kv->tree, from);
+}
+
+void share_leave(struct kv *kv, struct kv_seq *s)
+{
+	struct node *from = s->node;
+	if (!from)
+		return;
+	s->node = NULL;
+	from->users--;
+	tree_tidy(&kv->tree, from);
+}
+
+/* ---- Into the tree ----------------------------------------------------------------------------------------------- */
+
+/* Equal pages become one. */
+static void merge_page(struct kv *kv, struct kv_seq *s, struct node *n, uint32_t g, uint32_t block)
+{
+	uint8_t *theirs = n->pages[tree_slot(&kv->tree, g, block)], **mine = &s->table[g].pages[block];
+	if (theirs == *mine)
+		return;
+	if (!theirs) {
+		tree_set_page(&kv->tree, n, g, block, *mine);
+	} else if (*mine && (uint64_t)(block + 1) * kv->desc[g].page_tokens <= n->end) {
+		pages_ref(&kv->pages, g, theirs);
+		pages_unref(&kv->pages, g, *mine);
+		*mine = theirs;
+		kv->tree.pages_merged++;
+	}
+}
+
+/* How many of the n tokens does the child have? */
+static uint32_t equal_tokens(const struct tree *t, const struct node *child, const uint32_t *ids, uint32_t n)
+{
+	const uint32_t *tokens = tree_token(t, child, child->start);
+	uint32_t most = child->end - child->start < n ? child->end - child->start : n, equal = 1;
+	while (equal < most && tokens[equal] == ids[equal])
+		equal++;
+	return equal;
+}
+
+/* s has computed what the tree has: it steps down. Returns the number of tokens. */
+static uint32_t step_down(struct kv *kv, struct kv_seq *s, struct node *child, const uint32_t *ids, uint32_t n)
+{
+	struct tree *t = &kv->tree;
+	uint32_t equal = equal_tokens(t, child, ids, n);
+	struct node *to = tree_split(t, child, child->start + equal, &s->promised);
+	for (uint32_t g = 0; g < kv->n_groups; g++)
+		for (uint32_t b = node_first(t, to, g); b <= node_last(t, to, g); b++)
+			merge_page(kv, s, to, g, b);
+	share_move(kv, s, to);
+	return equal;
+}
+
+/* May tokens of s join this leaf? Their life must be that of the others in it. */
+static bool may_grow(const struct tree *t, const struct node *n, const struct kv_share *share)
+{
+	return n->parent && !n->child && n->users == 1 && n->end % t->frame != 0 && n->priority == share->priority &&
+	       n->ttl == ttl_of(share);
+}
+
+/* Tokens that the tree does not have, as many as fit into one node. Returns their number. */
+static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
+{
+	struct tree *t = &kv->tree;
+	struct node *to = s->node;
+	uint32_t start = to->end, room = t->frame - start % t->frame, count = n < room ? n : room, i = 0;
+	if (!may_grow(t, to, &s->share)) {
+		to = tree_add(t, to, ids[i++], &s->promised);
+		to->priority = s->share.priority;
+		to->ttl = ttl_of(&s->share);
+		to->expires = tree_expiry(t, to->ttl);
+	}
+	for (; i < count; i++) {
+		*tree_token(t, to, start + i) = ids[i];
+		to->hash = ghost_roll(to->hash, ids[i]);
+	}
+	to->end = start + count;
+	for (uint32_t g = 0; g < kv->n_groups; g++)
+		for (uint32_t b = start / kv->desc[g].page_tokens; b <= node_last(t, to, g); b++)
+			tree_set_page(t, to, g, b, s->table[g].pages[b]);
+	share_move(kv, s, to);
+	return count;
+}
+
+void share_insert(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
+{
+	while (n > 0) {
+		if (s->promised == 0 && seq_promise_nodes(kv, s, 0, NULL) != 0) {
+			share_leave(kv, s);
+			kv->leaves++;
+			return;
+		}
+		struct node *child = tree_child(&kv->tree, s->node, *ids);
+		uint32_t count = child ? step_down(kv, s, child, ids, n) : grow(kv, s, ids, n);
+		ids += count;
+		n -= count;
+	}
+}
+
+/* ---- Out of the tree --------------------------------------------------------------------------------------------- */
+
+/* The page for a block of the path, with a reference for a table. */
+static uint8_t *take_page(struct kv *kv, const struct node **at, uint32_t g, uint32_t block, uint32_t matched,
+			  bool may_append)
+{
+	uint8_t *page = tree_path_page(&kv->tree, at, g, block, matched);
+	struct page_info *i = pages_info(&kv->pages, g, page);
+	uint32_t p = kv->desc[g].page_tokens;
+	if (may_append && i->refs == 1 && (*at)->end - block * p < i->claimed)
+		i->claimed = (*at)->end - block * p; /* who wrote behind the node's end is gone */
+	pages_ref(&kv->pages, g, page);
+	return page;
+}
+
+void share_adopt(struct kv *kv, struct kv_seq *s, const struct node *deepest, uint32_t matched, uint32_t tokens)
+{
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		const struct kv_group_desc *d = &kv->desc[g];
+		const struct node *at = deepest;
+		struct kv_table *t = &s->table[g];
+		uint32_t blocks = blocks_for(d, tokens), last = blocks - 1;
+		for (uint32_t b = blocks; b-- > s->tokens / d->page_tokens;) {
+			uint8_t *old = b < t->n_blocks ? t->pages[b] : NULL;
+			t->pages[b] = is_needed(d, b, tokens) ? take_page(kv, &at, g, b, matched, b == last) : NULL;
+			if (old)
+				pages_unref(&kv->pages, g, old);
+		}
+		t->n_blocks = blocks;
+		kv->pages_freed_by_window += table_slide(&kv->pages, t, g, d, tokens);
+	}
+}
+
+/* To the node `at` above n. */
+static void give_window_page(struct tree *t, struct node *n, const struct node *at, uint32_t g, uint32_t block,
+			     uint8_t *page)
+{
+	while (n != at)
+		n = n->parent;
+	tree_set_page(t, n, g, block, page);
+	tree_judge(t, n);
+}
+
+void share_finish(struct kv *kv, struct kv_seq *s)
+{
+	struct tree *t = &kv->tree;
+	if (!s->node)
+		return;
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		const struct node *at = s->node;
+		uint32_t first = visible_from(&kv->desc[g], s->tokens) / kv->desc[g].page_tokens;
+		for (uint32_t b = s->table[g].n_blocks; b-- > first && kv->desc[g].window;)
+			if (!tree_path_page(t, &at, g, b, s->tokens))
+				give_window_page(t, s->node, at, g, b, s->table[g].pages[b]);
+	}
+	share_touch(kv, s->node, &s->share, UINT32_MAX);
+}

@@ -1,0 +1,181 @@
+/* tree.h: the radix tree of all known prefixes, one root per scope; nodes hold pages.
+ *
+ *     (root of a scope) ── [0,100) ──┬── [100,128) ── [128,190)        a node holds the tokens [start,end) of a path
+ *                                    └── [100,117)                    and, per group, the pages of their blocks
+ *
+ * A frame is a range of positions as long as the longest page (at least 128) at a multiple of its length; no node
+ * crosses from one into the next. So a node has a fixed size, its arrays are indexed by position modulo frame, and
+ * split and merge cost at most a frame.
+ *
+ * The page that a node holds for a block is valid for all tokens of the path in that block up to the node's end, those
+ * before its start included: a branch that begins inside a page brings its own copy of the head. Pages of window groups
+ * may be missing (NULL); all others are there.
+ *
+ * Sequences sit on ends of nodes (users), so that what is below them can be evicted and what is above cannot.
+ * Owner: one thread. */
+#ifndef KVIK_KV_TREE_H
+#define KVIK_KV_TREE_H
+
+#include "kv/ghost.h"
+#include "kv/heap.h"
+#include "kv/table.h"
+
+#define NODE_FOREVER UINT64_MAX
+
+/* What of a node can be evicted. */
+enum node_stake {
+	STAKE_NONE,
+	STAKE_LEAF,    /* all of it: nobody is on it or below */
+	STAKE_WINDOWS, /* inside the tree: its pages of window groups */
+};
+
+struct node {
+	struct node *parent, *child; /* NULL: a root; first child */
+	struct node *prev, *next;    /* siblings */
+	struct node *chain;          /* of the index bucket */
+	struct heap_link by_worth, by_expiry;
+	uint64_t hash;    /* of the scope and all tokens up to end */
+	uint64_t used;    /* tick of the last use */
+	uint64_t ttl;     /* after the last use; or NODE_FOREVER */
+	uint64_t expires; /* time of kv_clock, or NODE_FOREVER */
+	double worth;     /* order of eviction within a rank */
+	uint64_t judged;  /* tick at which worth and rank were set */
+	uint32_t start, end;
+	uint32_t users;     /* sequences on its end */
+	uint32_t hits;      /* matches that came through */
+	uint32_t n_windows; /* pages that STAKE_WINDOWS counts: of window groups, sinks aside */
+	uint8_t priority, stake;
+	uint16_t rank; /* 0: worthless; else priority + 1 */
+	bool marked;
+	uint8_t *pages[]; /* [slots]: see tree_slot; behind them uint32_t tokens[frame], in a root the scope's secret */
+};
+
+struct tree {
+	struct pages *pages; /* of the cache that owns the tree */
+	const struct kv_group_desc *desc;
+	uint32_t n_groups;
+	uint32_t frame;                    /* a power of two */
+	uint32_t slot0[KV_GROUPS_MAX + 1]; /* first slot of a group in node.pages */
+	uint32_t window_max;               /* longest window; 0: no window groups */
+	size_t node_bytes;
+	struct node **buckets;
+	uint32_t n_buckets, n_nodes;
+	struct node *spare; /* chained; allocated and counted */
+	uint32_t n_spare;
+	uint32_t n_promised; /* of the spare ones: for commits to come */
+	struct heap by_worth, by_expiry;
+	double worth_floor; /* worth of the last one evicted: what is used later starts above it */
+	uint64_t now, tick;
+	struct ghost ghost;
+	uint64_t pages_merged, tokens_evicted, tokens_expired, pages_window_dropped;
+};
+
+int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups,
+	      struct kvik_err *err) MUST_CHECK;
+/* All nodes; also after an error of tree_init. */
+void tree_release(struct tree *t);
+
+/* ---- Nodes ------------------------------------------------------------------------------------------------------- */
+
+static inline uint32_t tree_slot(const struct tree *t, uint32_t group, uint32_t block)
+{
+	return t->slot0[group] + (block & (t->slot0[group + 1] - t->slot0[group] - 1));
+}
+
+static inline uint32_t *tree_token(const struct tree *t, const struct node *n, uint32_t position)
+{
+	return (uint32_t *)(void *)(n->pages + t->slot0[t->n_groups]) + (position & (t->frame - 1));
+}
+
+/* Blocks of a group that a node has tokens of: first..last; not for roots. */
+static inline uint32_t node_first(const struct tree *t, const struct node *n, uint32_t group)
+{
+	return n->start / t->desc[group].page_tokens;
+}
+
+static inline uint32_t node_last(const struct tree *t, const struct node *n, uint32_t group)
+{
+	return (n->end - 1) / t->desc[group].page_tokens;
+}
+
+static inline uint64_t tree_expiry(const struct tree *t, uint64_t ttl)
+{
+	return t->now < NODE_FOREVER - ttl ? t->now + ttl : NODE_FOREVER;
+}
+
+static inline uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Nodes are made of spare ones that were promised before, so that no commit fails for want of memory: n more promises,
+ * evicting as needed. FULL, NOMEM. */
+int tree_promise(struct tree *t, uint32_t n, struct kvik_err *err) MUST_CHECK;
+/* Gives n promises back. */
+void tree_unpromise(struct tree *t, uint32_t n);
+/* Frees spare nodes that nobody was promised. */
+void tree_trim_spare(struct tree *t);
+
+/* The root of a scope; NULL when there is none. */
+struct node *tree_root(const struct tree *t, const struct kv_scope *scope);
+/* Makes it; like all that makes a node it takes one of the caller's *promised, of which there must be one. */
+struct node *tree_add_root(struct tree *t, const struct kv_scope *scope, uint32_t *promised);
+/* The child that begins with this token; NULL when there is none. */
+struct node *tree_child(const struct tree *t, const struct node *n, uint32_t token);
+/* Follows ids (all from position 0) from the end of `from`, at most to position n. Returns the deepest node on the way
+ * and in *matched the position up to which it is equal. */
+struct node *tree_walk(const struct tree *t, struct node *from, const uint32_t *ids, uint32_t n, uint32_t *matched);
+/* The node on the path to n that ends at position (<= n->end), made by cutting one in two if need be. */
+struct node *tree_split(struct tree *t, struct node *n, uint32_t position, uint32_t *promised);
+/* A new node below parent, with one token so far and no pages yet. */
+struct node *tree_add(struct tree *t, struct node *parent, uint32_t token, uint32_t *promised);
+/* Sets the page of a block (NULL: none), references and all. */
+void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t block, uint8_t *page);
+/* The page of a block on the path to *at, of which tokens (<= (*at)->end) are wanted. Moves *at up to the node that
+ * holds it, so ask for blocks in descending order. NULL: missing, in a window group. */
+uint8_t *tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t tokens);
+
+/* The largest position <= matched (<= deepest->end) at which a sequence could go on from the path to deepest: every
+ * window group has what the query there sees. Blocks of the first own_tokens tokens are looked up in own (tables of all
+ * groups) instead; own may be NULL. */
+uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
+		     uint32_t own_tokens);
+
+/* Tells the ghost list of the units that end in the n tokens from position start on; hash: of what is before. */
+void tree_use_units(struct tree *t, uint64_t hash, const uint32_t *ids, uint32_t start, uint32_t n, bool asked);
+
+/* Takes a leaf that nobody uses out of the tree, and a root that has thereby become empty. */
+void tree_remove(struct tree *t, struct node *n);
+/* A node between others on which nobody sits becomes one with its only child, where both are in one frame. */
+void tree_merge(struct tree *t, struct node *n);
+/* After a node has lost a child or a user: judges and merges it; an empty root goes. n may be gone afterwards. */
+void tree_tidy(struct tree *t, struct node *n);
+
+/* ---- Eviction (evict.c) ------------------------------------------------------------------------------------------ */
+
+void evict_init(struct tree *t);
+/* Out of both heaps. */
+void tree_unstake(struct tree *t, struct node *n);
+/* To be called when users, children or window pages of a node have changed. */
+void tree_judge(struct tree *t, struct node *n);
+/* Evicts until pages_room() is `bytes`; false: it cannot, and where that was plain nothing was evicted. */
+bool tree_make_room(struct tree *t, uint64_t bytes) MUST_CHECK;
+/* The same for memory of tables and nodes, which is taken from the system at once. */
+bool tree_make_table_room(struct tree *t, uint64_t bytes) MUST_CHECK;
+void tree_expire(struct tree *t);
+void tree_drop_cached(struct tree *t);
+
+/* ---- Checks (tree_check.c) --------------------------------------------------------------------------------------- */
+
+/* What the checks have seen of a page. */
+struct page_seen {
+	uint32_t tables, nodes; /* references */
+	uint32_t reach;         /* slots that somebody may read or write */
+	uint32_t writers;       /* sequences with reservations behind their tokens in it */
+};
+
+/* NULL, or what is broken. seen: per group [fresh], counted up for each node. nodes and users: what a walk has found.
+ */
+const char *tree_check(const struct tree *t, struct page_seen *const *seen, uint32_t *nodes, uint32_t *users);
+
+#endif

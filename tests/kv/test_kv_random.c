@@ -1,0 +1,390 @@
+/* test_kv_random.c: random operations on the whole room against a naive twin.
+ *
+ * The twin of a sequence is the plain array of its token ids. What a page slot must hold follows from them: the value
+ * of a token is a hash of its scope, of all ids before it and of the group, so that a slot that was overwritten, mixed
+ * up, or taken from another tenant shows. After each operation kv_check proves the room's invariants, and all that the
+ * next query of each sequence sees is compared. One operation in twelve meets a failing allocation.
+ *
+ * A failing run replays with the printed seed: KVIK_SEED=...; KVIK_STEPS sets the length. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+/* cmocka needs the headers above */
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "kv/kv.h"
+
+enum { SEQS = 14, TOKENS_MAX = 400, TEXTS = 12, SCOPES = 4, STEPS = 20000 };
+
+static const struct kv_group_desc groups[] = {
+	{.page_tokens = 16, .page_bytes = 256},
+	{.page_tokens = 16, .page_bytes = 128, .window = 20},
+	{.page_tokens = 4, .page_bytes = 64, .window = 37, .sinks = 6},
+};
+enum { GROUPS = sizeof groups / sizeof *groups };
+
+/* Scope 0 is public, 3 stands for sequences that do not share. */
+static const struct kv_scope scopes[SCOPES] = {{{0, 0}}, {{7, 1}}, {{7, 2}}, {{9, 9}}};
+enum { PRIVATE = 3 };
+
+struct twin {
+	struct kv_seq *s;
+	uint32_t scope; /* of which its tokens are: changes to PRIVATE when it leaves the tree */
+	struct kv_share share;
+	uint32_t n;               /* tokens */
+	uint32_t ids[TOKENS_MAX]; /* of them, and of the text it follows */
+	uint32_t n_text;          /* >= n */
+	bool announces;
+};
+
+struct world {
+	struct kv *kv;
+	uint32_t n_groups;
+	const struct kv_group_desc *desc;
+	struct twin twins[SEQS];
+	uint32_t texts[TEXTS][TOKENS_MAX], n_text[TEXTS]; /* from which new texts take their beginning */
+	uint64_t random, now;
+	bool failed; /* an allocation of this step may have failed */
+	uint64_t hits, partial_hits, joins, full, nomem;
+};
+
+static uint32_t below(struct world *w, uint32_t n)
+{
+	w->random = w->random * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(w->random >> 33) % n;
+}
+
+static uint32_t mix(uint32_t h, uint32_t v)
+{
+	h = (h ^ v) * 0x9E3779B1u;
+	return h ^ h >> 15;
+}
+
+/* ---- What is in the pages ---------------------------------------------------------------------------------------- */
+
+static uint32_t *slot(const struct world *w, const struct kv_seq *s, uint32_t g, uint32_t position)
+{
+	uint32_t n_blocks, p = w->desc[g].page_tokens;
+	uint8_t *const *pages = kv_seq_pages(s, g, &n_blocks);
+	assert_true(position / p < n_blocks);
+	return pages[position / p] ? (uint32_t *)(void *)pages[position / p] + position % p : NULL;
+}
+
+/* Everything that a query at position n sees is of this prefix and of this scope or the public one. */
+static void compare(const struct world *w, const struct twin *t)
+{
+	uint32_t own = mix(1, t->scope), public = mix(1, 0);
+	assert_int_equal(kv_seq_tokens(t->s), t->n);
+	for (uint32_t i = 0; i < t->n; i++) {
+		own = mix(own, t->ids[i]);
+		public = mix(public, t->ids[i]);
+		for (uint32_t g = 0; g < w->n_groups; g++) {
+			const struct kv_group_desc *d = &w->desc[g];
+			if (d->window && i + d->window <= t->n && i >= d->sinks)
+				continue;
+			const uint32_t *at = slot(w, t->s, g, i);
+			assert_non_null(at);
+			if (*at != mix(own, g) && (*at != mix(public, g) || t->scope == PRIVATE))
+				fail_msg("token %u of %u, group %u: not what was written", i, t->n, g);
+		}
+	}
+}
+
+static void compute(struct world *w, struct twin *t, uint32_t n)
+{
+	uint32_t own = mix(1, t->scope);
+	for (uint32_t i = 0; i < t->n + n; i++) {
+		own = mix(own, t->ids[i]);
+		for (uint32_t g = 0; g < w->n_groups && i >= t->n; g++)
+			*slot(w, t->s, g, i) = mix(own, g);
+	}
+}
+
+/* ---- Operations -------------------------------------------------------------------------------------------------- */
+
+/* Fine: success, or a reason that this world can give. */
+static bool went_well(struct world *w, int rc)
+{
+	w->full += rc == KVIK_ERR_FULL;
+	w->nomem += rc == KVIK_ERR_NOMEM;
+	assert_true(rc == 0 || rc == KVIK_ERR_FULL || (rc == KVIK_ERR_NOMEM && w->failed));
+	return rc == 0;
+}
+
+/* Some beginning of a known text and a tail of its own, of few different ids, so that texts part and meet anywhere. */
+static void choose_text(struct world *w, struct twin *t)
+{
+	uint32_t i = below(w, TEXTS), keep = below(w, w->n_text[i] + 1);
+	memcpy(t->ids, w->texts[i], keep * sizeof *t->ids);
+	t->n_text = keep + below(w, TOKENS_MAX - keep + 1);
+	if (below(w, 3) == 0 && keep > 0)
+		t->n_text = keep;
+	for (uint32_t k = keep; k < t->n_text; k++)
+		t->ids[k] = below(w, 3);
+	i = below(w, TEXTS);
+	w->n_text[i] = t->n_text;
+	memcpy(w->texts[i], t->ids, t->n_text * sizeof *t->ids);
+}
+
+static void add_fork(struct world *w, struct twin *t, const struct twin *from)
+{
+	uint32_t keep = below(w, 3) ? from->n : below(w, from->n + 1);
+	struct kv_seq *s;
+	int rc = kv_fork(&s, w->kv, from->s, keep, NULL);
+	if (rc == KVIK_ERR_LIMIT || !went_well(w, rc)) {
+		assert_null(s);
+		return;
+	}
+	*t = *from;
+	t->s = s;
+	t->n = keep;
+	t->announces = false;
+	for (uint32_t i = keep + below(w, 4); i < t->n_text; i++)
+		t->ids[i] = below(w, 3);
+}
+
+static void drop(struct world *w, struct twin *t)
+{
+	kv_seq_free(w->kv, t->s);
+	t->s = NULL;
+}
+
+/* The twin may have lost its place in the tree for want of memory: its tokens stay those of its scope. */
+static void append(struct world *w, struct twin *t)
+{
+	uint32_t n = 1 + below(w, below(w, 4) ? 3 : 80), commit = below(w, 4) ? n : below(w, n + 1);
+	if (t->n + n > TOKENS_MAX) {
+		assert_int_equal(kv_reserve(w->kv, t->s, n, NULL), KVIK_ERR_LIMIT);
+		return;
+	}
+	for (; t->n_text < t->n + n; t->n_text++)
+		t->ids[t->n_text] = below(w, 3);
+	if (!went_well(w, kv_reserve(w->kv, t->s, n, NULL)))
+		return;
+	compute(w, t, n);
+	if (!kv_seq_shares(t->s))
+		kv_commit(w->kv, t->s, commit);
+	else
+		kv_commit_ids(w->kv, t->s, t->ids + t->n, commit);
+	t->n += commit;
+}
+
+static void truncate_some(struct world *w, struct twin *t)
+{
+	uint32_t keep = below(w, 2) ? below(w, t->n + 1) : t->n - (t->n ? below(w, t->n < 9 ? t->n : 9) : 0);
+	int rc = kv_truncate(w->kv, t->s, keep, NULL);
+	if (rc == KVIK_ERR_LIMIT || !went_well(w, rc))
+		return;
+	t->n = keep;
+	if (!t->announces)
+		for (uint32_t i = keep; i < t->n_text; i++)
+			t->ids[i] = below(w, 3);
+}
+
+static uint64_t evictions(const struct world *w)
+{
+	struct kv_stats st = kv_stats(w->kv);
+	return st.tokens_evicted + st.pages_window_dropped;
+}
+
+static void match(struct world *w, struct twin *t)
+{
+	struct kv_hit hit, told;
+	bool fresh = t->n == 0;
+	if (!kv_seq_shares(t->s) || kv_truncate(w->kv, t->s, t->n, NULL) != 0) /* no reservations */
+		return;
+	uint64_t gone = evictions(w);
+	kv_explain(w->kv, &t->share, t->ids, t->n_text, &told);
+	if (!went_well(w, kv_match(w->kv, t->s, t->ids, t->n_text, &hit, NULL)))
+		return;
+	assert_true(hit.tokens >= t->n && hit.tokens <= t->n_text && hit.matched >= hit.tokens);
+	assert_true(hit.pending == 0 || (hit.pending > hit.tokens && hit.leader && hit.leader != t->s));
+	assert_int_equal(hit.why == KV_ALL, hit.tokens == t->n_text);
+	if (fresh && gone == evictions(w)) {
+		assert_true(told.tokens <= hit.tokens); /* windows of both scopes together may reach further */
+		assert_true(t->share.read_public ||
+			    (told.tokens == hit.tokens && told.matched == hit.matched && told.why == hit.why));
+	}
+	w->hits += hit.tokens > t->n;
+	w->partial_hits += hit.tokens > t->n && hit.tokens % 16 != 0;
+	t->n = hit.tokens;
+}
+
+static void add(struct world *w, struct twin *t)
+{
+	*t = (struct twin){.scope = below(w, SCOPES)};
+	choose_text(w, t);
+	if (t->scope == PRIVATE) {
+		went_well(w, kv_seq_new(&t->s, w->kv, NULL));
+		return;
+	}
+	t->share = (struct kv_share){.scope = scopes[t->scope],
+				     .read_public = below(w, 2),
+				     .priority = (uint8_t)(below(w, 4) ? 0 : below(w, 3)),
+				     .ttl = below(w, 3) ? 0 : 1 + below(w, 300)};
+	if (went_well(w, kv_seq_new_shared(&t->s, w->kv, &t->share, NULL)) && below(w, 4))
+		match(w, t);
+}
+
+/* A second sequence with the text of one that is computing: it learns of it, and has what the first has. */
+static void join(struct world *w, struct twin *t, struct twin *leader)
+{
+	struct kv_hit hit;
+	if (!kv_seq_shares(leader->s) || leader->n_text == leader->n)
+		return;
+	kv_announce(w->kv, leader->s, leader->ids, leader->n_text);
+	leader->announces = true;
+	*t = (struct twin){.scope = leader->scope, .share = leader->share, .n_text = leader->n_text};
+	memcpy(t->ids, leader->ids, sizeof t->ids);
+	if (!went_well(w, kv_seq_new_shared(&t->s, w->kv, &t->share, NULL)) ||
+	    !went_well(w, kv_match(w->kv, t->s, t->ids, t->n_text, &hit, NULL)))
+		return;
+	t->n = hit.tokens;
+	if (kv_seq_shares(t->s) && t->n < t->n_text)
+		assert_true(hit.pending == leader->n_text && hit.leader);
+	w->joins++;
+}
+
+static void other(struct world *w, struct twin *t)
+{
+	switch (below(w, 8)) {
+	case 0: kv_clock(w->kv, w->now += below(w, 100)); break;
+	case 1: kv_mark(w->kv, t->s); break;
+	case 2:
+		kv_announce(w->kv, t->s, t->ids, t->announces ? 0 : t->n_text);
+		t->announces = !t->announces && t->n_text > 0;
+		break;
+	case 3:
+		if (below(w, 20) == 0)
+			kv_drop_cached(w->kv);
+		break;
+	case 4:
+		if (below(w, 4) == 0 && kv_truncate(w->kv, t->s, t->n, NULL) == 0 && t->n < TOKENS_MAX &&
+		    kv_reserve(w->kv, t->s, 1, NULL) == 0) {
+			t->ids[t->n] = below(w, 3);
+			t->n_text = t->n_text > t->n ? t->n_text : t->n + 1;
+			compute(w, t, 1);
+			kv_commit(w->kv, t->s, 1);
+			t->n++;
+			assert_false(kv_seq_shares(t->s));
+		}
+		break;
+	default: match(w, t); break;
+	}
+}
+
+static void step(struct world *w)
+{
+	struct twin *t = &w->twins[below(w, SEQS)], *u = &w->twins[below(w, SEQS)];
+	uint32_t what = below(w, 20);
+	w->failed = below(w, 12) == 0;
+	mem_fail_at(w->failed ? 1 + (long)below(w, 3) : 0);
+	if (!t->s && u->s && what < 6)
+		add_fork(w, t, u);
+	else if (!t->s && u->s && what < 10)
+		join(w, t, u);
+	else if (!t->s)
+		add(w, t);
+	else if (what < 2)
+		drop(w, t);
+	else if (what < 4)
+		truncate_some(w, t);
+	else if (what < 9)
+		other(w, t);
+	else
+		append(w, t);
+	mem_fail_at(0);
+}
+
+static void check(const struct world *w, long i, bool all)
+{
+	const char *broken = kv_check(w->kv);
+	if (broken)
+		fail_msg("step %ld: %s", i, broken);
+	for (int s = 0; s < SEQS && all; s++)
+		if (w->twins[s].s)
+			compare(w, &w->twins[s]);
+	struct kv_stats st = kv_stats(w->kv);
+	assert_true(st.bytes_peak <= st.memory_bytes);
+}
+
+static uint64_t seed;
+
+static void run(uint32_t first_group, uint32_t n_groups, uint64_t memory_bytes, long steps)
+{
+	struct kv_config c = {.memory_bytes = memory_bytes,
+			      .n_groups = n_groups,
+			      .groups = groups + first_group,
+			      .seq_tokens_max = TOKENS_MAX};
+	struct world *w = calloc(1, sizeof *w);
+	*w = (struct world){.n_groups = n_groups, .desc = groups + first_group, .random = seed};
+	assert_int_equal(kv_new(&w->kv, &c, NULL), 0);
+	for (long i = 0; i < steps; i++) {
+		step(w);
+		check(w, i, steps <= STEPS || i % 8 == 0);
+	}
+	struct kv_stats st = kv_stats(w->kv);
+	printf("%ld steps: %lu hits (%lu inside a page), %lu joins, %lu times full, %lu failed allocations; pages: %lu "
+	       "merged, %lu given up by windows; tokens: %lu evicted, %lu expired\n",
+	       steps, w->hits, w->partial_hits, w->joins, w->full, w->nomem, st.pages_merged, st.pages_window_dropped,
+	       st.tokens_evicted, st.tokens_expired);
+	for (int s = 0; s < SEQS; s++)
+		if (w->twins[s].s)
+			drop(w, &w->twins[s]);
+	kv_drop_cached(w->kv);
+	check(w, steps, true);
+	st = kv_stats(w->kv);
+	assert_int_equal(st.sequences + st.nodes, 0);
+	for (uint32_t g = 0; g < n_groups; g++)
+		assert_int_equal(st.group[g].pages_used, 0);
+	kv_free(w->kv);
+	free(w);
+}
+
+static long steps_given(void)
+{
+	const char *given = getenv("KVIK_STEPS");
+	return given ? atol(given) : STEPS;
+}
+
+static void test_all_groups_roomy(void **state)
+{
+	(void)state;
+	run(0, 3, 64 << 20, steps_given() / 4); /* never full */
+}
+
+static void test_all_groups_tight(void **state)
+{
+	(void)state;
+	run(0, 3, 900 << 10, steps_given() / 4); /* often full: pages move between groups, the tree is evicted */
+}
+
+static void test_full_attention(void **state)
+{
+	(void)state;
+	run(0, 1, 500 << 10, steps_given() / 4);
+}
+
+static void test_windows_alone(void **state)
+{
+	(void)state;
+	run(1, 2, 400 << 10, steps_given() / 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_groups_roomy),
+		cmocka_unit_test(test_all_groups_tight),
+		cmocka_unit_test(test_full_attention),
+		cmocka_unit_test(test_windows_alone),
+	};
+	const char *given = getenv("KVIK_SEED");
+	seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+	printf("seed: KVIK_SEED=%llu\n", (unsigned long long)seed);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
