@@ -23,6 +23,8 @@ const char *kv_why_text(enum kv_why why)
 	return (unsigned)why < KV_WHY_COUNT ? text[why] : "unknown";
 }
 
+static const struct kv_scope public_scope; /* no secret */
+
 /* ---- Announcements ----------------------------------------------------------------------------------------------- */
 
 void kv_announce(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
@@ -48,7 +50,6 @@ void kv_announce(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t 
 
 static bool may_read(const struct kv_share *share, const struct kv_scope *scope)
 {
-	static const struct kv_scope public_scope;
 	return memcmp(&share->scope, scope, sizeof *scope) == 0 ||
 	       (share->read_public && memcmp(&public_scope, scope, sizeof *scope) == 0);
 }
@@ -81,14 +82,15 @@ static void find_leader(const struct kv *kv, const struct kv_seq *self, const st
 
 /* A walk down the tree of one scope. */
 struct path {
+	const struct kv_scope *scope;
 	struct node *deepest; /* NULL: the scope has no tree */
 	uint32_t matched, usable;
 };
 
-static struct path follow(const struct kv *kv, struct node *from, const struct kv_seq *s, const uint32_t *ids,
-			  uint32_t n)
+static struct path follow(const struct kv *kv, const struct kv_scope *scope, struct node *from, const struct kv_seq *s,
+			  const uint32_t *ids, uint32_t n)
 {
-	struct path p = {.deepest = from};
+	struct path p = {.scope = scope, .deepest = from};
 	if (!from)
 		return p;
 	p.deepest = tree_walk(&kv->tree, from, ids, n, &p.matched);
@@ -104,14 +106,13 @@ static void explain_end(const struct tree *t, const struct path *p, const uint32
 		hit->why = KV_ALL;
 	} else if (hit->tokens < p->matched) {
 		hit->why = KV_WINDOW;
-	} else if (!deepest) {
-		hit->why = KV_NEW;
-	} else if (p->matched < deepest->end) {
+	} else if (deepest && p->matched < deepest->end) {
 		hit->why = KV_DIFFERS;
 		hit->other = *tree_token(t, deepest, p->matched);
 	} else {
-		hit->why = ghost_cause(&t->ghost, ghost_roll(deepest->hash, ids[p->matched]));
-		if (hit->why == KV_NEW && deepest->child) {
+		uint64_t hash = deepest ? deepest->hash : tree_scope_hash(p->scope);
+		hit->why = ghost_cause(&t->ghost, ghost_roll(hash, ids[p->matched]));
+		if (hit->why == KV_NEW && deepest && deepest->child) {
 			hit->why = KV_DIFFERS;
 			hit->other = *tree_token(t, deepest->child, deepest->end);
 		}
@@ -120,7 +121,6 @@ static void explain_end(const struct tree *t, const struct path *p, const uint32
 
 static struct node *public_root(const struct tree *t, const struct kv_share *share)
 {
-	static const struct kv_scope public_scope;
 	return share->read_public ? tree_root(t, &public_scope) : NULL;
 }
 
@@ -141,7 +141,7 @@ static void take_own(struct kv *kv, struct kv_seq *s, const struct path *p)
 	s->tokens = p->usable;
 }
 
-static void count_query(struct kv *kv, struct kv_seq *s, uint64_t root_hash, const uint32_t *ids, uint32_t n,
+static void count_query(struct kv *kv, struct kv_seq *s, const struct kv_scope *scope, const uint32_t *ids, uint32_t n,
 			uint32_t hit)
 {
 	if (s->asked) {
@@ -152,14 +152,7 @@ static void count_query(struct kv *kv, struct kv_seq *s, uint64_t root_hash, con
 	kv->queries++;
 	kv->tokens_queried += n;
 	kv->tokens_hit += hit;
-	tree_use_units(&kv->tree, root_hash, ids, 0, n, true);
-}
-
-static const struct node *root_of(const struct node *n)
-{
-	while (n->parent)
-		n = n->parent;
-	return n;
+	tree_use_units(&kv->tree, tree_scope_hash(scope), ids, 0, n, true);
 }
 
 int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit, struct kvik_err *err)
@@ -175,18 +168,18 @@ int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, s
 	if (rc)
 		return rc;
 	uint32_t before = s->tokens;
-	uint64_t hash = root_of(s->node)->hash;
-	struct path own = follow(kv, s->node, s, ids, n);
+	const struct kv_scope *scope = &s->share.scope;
+	struct path own = follow(kv, &s->share.scope, s->node, s, ids, n);
 	if (own.usable > s->tokens)
 		take_own(kv, s, &own);
-	struct path other = follow(kv, public_root(&kv->tree, &s->share), s, ids, n);
+	struct path other = follow(kv, &public_scope, public_root(&kv->tree, &s->share), s, ids, n);
 	if (other.usable > s->tokens) {
-		hash = root_of(other.deepest)->hash;
+		scope = &public_scope;
 		take_public(kv, s, &other, ids);
 		own = other;
 	}
 	seq_break_promise(kv, s);
-	count_query(kv, s, hash, ids, n, s->tokens - before);
+	count_query(kv, s, scope, ids, n, s->tokens - before);
 	hit->tokens = s->tokens;
 	explain_end(&kv->tree, &own, ids, n, hit);
 	find_leader(kv, s, &s->share, ids, n, hit);
@@ -211,7 +204,7 @@ static bool is_elsewhere(const struct kv *kv, const struct kv_share *share, cons
 			struct kv_scope scope;
 			memcpy(&scope, tree_token(t, root, 0), sizeof scope);
 			if (!root->parent && !may_read(share, &scope) &&
-			    follow(kv, root, NULL, ids, n).matched > matched)
+			    follow(kv, &scope, root, NULL, ids, n).matched > matched)
 				return true;
 		}
 	return false;
@@ -219,8 +212,8 @@ static bool is_elsewhere(const struct kv *kv, const struct kv_share *share, cons
 
 void kv_explain(const struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t n, struct kv_hit *hit)
 {
-	struct path own = follow(kv, tree_root(&kv->tree, &share->scope), NULL, ids, n);
-	struct path other = follow(kv, public_root(&kv->tree, share), NULL, ids, n);
+	struct path own = follow(kv, &share->scope, tree_root(&kv->tree, &share->scope), NULL, ids, n);
+	struct path other = follow(kv, &public_scope, public_root(&kv->tree, share), NULL, ids, n);
 	if (other.usable > own.usable)
 		own = other;
 	*hit = (struct kv_hit){.tokens = own.usable};

@@ -124,7 +124,7 @@ int seq_grow_tables(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvi
 			continue;
 		if (!tree_make_table_room(&kv->tree, table_more_bytes(&s->table[g], blocks)))
 			return err_set(err, KVIK_ERR_FULL, "the KV cache is full: no room for a longer block table");
-		rc = table_grow(&kv->pages, &s->table[g], blocks, err);
+		rc = table_grow(&kv->pages, &s->table[g], &kv->desc[g], blocks, err);
 	}
 	return rc;
 }
@@ -246,10 +246,11 @@ void kv_commit(struct kv *kv, struct kv_seq *s, uint32_t n)
 /* ---- Truncate and fork ------------------------------------------------------------------------------------------- */
 
 /* The page with which a sequence that ends at `tokens` could go on from s: of its table, or else of the tree. */
-static uint8_t *page_of(const struct kv *kv, const struct kv_seq *s, const struct node **at, uint32_t g, uint32_t block)
+static uint8_t *page_of(const struct kv *kv, const struct kv_seq *s, const struct node **at, uint32_t g, uint32_t block,
+			uint32_t tokens)
 {
 	uint8_t *page = s->table[g].pages[block];
-	return page || !*at ? page : tree_path_page(&kv->tree, at, g, block, s->tokens);
+	return page || !*at ? page : tree_path_page(&kv->tree, at, g, block, s->tokens, tokens);
 }
 
 /* Can a sequence go on after the first `tokens` tokens of s? */
@@ -264,7 +265,7 @@ static int check_prefix(const struct kv *kv, const struct kv_seq *s, uint32_t to
 		if (first >= s->table[g].freed)
 			continue;
 		for (uint32_t b = blocks_for(d, tokens); b-- > first;)
-			if (!page_of(kv, s, &at, g, b))
+			if (!page_of(kv, s, &at, g, b, tokens))
 				return err_set(err, KVIK_ERR_LIMIT,
 					       "cannot go back to token %u: the window of %u has already freed what it "
 					       "needs",
@@ -284,7 +285,7 @@ static void restore_window(struct kv *kv, struct kv_seq *s, uint32_t g, uint32_t
 	for (uint32_t b = blocks_for(&kv->desc[g], tokens); b-- > first;) {
 		if (t->pages[b])
 			continue;
-		t->pages[b] = page_of(kv, s, &at, g, b);
+		t->pages[b] = page_of(kv, s, &at, g, b, tokens);
 		pages_ref(&kv->pages, g, t->pages[b]);
 	}
 	t->freed = first;
@@ -351,7 +352,7 @@ static void share_pages(struct kv *kv, struct kv_seq *f, const struct kv_seq *s,
 	t->n_blocks = blocks_for(d, tokens);
 	t->freed = visible_from(d, tokens) / d->page_tokens;
 	for (uint32_t b = t->n_blocks; b-- > 0;) {
-		t->pages[b] = is_needed(d, b, tokens) ? page_of(kv, s, &at, g, b) : NULL;
+		t->pages[b] = is_needed(d, b, tokens) ? page_of(kv, s, &at, g, b, tokens) : NULL;
 		if (t->pages[b])
 			pages_ref(&kv->pages, g, t->pages[b]);
 	}

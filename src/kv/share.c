@@ -104,8 +104,8 @@ static uint32_t step_down(struct kv *kv, struct kv_seq *s, struct node *child, c
 /* May tokens of s join this leaf? Their life must be that of the others in it. */
 static bool may_grow(const struct tree *t, const struct node *n, const struct kv_share *share)
 {
-	return n->parent && !n->child && n->users == 1 && n->end % t->frame != 0 && n->priority == share->priority &&
-	       n->ttl == ttl_of(share);
+	return n->parent && !n->child && !n->marked && n->users == 1 && n->end % t->frame != 0 &&
+	       n->priority == share->priority && n->ttl == ttl_of(share);
 }
 
 /* Tokens that the tree does not have, as many as fit into one node. Returns their number. */
@@ -151,12 +151,12 @@ void share_insert(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t
 
 /* The page for a block of the path, with a reference for a table. */
 static uint8_t *take_page(struct kv *kv, const struct node **at, uint32_t g, uint32_t block, uint32_t matched,
-			  bool may_append)
+			  uint32_t tokens)
 {
-	uint8_t *page = tree_path_page(&kv->tree, at, g, block, matched);
+	uint8_t *page = tree_path_page(&kv->tree, at, g, block, matched, tokens);
 	struct page_info *i = pages_info(&kv->pages, g, page);
 	uint32_t p = kv->desc[g].page_tokens;
-	if (may_append && i->refs == 1 && (*at)->end - block * p < i->claimed)
+	if (tokens < (block + 1) * p && i->refs == 1 && (*at)->end - block * p < i->claimed)
 		i->claimed = (*at)->end - block * p; /* who wrote behind the node's end is gone */
 	pages_ref(&kv->pages, g, page);
 	return page;
@@ -168,10 +168,10 @@ void share_adopt(struct kv *kv, struct kv_seq *s, const struct node *deepest, ui
 		const struct kv_group_desc *d = &kv->desc[g];
 		const struct node *at = deepest;
 		struct kv_table *t = &s->table[g];
-		uint32_t blocks = blocks_for(d, tokens), last = blocks - 1;
+		uint32_t blocks = blocks_for(d, tokens);
 		for (uint32_t b = blocks; b-- > s->tokens / d->page_tokens;) {
 			uint8_t *old = b < t->n_blocks ? t->pages[b] : NULL;
-			t->pages[b] = is_needed(d, b, tokens) ? take_page(kv, &at, g, b, matched, b == last) : NULL;
+			t->pages[b] = is_needed(d, b, tokens) ? take_page(kv, &at, g, b, matched, tokens) : NULL;
 			if (old)
 				pages_unref(&kv->pages, g, old);
 		}
@@ -199,7 +199,7 @@ void share_finish(struct kv *kv, struct kv_seq *s)
 		const struct node *at = s->node;
 		uint32_t first = visible_from(&kv->desc[g], s->tokens) / kv->desc[g].page_tokens;
 		for (uint32_t b = s->table[g].n_blocks; b-- > first && kv->desc[g].window;)
-			if (!tree_path_page(t, &at, g, b, s->tokens))
+			if (!tree_path_page(t, &at, g, b, s->tokens, s->tokens))
 				give_window_page(t, s->node, at, g, b, s->table[g].pages[b]);
 	}
 	share_touch(kv, s->node, &s->share, UINT32_MAX);

@@ -26,22 +26,47 @@ static uint32_t cap_for(const struct kv_table *t, uint32_t n)
 
 uint64_t table_more_bytes(const struct kv_table *t, uint32_t n)
 {
-	return n <= t->cap ? 0 : (uint64_t)cap_for(t, n) * sizeof *t->pages - table_bytes(t);
+	uint64_t realigned = t->hole_bytes ? SYSTEM_PAGE : 0; /* the hole may lose one of its system pages */
+	return n <= t->cap ? 0 : (uint64_t)(cap_for(t, n) - t->cap) * sizeof *t->pages + realigned;
 }
 
-int table_grow(struct pages *p, struct kv_table *t, uint32_t n, struct kvik_err *err)
+/* First entry that is neither a sink's nor in a hole already. */
+static uint32_t hole_start(const struct kv_table *t, const struct kv_group_desc *d)
+{
+	uint32_t sinks = d->sinks ? blocks_for(d, d->sinks) : 0;
+	return sinks > t->hole_end ? sinks : t->hole_end;
+}
+
+/* Gives back the system pages of the array that lie wholly in freed entries behind the sinks; returns the bytes. */
+static uint32_t punch_hole(struct kv_table *t, const struct kv_group_desc *d)
+{
+	uint32_t first = hole_start(t, d);
+	if (t->freed < first + SYSTEM_PAGE / sizeof *t->pages)
+		return 0;
+	uintptr_t from = ((uintptr_t)&t->pages[first] + SYSTEM_PAGE - 1) / SYSTEM_PAGE * SYSTEM_PAGE;
+	uintptr_t to = (uintptr_t)&t->pages[t->freed] / SYSTEM_PAGE * SYSTEM_PAGE;
+	if (from >= to || madvise((void *)from, to - from, MADV_DONTNEED) != 0)
+		return 0;
+	t->hole_end = (uint32_t)((to - (uintptr_t)t->pages) / sizeof *t->pages);
+	t->hole_bytes += (uint32_t)(to - from);
+	return (uint32_t)(to - from);
+}
+
+int table_grow(struct pages *p, struct kv_table *t, const struct kv_group_desc *d, uint32_t n, struct kvik_err *err)
 {
 	if (n <= t->cap)
 		return 0;
-	uint64_t more = table_more_bytes(t, n);
-	uint32_t cap = cap_for(t, n);
-	uint8_t **pages = mem_realloc(t->pages, cap, sizeof *pages);
-	if (!pages)
+	struct kv_table grown = {.n_blocks = t->n_blocks, .cap = cap_for(t, n), .freed = t->freed};
+	grown.pages = mem_zalloc(grown.cap, sizeof *grown.pages);
+	if (!grown.pages)
 		return err_set(err, KVIK_ERR_NOMEM, "kv: no memory for a block table");
-	pages_count_table(p, (int64_t)more);
-	t->pages = pages;
-	t->cap = cap;
-	t->hole_end = t->hole_bytes = 0; /* the copy has filled them */
+	uint32_t sinks = hole_start(&grown, d), first = t->freed > sinks ? t->freed : sinks;
+	for (uint32_t b = 0; b < t->n_blocks; b = b + 1 < sinks || b + 1 >= first ? b + 1 : first)
+		grown.pages[b] = t->pages[b];
+	(void)punch_hole(&grown, d);
+	pages_count_table(p, (int64_t)table_bytes(&grown) - (int64_t)table_bytes(t));
+	mem_free(t->pages);
+	*t = grown;
 	return 0;
 }
 
@@ -70,23 +95,6 @@ void table_release(struct pages *p, struct kv_table *t, uint32_t group)
 	*t = (struct kv_table){0};
 }
 
-/* Gives back the system pages of the array that lie wholly in freed entries behind the sinks. */
-static void punch_hole(struct pages *p, struct kv_table *t, const struct kv_group_desc *d)
-{
-	uint32_t first = d->sinks ? blocks_for(d, d->sinks) : 0;
-	if (first < t->hole_end)
-		first = t->hole_end;
-	if (t->freed < first + SYSTEM_PAGE / sizeof *t->pages)
-		return;
-	uintptr_t from = ((uintptr_t)&t->pages[first] + SYSTEM_PAGE - 1) / SYSTEM_PAGE * SYSTEM_PAGE;
-	uintptr_t to = (uintptr_t)&t->pages[t->freed] / SYSTEM_PAGE * SYSTEM_PAGE;
-	if (from >= to || madvise((void *)from, to - from, MADV_DONTNEED) != 0)
-		return;
-	t->hole_end = (uint32_t)((to - (uintptr_t)t->pages) / sizeof *t->pages);
-	t->hole_bytes += (uint32_t)(to - from);
-	pages_count_table(p, -(int64_t)(to - from));
-}
-
 uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const struct kv_group_desc *d,
 		     uint32_t tokens)
 {
@@ -101,6 +109,6 @@ uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const 
 		*page = NULL;
 		freed++;
 	}
-	punch_hole(p, t, d);
+	pages_count_table(p, -(int64_t)punch_hole(t, d));
 	return freed;
 }

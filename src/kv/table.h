@@ -42,10 +42,11 @@ static inline bool is_needed(const struct kv_group_desc *d, uint32_t block, uint
 	return block >= visible_from(d, tokens) / d->page_tokens || is_sink(d, block);
 }
 
-/* Bytes that table_grow will count for n blocks. */
+/* Most bytes that table_grow will count for n blocks. */
 uint64_t table_more_bytes(const struct kv_table *t, uint32_t n);
 /* Room for n blocks; the caller has made sure of table_more_bytes. NOMEM. */
-int table_grow(struct pages *p, struct kv_table *t, uint32_t n, struct kvik_err *err) MUST_CHECK;
+int table_grow(struct pages *p, struct kv_table *t, const struct kv_group_desc *d, uint32_t n,
+	       struct kvik_err *err) MUST_CHECK;
 void table_release(struct pages *p, struct kv_table *t, uint32_t group);
 /* Blocks first.. lose their pages. */
 void table_drop(struct pages *p, struct kv_table *t, uint32_t group, uint32_t first);

@@ -229,6 +229,11 @@ static void free_node(struct tree *t, struct node *n)
 	pages_count_table(t->pages, -(int64_t)t->node_bytes);
 }
 
+uint64_t tree_scope_hash(const struct kv_scope *scope)
+{
+	return ghost_mix(scope->secret[0] ^ ghost_mix(scope->secret[1] + 1));
+}
+
 struct node *tree_root(const struct tree *t, const struct kv_scope *scope)
 {
 	uint32_t first;
@@ -243,7 +248,7 @@ struct node *tree_add_root(struct tree *t, const struct kv_scope *scope, uint32_
 {
 	struct node *n = take_spare(t, promised);
 	memcpy(tree_token(t, n, 0), scope->secret, sizeof scope->secret);
-	n->hash = ghost_mix(scope->secret[0] ^ ghost_mix(scope->secret[1] + 1));
+	n->hash = tree_scope_hash(scope);
 	link_child(t, NULL, n);
 	return n;
 }
@@ -290,11 +295,20 @@ void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t bloc
 	*slot = page;
 }
 
-uint8_t *tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t tokens)
+/* The last position before `tokens` in a block. */
+static uint32_t last_in_block(const struct tree *t, uint32_t group, uint32_t block, uint32_t tokens)
 {
 	uint64_t end = ((uint64_t)block + 1) * t->desc[group].page_tokens;
-	uint32_t last = (end < tokens ? (uint32_t)end : tokens) - 1;
+	return (end < tokens ? (uint32_t)end : tokens) - 1;
+}
+
+uint8_t *tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t deep,
+			uint32_t tokens)
+{
+	uint32_t last = last_in_block(t, group, block, deep), wanted = last_in_block(t, group, block, tokens);
 	while ((*at)->start > last)
+		*at = (*at)->parent;
+	while (!(*at)->pages[tree_slot(t, group, block)] && (*at)->start > wanted)
 		*at = (*at)->parent;
 	return (*at)->pages[tree_slot(t, group, block)];
 }
@@ -308,31 +322,45 @@ void tree_use_units(struct tree *t, uint64_t hash, const uint32_t *ids, uint32_t
 	}
 }
 
-/* What tree_usable knows of a group: blocks from `from` up to the position in question are there. */
+/* What tree_usable knows of a group. */
 struct run {
-	const struct node *at;
-	uint32_t from;
+	const struct node *at,
+		*tail; /* where the search for the block below `from`, and for the last one, has got to */
+	uint32_t from; /* blocks from here up to the last one are there */
+	uint32_t matched;
+	const struct kv_table *own; /* of the group; NULL: none */
+	uint32_t own_blocks;
 };
 
-static uint32_t usable_of_group(const struct tree *t, uint32_t g, struct run *r, uint32_t position, uint32_t matched,
-				const struct kv_table *own, uint32_t own_tokens)
+/* Is the block there for a query at `position`? If not, *below gets the next lower position worth a try. */
+static bool has_block(const struct tree *t, uint32_t g, const struct run *r, const struct node **at, uint32_t block,
+		      uint32_t position, uint32_t *below)
+{
+	*below = block * t->desc[g].page_tokens;
+	if (block < r->own_blocks)
+		return r->own->pages[block] != NULL;
+	if (tree_path_page(t, at, g, block, r->matched, position))
+		return true;
+	if ((*at)->start > *below) /* before this node the block may have another page */
+		*below = (*at)->start;
+	return false;
+}
+
+static uint32_t usable_of_group(const struct tree *t, uint32_t g, struct run *r, uint32_t position)
 {
 	const struct kv_group_desc *d = &t->desc[g];
 	while (position > 0) {
-		uint32_t need = visible_from(d, position) / d->page_tokens, blocks = blocks_for(d, position);
-		bool there = true;
-		if (r->from > blocks)
-			r->from = blocks;
-		while (r->from > need && there) {
-			uint32_t b = r->from - 1;
-			there = own && b < own_tokens / d->page_tokens
-					? own[g].pages[b] != NULL
-					: tree_path_page(t, &r->at, g, b, matched) != NULL;
+		uint32_t need = visible_from(d, position) / d->page_tokens, last = blocks_for(d, position) - 1, below;
+		bool there = has_block(t, g, r, &r->tail, last, position, &below);
+		if (r->from > last)
+			r->from = last;
+		while (there && r->from > need) {
+			there = has_block(t, g, r, &r->at, r->from - 1, position, &below);
 			r->from -= there;
 		}
 		if (there)
 			return position;
-		position = --r->from * d->page_tokens; /* the missing block's start */
+		position = below;
 	}
 	return 0;
 }
@@ -345,12 +373,17 @@ uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t 
 	if (t->window_max == 0)
 		return matched;
 	for (uint32_t g = 0; g < t->n_groups; g++)
-		run[g] = (struct run){deepest, UINT32_MAX};
+		run[g] = (struct run){.at = deepest,
+				      .tail = deepest,
+				      .from = UINT32_MAX,
+				      .matched = matched,
+				      .own = own ? &own[g] : NULL,
+				      .own_blocks = own ? own_tokens / t->desc[g].page_tokens : 0};
 	do {
 		before = position;
 		for (uint32_t g = 0; g < t->n_groups; g++)
 			if (t->desc[g].window)
-				position = usable_of_group(t, g, &run[g], position, matched, own, own_tokens);
+				position = usable_of_group(t, g, &run[g], position);
 	} while (position != before);
 	return position;
 }

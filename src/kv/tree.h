@@ -116,6 +116,8 @@ void tree_unpromise(struct tree *t, uint32_t n);
 /* Frees spare nodes that nobody was promised. */
 void tree_trim_spare(struct tree *t);
 
+/* The hash of no tokens in a scope. */
+uint64_t tree_scope_hash(const struct kv_scope *scope);
 /* The root of a scope; NULL when there is none. */
 struct node *tree_root(const struct tree *t, const struct kv_scope *scope);
 /* Makes it; like all that makes a node it takes one of the caller's *promised, of which there must be one. */
@@ -131,10 +133,11 @@ struct node *tree_split(struct tree *t, struct node *n, uint32_t position, uint3
 struct node *tree_add(struct tree *t, struct node *parent, uint32_t token, uint32_t *promised);
 /* Sets the page of a block (NULL: none), references and all. */
 void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t block, uint8_t *page);
-/* The page of a block on the path to *at, of which tokens (<= (*at)->end) are wanted. Moves *at up to the node that
- * holds it, so ask for blocks in descending order. NULL: missing, in a window group. */
-uint8_t *tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t tokens);
-
+/* The page of a block on the path to *at, valid for the tokens before position `tokens` (<= deep <= (*at)->end): the
+ * one of the deepest node that reaches no further than deep and has one. Moves *at up to that node, so ask for blocks
+ * in descending order. NULL: missing, in a window group. */
+uint8_t *tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t deep,
+			uint32_t tokens);
 /* The largest position <= matched (<= deepest->end) at which a sequence could go on from the path to deepest: every
  * window group has what the query there sees. Blocks of the first own_tokens tokens are looked up in own (tables of all
  * groups) instead; own may be NULL. */
