@@ -112,6 +112,8 @@ static void print_stats(const struct run *r, const struct kvik_generation *g, co
 	const struct kvik_cache_params *p = &r->o->cache.params;
 	if (r->o->logits_hash)
 		fprintf(stderr, "logits-hash %016llx\n", (unsigned long long)r->hash);
+	if (r->o->model.quiet)
+		return;
 	fprintf(stderr,
 		"prefill %u tokens, %.1f tok/s | decode %u tokens, %.1f tok/s | first token %.1f ms | KV %s in %llu "
 		"pages, %s/%s, %s a token | %s\n",
@@ -202,7 +204,7 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 		fflush(stdout);
 		if (o->json && print_json(r, prompt, n, load_ms, m, &g, &kv))
 			rc = err_set(err, KVIK_ERR_IO, "the result could not be written");
-		else if (!o->json && !o->model.quiet)
+		else if (!o->json)
 			print_stats(r, &g, &kv);
 	}
 	kvik_session_free(session);

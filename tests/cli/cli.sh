@@ -1,0 +1,86 @@
+#!/bin/sh
+# The command line as a user meets it: tests/cli/cli.sh KVIK. Uses the tiny models of tests/model/data.
+set -u
+kvik=$1
+model=tests/model/data/llama-gqa.gguf
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+passed=0
+failed=0
+
+# ok NAME COMMAND...: the command succeeds.
+ok() {
+	name=$1
+	shift
+	if "$@" >"$out/stdout" 2>"$out/stderr"; then
+		passed=$((passed + 1))
+		[ -s "$out/stdout" ] && cp "$out/stdout" "$out/said"
+	else
+		failed=$((failed + 1))
+		echo "FAILED: $name: $*"
+		cat "$out/stdout" "$out/stderr"
+	fi
+}
+# says STATUS TEXT COMMAND...: the command ends with the status, and stderr has the text in one line.
+says() {
+	status=$1
+	text=$2
+	shift 2
+	"$@" >"$out/stdout" 2>"$out/stderr"
+	got=$?
+	if [ $got = "$status" ] && grep -qF -- "$text" "$out/stderr" && [ "$(wc -l <"$out/stderr")" = 1 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: expected status $status and '$text', got $got: $*"
+		cat "$out/stderr"
+	fi
+}
+# What the last ok printed.
+has() { grep -q "$1" "$out/said"; }
+
+ok help "$kvik" help
+for c in run tokenize logits inspect plan; do
+	ok "help of $c" "$kvik" $c --help
+	ok "$c shows examples" has 'Examples:'
+done
+ok version "$kvik" --version
+says 2 "--max-tokens" "$kvik" run $model --max-token 3
+says 2 "give --ids" "$kvik" run $model -p hello
+says 2 "outside the vocabulary" "$kvik" run $model --ids 1,999999
+says 2 "none of f32, f16" "$kvik" run $model --ids 1 --kv-dtype f8
+says 2 "only one of" "$kvik" run $model --ids 1 -p x
+says 2 "with a window" "$kvik" run $model --ids 1 --sinks 4
+says 1 "No such file" "$kvik" run no/such/model.gguf --ids 1
+says 1 "No such file" "$kvik" inspect no/such/model.gguf
+says 2 "no level 'mmx'" env KVIK_CPU=mmx "$kvik" run $model --ids 1
+says 2 "-o OUT.npy" "$kvik" logits $model --ids 1
+
+ok run "$kvik" run $model --ids 1,2,3 -n 4 --json --logprobs 2 --logits-hash
+for key in prompt_ids ids text finish_reason logprobs timings kv logits_hash; do
+	ok "json has $key" has "\"$key\":"
+done
+hash() { "$kvik" run $model --ids 1,2,3 -n 40 --ignore-end --logits-hash "$@" 2>&1 | sed -n 's/^logits-hash //p'; }
+first=$(hash)
+ok "a hash of 16 digits" test ${#first} = 16
+for how in "--no-kv-cache" "--chunk 1" "--chunk 7" "--threads 1" "--ctx 64" "--kv-memory 1M"; do
+	# shellcheck disable=SC2086
+	ok "same bits with $how" test "$(hash $how)" = "$first"
+done
+ok "another dtype, other bits" test "$(hash --kv-dtype int8)" != "$first"
+ok "the same bits of int8 without a cache" test "$(hash --kv-dtype int8,f16)" = "$(hash --kv-dtype int8,f16 --no-kv-cache)"
+
+echo '1 2, 3' >"$out/ids"
+ok logits "$kvik" logits $model --ids "@$out/ids" -o "$out/a.npy"
+ok "logits in steps of one" "$kvik" logits $model --ids 1,2,3 --chunk 1 -o "$out/b.npy"
+ok "logits without a cache" "$kvik" logits $model --ids 1,2,3 --no-kv-cache -o "$out/c.npy"
+ok "the same file" cmp "$out/a.npy" "$out/b.npy"
+ok "the same file" cmp "$out/a.npy" "$out/c.npy"
+ok inspect "$kvik" inspect $model
+ok "inspect as JSON" "$kvik" inspect $model --json
+ok plan "$kvik" plan $model --ctx 64 --seqs 3 --kv-dtype f32,int8
+ok "plan as JSON" "$kvik" plan --synthetic llama3-8b:q4_k_m --json
+ok "synthetic" "$kvik" run --synthetic tiny:q8_0 --ids 1 -n 3 --json
+
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
