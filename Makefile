@@ -2,11 +2,21 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 
-.PHONY: all deps test bench sanitize format-check format clean
+PREFIX ?= /usr/local
+
+.PHONY: all run install deps test test-long bench sanitize format-check format clean
 
 all: deps
 	@cmake -S . -B $(BUILD) -G Ninja >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@cmake --build $(BUILD) -j $(JOBS)
+
+# The main job, with the model that is built in.
+run: all
+	@tools/demo.sh $(BUILD)/kvik
+
+# The program, libkvik.so, its header and its pkg-config file below PREFIX.
+install: all
+	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 deps:
 	@tools/install-deps.sh
@@ -23,6 +33,10 @@ sanitize: deps
 	@cmake -S . -B $(BUILD)-asan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKVIK_SANITIZE=address,undefined >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@cmake --build $(BUILD)-asan -j $(JOBS)
 	@ctest --test-dir $(BUILD)-asan --output-on-failure -j $(JOBS)
+
+# What takes minutes: the tests labelled `long`.
+test-long: all
+	@ctest --test-dir $(BUILD) --output-on-failure -C long -L long
 
 format-check: deps
 	@tools/check-format.sh

@@ -16,3 +16,8 @@ if(CMAKE_CXX_COMPILER)
   target_link_libraries(api_cxx PRIVATE kvik_engine)
   add_test(NAME api_cxx COMMAND api_cxx WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()
+
+if(NOT KVIK_SANITIZE) # the sanitizers' runtime would have to be linked by the stranger
+  add_test(NAME api_install COMMAND ${PROJECT_SOURCE_DIR}/tests/api/install.sh ${PROJECT_BINARY_DIR}
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endif()

@@ -1,0 +1,17 @@
+#!/bin/sh
+# What a stranger does after `make install`: compiles the example against the installed library, and runs it.
+# tests/api/install.sh BUILD_FOLDER MODEL
+set -eu
+prefix=$(mktemp -d)
+trap 'rm -rf "$prefix"' EXIT
+cmake --install "$1" --prefix "$prefix" >/dev/null
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name kvik.pc)")
+export PKG_CONFIG_PATH
+lib=$(pkg-config --define-variable=prefix="$prefix" --variable=libdir kvik)
+# shellcheck disable=SC2046
+cc -std=c99 -o "$prefix/story" examples/story.c $(pkg-config --define-variable=prefix="$prefix" --cflags --libs kvik)
+LD_LIBRARY_PATH=$lib "$prefix/story" tests/no-such-model.gguf 2>&1 | grep -q 'No such file'
+[ -z "$(nm -D --defined-only "$lib/libkvik.so" | grep ' T ' | grep -v ' kvik_')" ] || {
+	echo "libkvik.so exports names that do not begin with kvik_"
+	exit 1
+}
