@@ -193,10 +193,10 @@ static struct sched_req *req_new(const struct sched *s, const struct sched_reque
 static void watch_deadline(struct sched *s, struct sched_req *r, int64_t key)
 {
 	if (r->deadline_key < SCHED_NEVER)
-		heap_remove(&s->deadlines, &r->in_deadlines);
+		sched_heap_remove(&s->deadlines, &r->in_deadlines);
 	r->deadline_key = key;
 	if (key < SCHED_NEVER)
-		heap_push(&s->deadlines, &r->in_deadlines, key, r->number);
+		sched_heap_push(&s->deadlines, &r->in_deadlines, key, r->number);
 }
 
 static void list_append(struct sched_req **first, struct sched_req **last, struct sched_req *r)
@@ -260,7 +260,8 @@ void seq_wait(struct sched *s, struct sched_seq *q)
 	struct sched_tenant *t = tenant_of(s, q);
 	q->state = SEQ_WAITING;
 	q->need = q->retry_step = 0;
-	heap_push(&t->waiting, &q->in_waiting, is_protected(s, q) ? INT64_MIN : q->req->virtual_us, q->req->number);
+	sched_heap_push(&t->waiting, &q->in_waiting, is_protected(s, q) ? INT64_MIN : q->req->virtual_us,
+			q->req->number);
 	if (t->waiting.n == 1)
 		fair_enter(s, t);
 	s->stats.waiting++;
@@ -269,7 +270,7 @@ void seq_wait(struct sched *s, struct sched_seq *q)
 void seq_unwait(struct sched *s, struct sched_seq *q)
 {
 	struct sched_tenant *t = tenant_of(s, q);
-	heap_remove(&t->waiting, &q->in_waiting);
+	sched_heap_remove(&t->waiting, &q->in_waiting);
 	if (t->waiting.n == 0)
 		fair_leave(s, t);
 	s->stats.waiting--;

@@ -197,8 +197,8 @@ void admit(struct sched *s)
 		if (s->resident[i]->state == SEQ_PREFILLING)
 			s->promised += still_needed(s, s->resident[i]);
 	while (s->fair.root) {
-		struct sched_tenant *t = heap_item(s->fair.root, struct sched_tenant, in_fair);
-		struct sched_seq *q = heap_item(t->waiting.root, struct sched_seq, in_waiting);
+		struct sched_tenant *t = sched_heap_item(s->fair.root, struct sched_tenant, in_fair);
+		struct sched_seq *q = sched_heap_item(t->waiting.root, struct sched_seq, in_waiting);
 		bool just_preempted = q->preempted_step == s->step && s->n_resident > 0;
 		if (just_preempted || !admit_one(s, q))
 			return;

@@ -79,14 +79,14 @@ static const char *check_tenants(const struct sched *s)
 		const struct sched_tenant *t = &s->tenants[i];
 		owed -= t->owed;
 		residents += t->n_resident;
-		if (!heap_ok(&t->waiting))
+		if (!sched_heap_ok(&t->waiting))
 			return "the queue of a tenant is broken";
 		if (t->waiting.n > 0 && t->in_fair.key != t->counter)
 			return "a tenant is in the heap under another counter than its own";
 		waiting += t->waiting.n;
 		tenants += t->waiting.n > 0;
 	}
-	if (!heap_ok(&s->fair) || s->fair.n != tenants || !heap_ok(&s->deadlines))
+	if (!sched_heap_ok(&s->fair) || s->fair.n != tenants || !sched_heap_ok(&s->deadlines))
 		return "a tenant waits and is not in the heap, or the other way round; or deadlines are broken";
 	if (owed != 0 || residents != s->n_resident)
 		return "what tenants have and are owed is not what their sequences have and are owed";

@@ -15,7 +15,7 @@
 
 static struct sched_tenant *lowest(const struct sched *s)
 {
-	return s->fair.root ? heap_item(s->fair.root, struct sched_tenant, in_fair) : NULL;
+	return s->fair.root ? sched_heap_item(s->fair.root, struct sched_tenant, in_fair) : NULL;
 }
 
 void fair_enter(struct sched *s, struct sched_tenant *t)
@@ -23,12 +23,12 @@ void fair_enter(struct sched *s, struct sched_tenant *t)
 	const struct sched_tenant *base = lowest(s) ? lowest(s) : s->left;
 	if (base && base->counter > t->counter)
 		t->counter = base->counter;
-	heap_push(&s->fair, &t->in_fair, t->counter, s->numbers++);
+	sched_heap_push(&s->fair, &t->in_fair, t->counter, s->numbers++);
 }
 
 void fair_leave(struct sched *s, struct sched_tenant *t)
 {
-	heap_remove(&s->fair, &t->in_fair);
+	sched_heap_remove(&s->fair, &t->in_fair);
 	s->left = t;
 }
 
@@ -39,8 +39,8 @@ void fair_charge(struct sched *s, struct sched_tenant *t, int64_t charge)
 	t->counter += charge * SHARE_SCALE / (int64_t)t->weight;
 	if (t->waiting.n > 0) {
 		uint64_t order = t->in_fair.order;
-		heap_remove(&s->fair, &t->in_fair);
-		heap_push(&s->fair, &t->in_fair, t->counter, order);
+		sched_heap_remove(&s->fair, &t->in_fair);
+		sched_heap_push(&s->fair, &t->in_fair, t->counter, order);
 	}
 }
 

@@ -1,21 +1,21 @@
 /* sched_heap.c: see sched_heap.h. Fredman, Sedgewick, Sleator, Tarjan: The pairing heap, 1986; two-pass variant.
  *
- * Invariants (heap_ok proves them):
+ * Invariants (sched_heap_ok proves them):
  *  1. No node is smaller than its parent.
  *  2. prev of a first child is its parent, of any other node its left sibling; the root has neither.
  */
 #include "sched/sched_heap.h"
 
-static bool before(const struct heap_node *a, const struct heap_node *b)
+static bool before(const struct sched_heap_node *a, const struct sched_heap_node *b)
 {
 	return a->key < b->key || (a->key == b->key && a->order < b->order);
 }
 
 /* Two roots become one: the larger becomes the first child of the smaller. */
-static struct heap_node *meld(struct heap_node *a, struct heap_node *b)
+static struct sched_heap_node *meld(struct sched_heap_node *a, struct sched_heap_node *b)
 {
 	if (before(b, a)) {
-		struct heap_node *t = a;
+		struct sched_heap_node *t = a;
 		a = b;
 		b = t;
 	}
@@ -29,11 +29,11 @@ static struct heap_node *meld(struct heap_node *a, struct heap_node *b)
 }
 
 /* One root out of a list of siblings: pairs from the left, then all of them from the right. */
-static struct heap_node *meld_all(struct heap_node *first)
+static struct sched_heap_node *meld_all(struct sched_heap_node *first)
 {
-	struct heap_node *pairs = NULL;
+	struct sched_heap_node *pairs = NULL;
 	while (first) {
-		struct heap_node *a = first, *b = first->next;
+		struct sched_heap_node *a = first, *b = first->next;
 		first = b ? b->next : NULL;
 		a->next = a->prev = NULL;
 		if (b)
@@ -41,13 +41,13 @@ static struct heap_node *meld_all(struct heap_node *first)
 		a->next = pairs;
 		pairs = a;
 	}
-	struct heap_node *root = pairs;
+	struct sched_heap_node *root = pairs;
 	if (root) {
 		pairs = root->next;
 		root->next = NULL;
 	}
 	while (pairs) {
-		struct heap_node *next = pairs->next;
+		struct sched_heap_node *next = pairs->next;
 		pairs->next = NULL;
 		root = meld(root, pairs);
 		pairs = next;
@@ -55,16 +55,16 @@ static struct heap_node *meld_all(struct heap_node *first)
 	return root;
 }
 
-void heap_push(struct heap *h, struct heap_node *n, int64_t key, uint64_t order)
+void sched_heap_push(struct sched_heap *h, struct sched_heap_node *n, int64_t key, uint64_t order)
 {
-	*n = (struct heap_node){.key = key, .order = order};
+	*n = (struct sched_heap_node){.key = key, .order = order};
 	h->root = h->root ? meld(h->root, n) : n;
 	h->n++;
 }
 
-void heap_remove(struct heap *h, struct heap_node *n)
+void sched_heap_remove(struct sched_heap *h, struct sched_heap_node *n)
 {
-	struct heap_node *below = meld_all(n->child);
+	struct sched_heap_node *below = meld_all(n->child);
 	if (n == h->root) {
 		h->root = below;
 	} else {
@@ -81,13 +81,13 @@ void heap_remove(struct heap *h, struct heap_node *n)
 	h->n--;
 }
 
-static bool is_first_child(const struct heap_node *n)
+static bool is_first_child(const struct sched_heap_node *n)
 {
 	return n->prev && n->prev->child == n;
 }
 
 /* The node after n in depth-first order; NULL at the end. No stack: the way up is found through prev. */
-static const struct heap_node *walk(const struct heap_node *n)
+static const struct sched_heap_node *walk(const struct sched_heap_node *n)
 {
 	if (n->child)
 		return n->child;
@@ -99,15 +99,15 @@ static const struct heap_node *walk(const struct heap_node *n)
 	return n ? n->next : NULL;
 }
 
-bool heap_ok(const struct heap *h)
+bool sched_heap_ok(const struct sched_heap *h)
 {
 	uint32_t n = 0;
 	if (h->root && (h->root->prev || h->root->next))
 		return false;
-	for (const struct heap_node *i = h->root; i && n <= h->n; i = walk(i), n++) {
+	for (const struct sched_heap_node *i = h->root; i && n <= h->n; i = walk(i), n++) {
 		if (i->next && i->next->prev != i)
 			return false;
-		for (const struct heap_node *c = i->child; c; c = c->next)
+		for (const struct sched_heap_node *c = i->child; c; c = c->next)
 			if (before(c, i))
 				return false;
 		if (i->child && i->child->prev != i)
