@@ -102,8 +102,8 @@ static enum node_stake stake_of(const struct node *n)
 {
 	if (!n->parent)
 		return STAKE_NONE;
-	if (!n->child)
-		return n->users == 0 ? STAKE_LEAF : STAKE_NONE;
+	if (!n->child && n->users == 0)
+		return STAKE_LEAF;
 	return n->n_windows > 0 ? STAKE_WINDOWS : STAKE_NONE;
 }
 

@@ -72,6 +72,7 @@ int kv_new(struct kv **out, const struct kv_config *c, struct kvik_err *err)
 		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_groups, err);
 	if (!rc)
 		rc = check_room(kv, err);
+	kv->bytes_fixed = kv->pages.table_bytes;
 	if (rc)
 		kv_free(kv);
 	else

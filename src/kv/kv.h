@@ -83,6 +83,16 @@ bool kv_seq_shares(const struct kv_seq *s);     /* is in the tree */
 /* Block table of a group: [block] -> page, NULL where freed; valid until the next call that changes s. */
 uint8_t *const *kv_seq_pages(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks);
 
+/* ---- Room, for those who plan before they reserve ---------------------------------------------------------------- */
+
+/* Upper bound of the bytes that a sequence of `from` tokens takes to become one of `to` >= from, at most chunk tokens
+ * being reserved at a time: pages, tables and nodes. */
+uint64_t kv_cost(const struct kv *kv, uint32_t from, uint32_t to, uint32_t chunk);
+/* Bytes that could be reserved now, what is cached being evicted. */
+uint64_t kv_room(const struct kv *kv);
+/* Bytes that sequences could have if there were none yet. */
+uint64_t kv_capacity(const struct kv *kv);
+
 /* ---- Prefixes ---------------------------------------------------------------------------------------------------- */
 
 /* Why a match ended where it did. */

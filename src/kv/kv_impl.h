@@ -26,6 +26,7 @@ struct kv {
 	uint32_t n_groups;
 	uint32_t seq_tokens_max;
 	uint32_t n_seqs;
+	uint64_t bytes_fixed;     /* taken by kv_new */
 	struct kv_seq *seqs;      /* owned */
 	struct kv_seq *announced; /* first that announces */
 	uint64_t pages_copied, pages_freed_by_window;

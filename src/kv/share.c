@@ -129,6 +129,7 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 		for (uint32_t b = start / kv->desc[g].page_tokens; b <= node_last(t, to, g); b++)
 			tree_set_page(t, to, g, b, s->table[g].pages[b]);
 	share_move(kv, s, to);
+	tree_judge(t, to); /* it may have got its first window pages */
 	return count;
 }
 

@@ -26,7 +26,7 @@
 enum node_stake {
 	STAKE_NONE,
 	STAKE_LEAF,    /* all of it: nobody is on it or below */
-	STAKE_WINDOWS, /* inside the tree: its pages of window groups */
+	STAKE_WINDOWS, /* somebody is on it or below: its pages of window groups */
 };
 
 struct node {

@@ -59,7 +59,7 @@ static const char *check_stake(const struct tree *t, const struct node *n)
 	enum node_stake want = STAKE_NONE;
 	if (n->parent && !n->child && n->users == 0)
 		want = STAKE_LEAF;
-	if (n->parent && n->child && n->n_windows > 0)
+	if (n->parent && (n->child || n->users > 0) && n->n_windows > 0)
 		want = STAKE_WINDOWS;
 	if (n->stake != want || heap_has(&t->by_worth, &n->by_worth) != (want != STAKE_NONE))
 		return "a node's stake is wrong, or it is not where its stake wants it";

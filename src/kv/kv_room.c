@@ -1,0 +1,37 @@
+/* kv_room.c: what fits: for those who plan before they reserve. */
+#include "kv/kv_impl.h"
+
+/* Blocks that come to a table of `from` tokens on its way to `to`; the page that `from` ends in may have to be copied.
+ */
+static uint64_t blocks_between(const struct kv_group_desc *d, uint32_t from, uint32_t to, uint32_t chunk)
+{
+	uint64_t blocks = blocks_for(d, to) - from / d->page_tokens + 1;
+	if (d->window == 0)
+		return blocks;
+	uint64_t visible = ((uint64_t)d->window + chunk) / d->page_tokens + 2 + blocks_for(d, d->sinks);
+	return blocks < visible ? blocks : visible;
+}
+
+uint64_t kv_cost(const struct kv *kv, uint32_t from, uint32_t to, uint32_t chunk)
+{
+	/* A root, those of the path, those promised to the next reservation (seq_promise_nodes). */
+	uint64_t nodes = 2 + (to - from) / kv->tree.frame + 1 + chunk / kv->tree.frame + 3;
+	uint64_t bytes = nodes * kv->tree.node_bytes + (from == 0 ? seq_bytes(kv) : 0);
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		const struct kv_table none = {0};
+		bytes += blocks_between(&kv->desc[g], from, to, chunk) * kv->pages.group[g].stride;
+		bytes += table_more_bytes(&none, blocks_for(&kv->desc[g], to));
+	}
+	return bytes;
+}
+
+uint64_t kv_room(const struct kv *kv)
+{
+	const struct tree *t = &kv->tree;
+	return pages_room(&kv->pages) + kv->pages.page_bytes_cached + (t->n_spare - t->n_promised) * t->node_bytes;
+}
+
+uint64_t kv_capacity(const struct kv *kv)
+{
+	return kv->pages.memory_bytes - kv->bytes_fixed;
+}
