@@ -7,7 +7,7 @@
  *
  * Invariants (sched_check proves them):
  *  1. A sequence holds a cache sequence exactly while it is resident: PREFILLING or RUNNING, and then it is in
- *resident[].
+ *     resident[].
  *  2. A waiting sequence is in its tenant's queue, under its virtual arrival, or first of all when it is protected.
  *  3. A request is in the list of the live while one of its sequences is not ended, then in that of the ended.
  *  4. No sequence was preempted more than preempt_max times.

@@ -1,6 +1,6 @@
 /* sched.h: which tokens of which sequences the next step computes: continuous batching with chunked prefill, fair
- *shares, priorities, deadlines, preemption. A pure planner: it has no clock, does no I/O and never looks at weights. It
- *holds the cache's sequences (through struct sched_cache), so that whatever a plan names has its pages.
+ * shares, priorities, deadlines, preemption. A pure planner: it has no clock, does no I/O, never looks at weights. It
+ * holds the cache's sequences (through struct sched_cache), so that whatever a plan names has its pages.
  *
  *	sched_submit ... sched_cancel ...
  *	plan = sched_plan(now)            every item's pages are reserved

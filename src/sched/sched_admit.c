@@ -1,14 +1,14 @@
 /* sched_admit.c: who of the waiting becomes resident.
  *
  * The tenant with the least service comes first, and of its queue the first. If that one does not fit, nobody behind it
- *is let past: a large request must not wait for ever while small ones take every page that comes free. It fits when a
- *slot is free and the cache has room for
+ * is let past: a large request must not wait for ever while small ones take every page that comes free. It fits when a
+ * slot is free and the cache has room for
  *
  *	its known tokens beyond what it shares + what the prefilling ones will still need + a page for each running one
  *
  * or when residents that it may displace (rank_displaces) make that room. When nobody is resident it is admitted in any
  * case. A protected one needs no room: it takes it from the others; in turn all protected residents together must fit
- *to their last token, so that none of them ever has to give way.
+ * to their last token, so that none of them ever has to give way.
  */
 #include "sched/sched_impl.h"
 
@@ -40,6 +40,8 @@ bool admit_protected_fits(const struct sched *s, const struct sched_seq *q)
 		sum += cost(s, 0, s->resident[i]->cap);
 	return sum == 0 || sum + cost(s, 0, q->cap) <= s->cache.capacity(s->cache.ctx);
 }
+
+/* ---- Room -------------------------------------------------------------------------------------------------------- */
 
 /* The worst one that q may displace; NULL: none. */
 static struct sched_seq *worst(const struct sched *s, const struct sched_seq *q, enum sched_preempt_cause *cause)
@@ -75,6 +77,8 @@ static uint64_t room_needed(const struct sched *s, const struct sched_seq *q)
 	uint64_t others = is_protected(s, q) ? 0 : s->promised + s->n_resident * s->page_cost;
 	return still_needed(s, q) + others;
 }
+
+/* ---- What is known of the prefix --------------------------------------------------------------------------------- */
 
 static void detach(struct sched *s, struct sched_seq *q)
 {
@@ -112,6 +116,8 @@ static void announce(struct sched *s, struct sched_seq *q)
 	s->cache.announce(s->cache.ctx, q->kv, q->ids, q->n_ids);
 }
 
+/* ---- Admission --------------------------------------------------------------------------------------------------- */
+
 /* q is attached: what it shares is not part of the room any more. */
 static bool make_room(struct sched *s, struct sched_seq *q, uint64_t room_before)
 {
@@ -122,8 +128,8 @@ static bool make_room(struct sched *s, struct sched_seq *q, uint64_t room_before
 	while (s->n_resident > 0 && room(s) < room_needed(s, q)) {
 		if (!displace(s, q))
 			return false;
-		if (q->joins && match(s, q) != 0) /* the other may be gone: q needs more now */
-			return false;
+		if (q->joins)
+			(void)match(s, q); /* the other may be gone: q needs more now */
 	}
 	return true;
 }
@@ -136,8 +142,8 @@ static int attach(struct sched *s, struct sched_seq *q)
 		rc = s->cache.open(s->cache.ctx, &q->kv, q->req->share);
 	while (rc == KVIK_ERR_FULL && displace(s, q));
 	if (rc == 0)
-		rc = match(s, q);
-	if (rc != 0)
+		(void)match(s, q); /* without room for what it would find it computes all of it */
+	else
 		detach(s, q);
 	return rc;
 }
@@ -167,6 +173,7 @@ static bool worth_trying(const struct sched *s, const struct sched_seq *q)
 		return false;
 	if (s->n_resident == 0 || is_protected(s, q))
 		return admit_protected_fits(s, q);
+	/* Room it lacked when tried last, or a displacement that has become possible meanwhile. */
 	return !s->short_of_memory && (room(s) >= q->need || s->step >= q->retry_step);
 }
 

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 uint32_t sim_below(struct sim *sim, uint32_t n)
 {
 	sim->random = sim->random * 6364136223846793005u + 1442695040888963407u;
@@ -41,7 +43,7 @@ static void submit(struct sim *sim)
 		q->submitted = rc == 0;
 		q->refused = rc != 0;
 		sim->n_ended += rc != 0;
-		if (rc != 0 && rc != KVIK_ERR_FULL && rc != KVIK_ERR_LIMIT)
+		if (rc != 0 && rc != KVIK_ERR_FULL && rc != KVIK_ERR_LIMIT && !(sim->torture && rc == KVIK_ERR_NOMEM))
 			broken(sim, "a good request is refused with a strange error");
 		if (rc == KVIK_ERR_FULL && (retry_us < 1000000 || retry_us > 600000000))
 			broken(sim, "retry-after is out of its range");
@@ -80,7 +82,7 @@ static void collect(struct sim *sim)
 		}
 		if (q->end == SCHED_FINISHED && q->info.cached + q->computed < q->r.n_ids)
 			broken(sim, "prompt tokens came from nowhere");
-		if (q->end == SCHED_FAILED)
+		if (q->end == SCHED_FAILED && !(sim->torture && q->info.code == KVIK_ERR_NOMEM))
 			broken(sim, "a request failed that was accepted");
 		if (q->end == SCHED_LIVE)
 			broken(sim, "an ended request is said to live");
@@ -202,6 +204,8 @@ static void check_state(struct sim *sim)
 
 bool sim_step(struct sim *sim)
 {
+	if (sim->torture && sim_below(sim, 4) == 0)
+		mem_fail_at(1 + (long)sim_below(sim, 6));
 	submit(sim);
 	cancel(sim);
 	const struct sched_plan *p = sched_plan(sim->sched, sim->now_us);
@@ -215,6 +219,8 @@ bool sim_step(struct sim *sim)
 	for (uint32_t i = 0; i < p->n_items; i++) {
 		struct sim_req *q = p->items[i].user;
 		q->computed += p->items[i].prefill ? p->items[i].n_tokens : 0;
+		if (sim->compute && !sim->compute(&p->items[i]))
+			broken(sim, "an item has no page for its tokens");
 		sample(sim, &p->items[i]);
 		if (sim->eager && sim_below(sim, 200) == 0)
 			sched_cancel(sim->sched, q->handle);
@@ -222,6 +228,8 @@ bool sim_step(struct sim *sim)
 	uint32_t n_tokens = p->n_tokens;
 	int64_t wake_us = p->wake_us;
 	sched_commit(sim->sched, sim->now_us, us);
+	if (sim->torture)
+		mem_fail_at(0);
 	collect(sim);
 	check_prompt_ends(sim);
 	if (sim->check_all)

@@ -37,7 +37,8 @@ struct sim {
 	struct sched *sched;
 	struct sched_cache cache;
 	bool (*holds)(const void *kv, const uint32_t *ids, uint32_t n); /* NULL: not known */
-	const char *(*cache_check)(const void *ctx);                    /* may be NULL */
+	bool (*compute)(const struct sched_item *it); /* NULL: nothing is written; false: there is no page */
+	const char *(*cache_check)(const void *ctx);  /* may be NULL */
 	struct sim_model model;
 	struct sched_config config;
 	struct sim_req *reqs; /* [n_reqs], by arrival */
@@ -48,6 +49,7 @@ struct sim {
 	uint64_t step_us_max;
 	bool check_all;     /* invariants of sched and cache at every step */
 	bool eager;         /* a sample may be left out, a handle cancelled between plan and commit */
+	bool torture;       /* allocations fail now and then: requests may fail for want of memory */
 	const char *broken; /* what is wrong; NULL: nothing */
 };
 

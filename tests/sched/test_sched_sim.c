@@ -1,6 +1,6 @@
-/* test_sched_sim.c: random scenarios of the scheduler over the fake cache: tiny memory, tiny budgets, cancels,
- * deadlines, several answers, shared prefixes. KVIK_SEED=n runs the one scenario n; KVIK_SCENARIOS=n that many (CI: a
- * few hundred; ctest -C long: 100000). */
+/* test_sched_sim.c: random scenarios of the scheduler, over the fake cache and over the real one: tiny memory, tiny
+ * budgets, cancels, deadlines, several answers, shared prefixes. KVIK_SEED=n runs the one scenario n; KVIK_SCENARIOS=n
+ * that many (CI: a few hundred; ctest -C long: 100000). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "fake_cache.h"
-#include "sim.h"
+#include "kv_cache.h"
 
 enum { REQS_MAX = 48, PROMPT_MAX = 96, FAMILIES = 3 };
 
-static const int shares[2];
+static struct kv_cache real; /* its shares serve the fake one too */
 static struct fake_cache *fake;
 static struct sim_req reqs[REQS_MAX];
 static uint32_t prompts[REQS_MAX][PROMPT_MAX];
@@ -61,7 +61,7 @@ static void make_request(struct sim *sim, uint32_t i, int64_t arrival_us)
 	q->r.n_sequences = q->r.max_new && one_in(sim, 5) ? 1 + sim_below(sim, SIM_ANSWERS_MAX) : 1;
 	q->r.tenant = sim_below(sim, sim->config.tenants_max);
 	q->r.priority = one_in(sim, 3) ? (int32_t)sim_below(sim, 5) - 2 : 0;
-	q->r.share = one_in(sim, 12) ? NULL : &shares[one_in(sim, 4)];
+	q->r.share = one_in(sim, 12) ? NULL : &real.shares[one_in(sim, 4)];
 	q->r.cold = one_in(sim, 12);
 	q->r.start_by_us = one_in(sim, 8) ? arrival_us + sim_below(sim, 300000) : SCHED_NEVER;
 	q->r.deadline_us = one_in(sim, 8) ? arrival_us + sim_below(sim, 600000) : SCHED_NEVER;
@@ -123,42 +123,57 @@ static void add_stats(const struct sched_stats *st)
 	total.refused += st->refused;
 }
 
+/* What is left when all is done: NULL, or what is wrong. */
+static const char *fake_left_over(void)
+{
+	return fake->n_seqs != 0 || fake->used != fake->unreferenced ? "the cache still holds sequences or their pages"
+								     : NULL;
+}
+
+static bool start_fake(struct sim *sim)
+{
+	uint32_t worst = (PROMPT_MAX + 40) / FAKE_PAGE;
+	fake_init(fake, one_in(sim, 5) ? FAKE_PAGES_MAX : worst / 4 + sim_below(sim, 2 * worst));
+	sim->cache = fake_ops(fake);
+	sim->holds = holds;
+	sim->cache_check = check_cache;
+	return true;
+}
+
+static bool start_real(struct sim *sim)
+{
+	uint32_t n_groups = 1 + sim_below(sim, KV_CACHE_GROUPS);
+	uint64_t kib = one_in(sim, 5) ? 4096 : 64 + sim_below(sim, 160 * n_groups);
+	return kv_cache_init(&real, sim, kib << 10, n_groups);
+}
+
 /* NULL, or what is wrong. */
-static const char *run_scenario(uint64_t seed)
+static const char *run_scenario(uint64_t seed, bool with_real)
 {
 	struct sim sim;
 	make_scenario(&sim, seed);
-	uint32_t worst = (PROMPT_MAX + 40) / FAKE_PAGE;
-	fake_init(fake, one_in(&sim, 5) ? FAKE_PAGES_MAX : worst / 4 + sim_below(&sim, 2 * worst));
-	sim.cache = fake_ops(fake);
-	sim.holds = holds;
-	sim.cache_check = check_cache;
+	if (!(with_real ? start_real : start_fake)(&sim))
+		return NULL;
 	if (sched_new(&sim.sched, &sim.config, &sim.cache, NULL) != 0)
 		return "sched_new";
 	for (uint32_t t = 0; t < sim.config.tenants_max; t++)
 		sched_set_weight(sim.sched, t, 1 + sim_below(&sim, 3));
+	sim.torture = with_real && one_in(&sim, 4);
 	sim_run(&sim);
 	struct sched_stats st = sched_stats(sim.sched, sim.now_us);
 	add_stats(&st);
 	if (!sim.broken && (st.running || st.prefilling || st.waiting || st.queued || st.queued_tokens))
 		sim.broken = "somebody is left over";
-	if (!sim.broken && (fake->n_seqs != 0 || fake->used != fake->unreferenced))
-		sim.broken = "the cache still holds sequences or their pages";
 	sched_free(sim.sched);
+	if (!sim.broken)
+		sim.broken = with_real ? kv_cache_left_over(&real) : fake_left_over();
+	if (with_real)
+		kv_free(real.k.kv);
 	return sim.broken;
 }
 
-static void test_scenarios(void **state)
+static void print_total(uint64_t n)
 {
-	const char *seed = getenv("KVIK_SEED"), *count = getenv("KVIK_SCENARIOS");
-	uint64_t first = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 1000003u;
-	uint64_t n = seed ? 1 : count ? strtoull(count, NULL, 0) : 400;
-	(void)state;
-	for (uint64_t i = 0; i < n; i++) {
-		const char *broken = run_scenario(first + i);
-		if (broken)
-			fail_msg("KVIK_SEED=%llu: %s", (unsigned long long)(first + i), broken);
-	}
 	printf("%llu scenarios, %llu steps, %llu prefill and %llu decode tokens, %llu cached, %llu joined, %llu "
 	       "again\n",
 	       (unsigned long long)n, (unsigned long long)total.steps, (unsigned long long)total.tokens_prefill,
@@ -173,9 +188,35 @@ static void test_scenarios(void **state)
 	       (unsigned long long)total.ended[SCHED_EXPIRED], (unsigned long long)total.refused);
 }
 
+static void run_scenarios(bool with_real, uint64_t per_default)
+{
+	const char *seed = getenv("KVIK_SEED"), *count = getenv("KVIK_SCENARIOS");
+	uint64_t first = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 1000003u;
+	uint64_t n = seed ? 1 : count ? strtoull(count, NULL, 0) : per_default;
+	total = (struct sched_stats){0};
+	for (uint64_t i = 0; i < n; i++) {
+		const char *broken = run_scenario(first + i, with_real);
+		if (broken)
+			fail_msg("KVIK_SEED=%llu: %s", (unsigned long long)(first + i), broken);
+	}
+	print_total(n);
+}
+
+static void test_fake_cache(void **state)
+{
+	(void)state;
+	run_scenarios(false, 1000);
+}
+
+static void test_real_cache(void **state)
+{
+	(void)state;
+	run_scenarios(true, 200);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_scenarios)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_fake_cache), cmocka_unit_test(test_real_cache)};
 	fake = calloc(1, sizeof *fake);
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	free(fake);

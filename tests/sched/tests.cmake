@@ -1,5 +1,5 @@
 kvik_test(sched/test_sched_sim sched kv base)
-target_sources(test_sched_sim PRIVATE tests/sched/sim.c tests/sched/fake_cache.c)
+target_sources(test_sched_sim PRIVATE tests/sched/sim.c tests/sched/fake_cache.c tests/sched/kv_cache.c)
 kvik_test(sched/test_sched sched kv base)
 target_sources(test_sched PRIVATE tests/sched/sim.c tests/sched/fake_cache.c)
 # ctest -C long: what takes minutes

@@ -1,0 +1,94 @@
+/* sched_kv.c: see sched_kv.h. Owner: the engine's thread, like the scheduler and the cache. */
+#include "sched/sched_kv.h"
+
+static struct kv *kv_of(void *ctx)
+{
+	return ((struct sched_kv *)ctx)->kv;
+}
+
+static int open_seq(void *ctx, void **seq, const void *share)
+{
+	struct kv_seq *s;
+	int rc = share ? kv_seq_new_shared(&s, kv_of(ctx), share, NULL) : kv_seq_new(&s, kv_of(ctx), NULL);
+	*seq = s;
+	return rc;
+}
+
+static int match(void *ctx, void *seq, const uint32_t *ids, uint32_t max, struct sched_match *m)
+{
+	struct kv_hit hit = {0};
+	*m = (struct sched_match){.tokens = kv_seq_tokens(seq)};
+	if (!kv_seq_shares(seq))
+		return 0;
+	int rc = kv_match(kv_of(ctx), seq, ids, max, &hit, NULL);
+	if (rc == 0)
+		*m = (struct sched_match){.tokens = hit.tokens, .pending = hit.pending};
+	return rc;
+}
+
+static void announce(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
+{
+	kv_announce(kv_of(ctx), seq, ids, n);
+}
+
+static int fork_seq(void *ctx, void **out, const void *seq, uint32_t tokens)
+{
+	struct kv_seq *s;
+	int rc = kv_fork(&s, kv_of(ctx), seq, tokens, NULL);
+	*out = s;
+	return rc;
+}
+
+static int reserve(void *ctx, void *seq, uint32_t n)
+{
+	return kv_reserve(kv_of(ctx), seq, n, NULL);
+}
+
+static void commit(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
+{
+	if (kv_seq_shares(seq))
+		kv_commit_ids(kv_of(ctx), seq, ids, n);
+	else
+		kv_commit(kv_of(ctx), seq, n);
+}
+
+static void mark(void *ctx, void *seq)
+{
+	kv_mark(kv_of(ctx), seq);
+}
+
+static void release(void *ctx, void *seq)
+{
+	kv_seq_free(kv_of(ctx), seq);
+}
+
+static uint64_t cost(void *ctx, uint32_t from, uint32_t to)
+{
+	return kv_cost(kv_of(ctx), from, to, ((struct sched_kv *)ctx)->step_tokens_max);
+}
+
+static uint64_t room(void *ctx)
+{
+	return kv_room(kv_of(ctx));
+}
+
+static uint64_t capacity(void *ctx)
+{
+	return kv_capacity(kv_of(ctx));
+}
+
+struct sched_cache sched_kv_cache(struct sched_kv *k)
+{
+	return (struct sched_cache){.ctx = k,
+				    .open = open_seq,
+				    .match = match,
+				    .announce = announce,
+				    .fork = fork_seq,
+				    .reserve = reserve,
+				    .commit = commit,
+				    .mark = mark,
+				    .release = release,
+				    .cost = cost,
+				    .room = room,
+				    .capacity = capacity};
+}

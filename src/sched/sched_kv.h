@@ -1,0 +1,17 @@
+/* sched_kv.h: the cache of src/kv as the scheduler sees it. */
+#ifndef KVIK_SCHED_SCHED_KV_H
+#define KVIK_SCHED_SCHED_KV_H
+
+#include "kv/kv.h"
+#include "sched/sched.h"
+
+/* Requests' share: a struct kv_share, or NULL: nothing is shared but among the answers of the request. step_tokens_max
+ * as in the scheduler's configuration. kv is borrowed, and stays the owner's to look at (kv_stats, kv_clock). */
+struct sched_kv {
+	struct kv *kv;
+	uint32_t step_tokens_max;
+};
+
+struct sched_cache sched_kv_cache(struct sched_kv *k);
+
+#endif
