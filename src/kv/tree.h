@@ -16,8 +16,8 @@
 #ifndef KVIK_KV_TREE_H
 #define KVIK_KV_TREE_H
 
+#include "base/heap.h"
 #include "kv/ghost.h"
-#include "kv/heap.h"
 #include "kv/table.h"
 
 #define NODE_FOREVER UINT64_MAX

@@ -82,8 +82,9 @@ int sched_new(struct sched **out, const struct sched_config *c, const struct sch
 		sched_free(s);
 		return err_set(err, KVIK_ERR_NOMEM, "sched: no memory");
 	}
+	s->fair.before = s->deadlines.before = sched_key_before;
 	for (uint32_t i = 0; i < c->tenants_max; i++)
-		s->tenants[i].weight = 1;
+		s->tenants[i] = (struct sched_tenant){.weight = 1, .waiting.before = sched_key_before};
 	s->page_cost = cache->cost(cache->ctx, 0, 1);
 	cost_init(&s->cost, &c->cost, c->step_seqs_max);
 	*out = s;
@@ -193,10 +194,10 @@ static struct sched_req *req_new(const struct sched *s, const struct sched_reque
 static void watch_deadline(struct sched *s, struct sched_req *r, int64_t key)
 {
 	if (r->deadline_key < SCHED_NEVER)
-		sched_heap_remove(&s->deadlines, &r->in_deadlines);
+		heap_remove(&s->deadlines, &r->in_deadlines.link);
 	r->deadline_key = key;
 	if (key < SCHED_NEVER)
-		sched_heap_push(&s->deadlines, &r->in_deadlines, key, r->number);
+		sched_key_push(&s->deadlines, &r->in_deadlines, key, r->number);
 }
 
 static void list_append(struct sched_req **first, struct sched_req **last, struct sched_req *r)
@@ -260,9 +261,9 @@ void seq_wait(struct sched *s, struct sched_seq *q)
 	struct sched_tenant *t = tenant_of(s, q);
 	q->state = SEQ_WAITING;
 	q->need = q->retry_step = 0;
-	sched_heap_push(&t->waiting, &q->in_waiting, is_protected(s, q) ? INT64_MIN : q->req->virtual_us,
-			q->req->number);
-	if (t->waiting.n == 1)
+	sched_key_push(&t->waiting, &q->in_waiting, is_protected(s, q) ? INT64_MIN : q->req->virtual_us,
+		       q->req->number);
+	if (t->n_waiting++ == 0)
 		fair_enter(s, t);
 	s->stats.waiting++;
 }
@@ -270,8 +271,8 @@ void seq_wait(struct sched *s, struct sched_seq *q)
 void seq_unwait(struct sched *s, struct sched_seq *q)
 {
 	struct sched_tenant *t = tenant_of(s, q);
-	sched_heap_remove(&t->waiting, &q->in_waiting);
-	if (t->waiting.n == 0)
+	heap_remove(&t->waiting, &q->in_waiting.link);
+	if (--t->n_waiting == 0)
 		fair_leave(s, t);
 	s->stats.waiting--;
 }

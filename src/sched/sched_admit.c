@@ -203,9 +203,9 @@ void admit(struct sched *s)
 	for (uint32_t i = 0; i < s->n_resident; i++)
 		if (s->resident[i]->state == SEQ_PREFILLING)
 			s->promised += still_needed(s, s->resident[i]);
-	while (s->fair.root) {
-		struct sched_tenant *t = sched_heap_item(s->fair.root, struct sched_tenant, in_fair);
-		struct sched_seq *q = sched_heap_item(t->waiting.root, struct sched_seq, in_waiting);
+	while (s->fair.top) {
+		struct sched_tenant *t = SCHED_KEYED(sched_key_top(&s->fair), struct sched_tenant, in_fair);
+		struct sched_seq *q = SCHED_KEYED(sched_key_top(&t->waiting), struct sched_seq, in_waiting);
 		bool just_preempted = q->preempted_step == s->step && s->n_resident > 0;
 		if (just_preempted || !admit_one(s, q))
 			return;

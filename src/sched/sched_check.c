@@ -2,7 +2,7 @@
 #include "sched/sched_impl.h"
 
 struct count {
-	uint32_t waiting, resident, queued;
+	uint32_t waiting, resident, queued, deadlines;
 	uint64_t queued_tokens;
 };
 
@@ -58,6 +58,7 @@ static const char *check_requests(const struct sched *s, struct count *n)
 			return "a live request has ended";
 		if ((r->next ? r->next->prev : s->live_last) != r && (r->next || s->live_last != r))
 			return "the list of live requests is broken";
+		n->deadlines += r->deadline_key < SCHED_NEVER;
 		if (r->queue_us < 0) {
 			n->queued++;
 			n->queued_tokens += r->n_prompt;
@@ -69,7 +70,7 @@ static const char *check_requests(const struct sched *s, struct count *n)
 	return NULL;
 }
 
-static const char *check_tenants(const struct sched *s)
+static const char *check_tenants(const struct sched *s, const struct count *n)
 {
 	uint32_t waiting = 0, tenants = 0, residents = 0;
 	uint64_t owed = 0;
@@ -79,14 +80,14 @@ static const char *check_tenants(const struct sched *s)
 		const struct sched_tenant *t = &s->tenants[i];
 		owed -= t->owed;
 		residents += t->n_resident;
-		if (!sched_heap_ok(&t->waiting))
+		if (!heap_ok(&t->waiting, t->n_waiting))
 			return "the queue of a tenant is broken";
-		if (t->waiting.n > 0 && t->in_fair.key != t->counter)
+		if (t->n_waiting > 0 && t->in_fair.key != t->counter)
 			return "a tenant is in the heap under another counter than its own";
-		waiting += t->waiting.n;
-		tenants += t->waiting.n > 0;
+		waiting += t->n_waiting;
+		tenants += t->n_waiting > 0;
 	}
-	if (!sched_heap_ok(&s->fair) || s->fair.n != tenants || !sched_heap_ok(&s->deadlines))
+	if (!heap_ok(&s->fair, tenants) || !heap_ok(&s->deadlines, n->deadlines))
 		return "a tenant waits and is not in the heap, or the other way round; or deadlines are broken";
 	if (owed != 0 || residents != s->n_resident)
 		return "what tenants have and are owed is not what their sequences have and are owed";
@@ -112,7 +113,7 @@ const char *sched_check(const struct sched *s)
 	struct count n = {0};
 	const char *broken = check_requests(s, &n);
 	if (!broken)
-		broken = check_tenants(s);
+		broken = check_tenants(s, &n);
 	if (!broken)
 		broken = check_protected(s);
 	if (broken)

@@ -15,7 +15,7 @@
 
 static struct sched_tenant *lowest(const struct sched *s)
 {
-	return s->fair.root ? sched_heap_item(s->fair.root, struct sched_tenant, in_fair) : NULL;
+	return s->fair.top ? SCHED_KEYED(sched_key_top(&s->fair), struct sched_tenant, in_fair) : NULL;
 }
 
 void fair_enter(struct sched *s, struct sched_tenant *t)
@@ -23,12 +23,12 @@ void fair_enter(struct sched *s, struct sched_tenant *t)
 	const struct sched_tenant *base = lowest(s) ? lowest(s) : s->left;
 	if (base && base->counter > t->counter)
 		t->counter = base->counter;
-	sched_heap_push(&s->fair, &t->in_fair, t->counter, s->numbers++);
+	sched_key_push(&s->fair, &t->in_fair, t->counter, s->numbers++);
 }
 
 void fair_leave(struct sched *s, struct sched_tenant *t)
 {
-	sched_heap_remove(&s->fair, &t->in_fair);
+	heap_remove(&s->fair, &t->in_fair.link);
 	s->left = t;
 }
 
@@ -37,10 +37,10 @@ void fair_charge(struct sched *s, struct sched_tenant *t, int64_t charge)
 	if (charge == 0)
 		return;
 	t->counter += charge * SHARE_SCALE / (int64_t)t->weight;
-	if (t->waiting.n > 0) {
+	if (t->n_waiting > 0) {
 		uint64_t order = t->in_fair.order;
-		sched_heap_remove(&s->fair, &t->in_fair);
-		sched_heap_push(&s->fair, &t->in_fair, t->counter, order);
+		heap_remove(&s->fair, &t->in_fair.link);
+		sched_key_push(&s->fair, &t->in_fair, t->counter, order);
 	}
 }
 

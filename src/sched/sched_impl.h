@@ -4,13 +4,14 @@
 
 #include "sched/sched.h"
 #include "sched/sched_cost.h"
-#include "sched/sched_heap.h"
+#include "sched/sched_key.h"
 
 #define SHARE_SCALE 1024 /* of a tenant's counter: charge * SHARE_SCALE / weight */
 
 struct sched_tenant {
-	struct sched_heap_node in_fair; /* in sched.fair while something waits; key: counter */
-	struct sched_heap waiting;      /* sched_seq.in_waiting; key: virtual arrival */
+	struct sched_key in_fair; /* in sched.fair while something waits; key: counter */
+	struct heap waiting;      /* sched_seq.in_waiting; key: virtual arrival */
+	uint32_t n_waiting;
 	int64_t counter; /* virtual tokens: what was served and what is owed to the admitted, over the weight */
 	uint32_t weight;
 	uint64_t served; /* charge */
@@ -22,7 +23,7 @@ enum seq_state { SEQ_NEW, SEQ_WAITING, SEQ_PREFILLING, SEQ_RUNNING, SEQ_ENDED };
 
 /* One answer of a request. SEQ_NEW: still to be forked off the first one, whose prompt is being computed. */
 struct sched_seq {
-	struct sched_heap_node in_waiting;
+	struct sched_key in_waiting;
 	struct sched_req *req; /* owner */
 	enum seq_state state;
 	void *kv;      /* owned while resident, else NULL */
@@ -40,7 +41,7 @@ struct sched_seq {
 	bool sampled, last;   /* between plan and commit: its token has come; it was the last one */
 	bool joins;           /* waits for another that computes ids[computed..common) */
 	uint32_t common;
-	struct sched_heap_node in_short; /* while prefill is shared out; key: tokens left */
+	struct sched_key in_short; /* while prefill is shared out; key: tokens left */
 	/* A waiting one's memory. */
 	uint64_t need;       /* room it lacked when tried last */
 	uint64_t retry_step; /* then try again whatever the room is */
@@ -49,7 +50,7 @@ struct sched_seq {
 struct sched_req {
 	struct sched_req *prev, *next; /* of the list it is in: live, or ended */
 	struct sched_req *next_cancelled;
-	struct sched_heap_node in_deadlines; /* if deadline_key < SCHED_NEVER */
+	struct sched_key in_deadlines; /* if deadline_key < SCHED_NEVER */
 	int64_t deadline_key;
 	void *user;
 	uint64_t number; /* of submission */
@@ -68,9 +69,9 @@ struct sched {
 	struct sched_config config;
 	struct sched_cache cache;
 	struct sched_tenant *tenants; /* [tenants_max], owned */
-	struct sched_heap fair;       /* tenants with something waiting, by counter */
+	struct heap fair;             /* tenants with something waiting, by counter */
 	struct sched_tenant *left;    /* the last that left it */
-	struct sched_heap deadlines;  /* live requests */
+	struct heap deadlines;        /* live requests */
 	struct sched_seq **resident;  /* [step_seqs_max], owned; n_resident, best rank first while planning */
 	uint32_t n_resident;
 	struct sched_req *live, *live_last;   /* owned, in order of arrival */

@@ -23,8 +23,9 @@ static void reap(struct sched *s)
 {
 	while (s->cancelled)
 		req_end(s, s->cancelled, SCHED_CANCELLED, 0); /* which takes it off the list */
-	while (s->deadlines.root && s->deadlines.root->key <= s->now_us)
-		req_end(s, sched_heap_item(s->deadlines.root, struct sched_req, in_deadlines), SCHED_EXPIRED, 0);
+	struct sched_key *next;
+	while ((next = sched_key_top(&s->deadlines)) && next->key <= s->now_us)
+		req_end(s, SCHED_KEYED(next, struct sched_req, in_deadlines), SCHED_EXPIRED, 0);
 }
 
 /* Room for n tokens in this step, n_before of which it had. */
@@ -94,19 +95,21 @@ static uint32_t give_prefill(struct sched *s, struct sched_seq *q, uint32_t max)
 
 static void plan_prefill(struct sched *s)
 {
-	struct sched_heap shortest = {0};
+	struct heap shortest = {.before = sched_key_before};
+	uint32_t n = 0;
 	struct sched_seq *best = NULL;
 	uint32_t budget = s->stats.prefill_budget = prefill_budget(s);
 	for (uint32_t i = 0; i < s->n_resident; i++)
 		if (wants_prefill(s->resident[i])) {
 			best = best ? best : s->resident[i];
-			sched_heap_push(&shortest, &s->resident[i]->in_short, prefill_left(s->resident[i]), i);
+			n++;
+			sched_key_push(&shortest, &s->resident[i]->in_short, prefill_left(s->resident[i]), i);
 		}
 	if (best)
-		budget -= give_prefill(s, best, shortest.n > 1 ? (budget + 1) / 2 : budget);
-	while (budget > 0 && shortest.root) {
-		struct sched_seq *q = sched_heap_item(shortest.root, struct sched_seq, in_short);
-		sched_heap_remove(&shortest, &q->in_short);
+		budget -= give_prefill(s, best, n > 1 ? (budget + 1) / 2 : budget);
+	while (budget > 0 && shortest.top) {
+		struct sched_seq *q = SCHED_KEYED(sched_key_top(&shortest), struct sched_seq, in_short);
+		heap_remove(&shortest, &q->in_short.link);
 		if (is_resident(q)) /* a better one may have taken its pages */
 			budget -= give_prefill(s, q, budget);
 	}
@@ -152,7 +155,7 @@ static void list_items(struct sched *s)
 		p->n_samples += samples_of(q);
 	}
 	p->n_tokens = p->n_decode + p->n_prefill;
-	p->wake_us = s->deadlines.root ? s->deadlines.root->key : SCHED_NEVER;
+	p->wake_us = s->deadlines.top ? sched_key_top(&s->deadlines)->key : SCHED_NEVER;
 }
 
 const struct sched_plan *sched_plan(struct sched *s, int64_t now_us)

@@ -1,2 +1,3 @@
 kvik_test(base/test_base base)
 kvik_test(base/test_pool base)
+kvik_test(base/test_heap base)

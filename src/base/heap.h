@@ -1,11 +1,12 @@
 /* heap.h: a pairing heap of links that live inside their elements, so that it never allocates and never fails.
  *
  * push O(1); pop and remove O(log n) amortised. Owner: whoever owns the elements; one thread. */
-#ifndef KVIK_KV_HEAP_H
-#define KVIK_KV_HEAP_H
+#ifndef KVIK_BASE_HEAP_H
+#define KVIK_BASE_HEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct heap_link {
 	struct heap_link *child, *next; /* first child; next sibling */
@@ -22,6 +23,9 @@ struct heap {
 
 void heap_push(struct heap *h, struct heap_link *link);
 void heap_remove(struct heap *h, struct heap_link *link);
+
+/* Links and order are sound, and n elements are there; for checks. */
+bool heap_ok(const struct heap *h, uint32_t n);
 
 static inline bool heap_has(const struct heap *h, const struct heap_link *link)
 {

@@ -2,7 +2,7 @@
  * pairs from the right, which gives the amortised bound (Fredman et al., "The pairing heap", 1986).
  *
  * Invariants: 1. No element comes out before its parent. 2. Links outside the heap are all NULL. */
-#include "kv/heap.h"
+#include "base/heap.h"
 
 /* Both without siblings and parent; either may be NULL. */
 static struct heap_link *meld(const struct heap *h, struct heap_link *a, struct heap_link *b)
@@ -67,4 +67,32 @@ void heap_remove(struct heap *h, struct heap_link *link)
 		h->top = meld(h, h->top, below);
 	}
 	*link = (struct heap_link){0};
+}
+
+/* The element after this one in depth-first order; NULL at the end. No stack: the way up is found through prev. */
+static const struct heap_link *walk(const struct heap_link *link)
+{
+	if (link->child)
+		return link->child;
+	while (link && !link->next) {
+		while (link->prev && link->prev->child != link)
+			link = link->prev;
+		link = link->prev;
+	}
+	return link ? link->next : NULL;
+}
+
+bool heap_ok(const struct heap *h, uint32_t n)
+{
+	uint32_t found = 0;
+	if (h->top && (h->top->prev || h->top->next))
+		return false;
+	for (const struct heap_link *i = h->top; i && found <= n; i = walk(i), found++) {
+		if ((i->next && i->next->prev != i) || (i->child && i->child->prev != i))
+			return false;
+		for (const struct heap_link *c = i->child; c; c = c->next)
+			if (h->before(c, i))
+				return false;
+	}
+	return found == n;
 }
