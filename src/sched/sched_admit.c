@@ -4,8 +4,9 @@
  * is let past: a large request must not wait for ever while small ones take every page that comes free. It fits when a
  * slot is free and the cache has room for
  *
- *	its known tokens beyond what it shares + what the prefilling ones will still need + a page for each running one
+ *	its known tokens beyond what it shares + what the prefilling ones will still need + a page for each resident
  *
+ * (the oftener it had to give way, the more pages: else it would be in and out again with every page that is taken),
  * or when residents that it may displace (rank_displaces) make that room. When nobody is resident it is admitted in any
  * case. A protected one needs no room: it takes it from the others; in turn all protected residents together must fit
  * to their last token, so that none of them ever has to give way.
@@ -74,7 +75,8 @@ static uint64_t displaceable(const struct sched *s, const struct sched_seq *q)
 
 static uint64_t room_needed(const struct sched *s, const struct sched_seq *q)
 {
-	uint64_t others = is_protected(s, q) ? 0 : s->promised + s->n_resident * s->page_cost;
+	uint64_t pages = (uint64_t)s->n_resident * (1 + q->preemptions);
+	uint64_t others = is_protected(s, q) ? 0 : s->promised + pages * s->page_cost;
 	return still_needed(s, q) + others;
 }
 
@@ -173,8 +175,8 @@ static bool worth_trying(const struct sched *s, const struct sched_seq *q)
 		return false;
 	if (s->n_resident == 0 || is_protected(s, q))
 		return admit_protected_fits(s, q);
-	/* Room it lacked when tried last, or a displacement that has become possible meanwhile. */
-	return !s->short_of_memory && (room(s) >= q->need || s->step >= q->retry_step);
+	/* The room that it lacked last time, or a displacement that has become possible meanwhile. */
+	return room(s) >= q->need || s->step >= q->retry_step;
 }
 
 /* False: it must wait. */

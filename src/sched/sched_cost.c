@@ -25,12 +25,14 @@ static double undisturbed(const struct cost *c, uint32_t n_decode)
 
 static void learn_decode(struct cost *c, uint32_t n_decode, double us)
 {
-	double target = undisturbed(c, n_decode) + RATE * (us - undisturbed(c, n_decode));
+	double rate = c->decode_measured ? RATE : 1;
+	double target = undisturbed(c, n_decode) + rate * (us - undisturbed(c, n_decode));
 	double error = target - undisturbed(c, n_decode), x = n_decode / c->decode_scale;
 	double step_us = c->now.step_us + error / (1 + x * x);
 	step_us = step_us < 0 ? 0 : step_us > target ? target : step_us; /* neither may become negative */
 	c->now.step_us = step_us;
 	c->now.decode_us = (target - step_us) / n_decode;
+	c->decode_measured = true;
 }
 
 static void learn_prefill(struct cost *c, uint32_t n_decode, uint32_t n_prefill, double us)

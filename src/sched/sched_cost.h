@@ -6,8 +6,8 @@
 
 struct cost {
 	struct sched_cost now;
-	double decode_scale;   /* sequences of a full step: makes the two inputs of the estimate alike */
-	bool prefill_measured; /* else prefill_us is a guess */
+	double decode_scale; /* sequences of a full step: makes the two inputs of the estimate alike */
+	bool decode_measured, prefill_measured; /* else they are guesses */
 };
 
 void cost_init(struct cost *c, const struct sched_cost *guess, uint32_t seqs_max);

@@ -86,7 +86,6 @@ struct sched {
 	uint32_t n_decode, n_prefill; /* tokens */
 	uint64_t promised;            /* bytes that the prefilling ones will still need */
 	uint64_t page_cost;           /* bytes of one page in each group */
-	bool short_of_memory;         /* somebody stalled: admit nobody */
 	int grow_code;                /* the cache's last refusal */
 	uint32_t mixed_steps;         /* in a row with decode and prefill */
 	struct cost cost;

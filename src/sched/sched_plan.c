@@ -17,7 +17,9 @@
 
 #include "sched/sched_impl.h"
 
-#define PROBE_STEPS 64 /* of mixed steps in a row the last is one without prefill: it shows the undisturbed time */
+/* After so many steps in a row with decode and prefill comes one without prefill: it shows the undisturbed time. */
+#define PROBE_STEPS 64
+#define PROBE_STEPS_FIRST 4 /* while nothing is known of it */
 
 static void reap(struct sched *s)
 {
@@ -44,18 +46,12 @@ static bool grow(struct sched *s, struct sched_seq *q, uint32_t n)
 	return true;
 }
 
-static void stall(struct sched *s)
-{
-	s->short_of_memory = true;
-	s->stats.stalls++;
-}
-
 static void plan_decode(struct sched *s)
 {
 	for (uint32_t i = 0; i < s->n_resident; i++) /* victims are behind i */
 		if (s->resident[i]->state == SEQ_RUNNING && s->resident[i]->step_tokens == 0 &&
 		    !grow(s, s->resident[i], 1))
-			stall(s);
+			s->stats.stalls++;
 }
 
 static uint32_t prefill_budget(const struct sched *s)
@@ -63,7 +59,7 @@ static uint32_t prefill_budget(const struct sched *s)
 	uint32_t left = s->config.step_tokens_max - s->n_decode - s->n_prefill;
 	if (s->n_decode == 0 || s->config.itl_factor == 0)
 		return left;
-	if (s->mixed_steps >= PROBE_STEPS)
+	if (s->mixed_steps >= (s->cost.decode_measured ? PROBE_STEPS : PROBE_STEPS_FIRST))
 		return 0;
 	uint32_t chunk = cost_chunk(&s->cost, s->n_decode, s->config.itl_factor);
 	return chunk < left ? chunk : left;
@@ -87,7 +83,7 @@ static uint32_t give_prefill(struct sched *s, struct sched_seq *q, uint32_t max)
 	if (n == 0)
 		return 0;
 	if (!grow(s, q, q->step_tokens + n)) {
-		stall(s);
+		s->stats.stalls++;
 		return 0;
 	}
 	return n;
@@ -168,7 +164,6 @@ const struct sched_plan *sched_plan(struct sched *s, int64_t now_us)
 	reap(s);
 	rank_residents(s);
 	for (bool again = false;; again = true) {
-		s->short_of_memory = false;
 		join_update(s);
 		plan_decode(s);
 		admit(s);

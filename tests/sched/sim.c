@@ -82,8 +82,13 @@ static void collect(struct sim *sim)
 		}
 		if (q->end == SCHED_FINISHED && q->info.cached + q->computed < q->r.n_ids)
 			broken(sim, "prompt tokens came from nowhere");
-		if (q->end == SCHED_FAILED && !(sim->torture && q->info.code == KVIK_ERR_NOMEM))
+		if (q->end == SCHED_FAILED && !sim->may_fail && !(sim->torture && q->info.code == KVIK_ERR_NOMEM))
 			broken(sim, "a request failed that was accepted");
+		if (q->end == SCHED_EXPIRED && q->r.deadline_us > sim->plan_us &&
+		    (q->info.queue_us >= 0 || q->r.start_by_us > sim->plan_us))
+			broken(sim, "a request expired before its time");
+		if (q->end == SCHED_CANCELLED && q->cancel_us > sim->plan_us && !sim->eager)
+			broken(sim, "a request was cancelled by nobody");
 		if (q->end == SCHED_LIVE)
 			broken(sim, "an ended request is said to live");
 		sched_req_free(r);

@@ -49,6 +49,7 @@ struct sim {
 	uint64_t step_us_max;
 	bool check_all;     /* invariants of sched and cache at every step */
 	bool eager;         /* a sample may be left out, a handle cancelled between plan and commit */
+	bool may_fail;      /* the cache shrinks: requests may fail */
 	bool torture;       /* allocations fail now and then: requests may fail for want of memory */
 	const char *broken; /* what is wrong; NULL: nothing */
 };

@@ -137,6 +137,33 @@ static void test_long_prompt_beside_streams(void **state)
 	assert_true(gap_beside_prompt(0, 0, good, &speed) > 20 * undisturbed);
 }
 
+/* There is always something to prefill, and the guess is wrong (decode is thought to take twice its time, so that
+ * chunks would be twice too long): steps without prefill in between show the truth. */
+static void test_undisturbed_time_is_probed(void **state)
+{
+	struct sched_config c = config();
+	struct sim sim;
+	(void)state;
+	c.cost = (struct sched_cost){100, 10000, 4000};
+	begin(&sim, &c, FAKE_PAGES_MAX);
+	sim.check_all = false;
+	add(&sim, 0, 8000, 1)->r.share = NULL;
+	for (int i = 0; i < 8; i++)
+		add(&sim, 0, 8, 1500);
+	for (int i = 0; i < 3; i++)
+		add(&sim, 0, 8000, 1)->r.share = NULL;
+	for (int64_t worst = 0; sim_step(&sim) && sim.now_us < 60000000; worst = 0) {
+		for (int i = 1; i <= 8; i++) {
+			worst = reqs[i].itl_us_max > worst ? reqs[i].itl_us_max : worst;
+			reqs[i].itl_us_max = 0;
+		}
+		assert_true(sim.now_us < 10000000 || worst < 2 * 38000);
+	}
+	assert_int_equal(sched_stats(sim.sched, 0).running, 8);
+	assert_int_equal(sched_stats(sim.sched, 0).prefilling, 4);
+	end(&sim);
+}
+
 /* A short prompt that arrives behind a long one has its first token long before that. */
 static void test_short_prompt_behind_long(void **state)
 {
@@ -271,6 +298,26 @@ static void test_preempted_comes_back(void **state)
 	end(&sim);
 }
 
+/* Somebody else takes memory that was promised: what fits no more fails with the cache's own code, the rest goes on. */
+static void test_cache_shrinks(void **state)
+{
+	struct sched_config c = config();
+	struct sim sim;
+	(void)state;
+	begin(&sim, &c, 100);
+	sim.may_fail = true;
+	struct sim_req *big = add(&sim, 0, 100, 600), *small = add(&sim, 0, 40, 200);
+	for (int i = 0; i < 30; i++)
+		sim_step(&sim);
+	fake->used += 60; /* pages that nobody knows of */
+	sim.check_all = false;
+	sim.cache_check = NULL;
+	sim_run(&sim);
+	assert_true(big->end == SCHED_FAILED && big->info.code == KVIK_ERR_FULL);
+	assert_int_equal(small->end, SCHED_FINISHED);
+	end(&sim);
+}
+
 static void test_cancel_frees_at_next_step(void **state)
 {
 	struct sched_config c = config();
@@ -282,9 +329,8 @@ static void test_cancel_frees_at_next_step(void **state)
 	for (int i = 0; i < 6; i++)
 		sim_step(&sim);
 	assert_int_equal(fake->n_seqs, 4);
-	sched_cancel(sim.sched, reqs[0].handle);
-	sched_cancel(sim.sched, reqs[1].handle);
-	sched_cancel(sim.sched, reqs[1].handle); /* again: nothing happens */
+	reqs[0].cancel_us = reqs[1].cancel_us = sim.now_us;
+	sched_cancel(sim.sched, reqs[1].handle); /* and again by the simulation: nothing happens */
 	sim_step(&sim);
 	assert_int_equal(fake->n_seqs, 0);
 	assert_int_equal(fake->used, fake->unreferenced);
@@ -360,6 +406,31 @@ static void test_shares(void **state)
 	end(&sim);
 }
 
+/* A tenant that had little to do has no claim to the time in which it did nothing. */
+static void test_nobody_saves_up(void **state)
+{
+	struct sched_config c = config();
+	struct sim sim;
+	(void)state;
+	c.tenants_max = 2;
+	c.step_seqs_max = 8;
+	begin(&sim, &c, FAKE_PAGES_MAX);
+	sim.check_all = false;
+	for (int i = 0; i < 200; i++)
+		add(&sim, 0, 32, 200);
+	for (int i = 0; i < 100; i++)
+		add(&sim, 60000000, 32, 200)->r.tenant = 1;
+	while (sim.now_us < 60000000)
+		sim_step(&sim);
+	uint64_t before[2] = {sched_served(sim.sched, 0), sched_served(sim.sched, 1)};
+	assert_true(before[0] > 20000 && before[1] == 0);
+	while (sim.now_us < 100000000)
+		sim_step(&sim);
+	uint64_t heavy = sched_served(sim.sched, 0) - before[0], late = sched_served(sim.sched, 1);
+	assert_true(heavy > late * 8 / 10 && late > heavy * 8 / 10);
+	end(&sim);
+}
+
 static void test_priorities(void **state)
 {
 	struct sched_config c = config();
@@ -399,6 +470,21 @@ static void test_deadlines(void **state)
 	assert_true(queued->n_out[0] == 0 && queued->ended_us < 1100000 && queued->info.queue_us == -1);
 	assert_int_equal(running->end, SCHED_EXPIRED);
 	assert_true(running->n_out[0] > 50 && running->ended_us < 10100000);
+	end(&sim);
+}
+
+/* A time by which to start says nothing about the time to finish. */
+static void test_started_in_time(void **state)
+{
+	struct sched_config c = config();
+	struct sim sim;
+	(void)state;
+	begin(&sim, &c, FAKE_PAGES_MAX);
+	struct sim_req *q = add(&sim, 0, 50, 100);
+	q->r.start_by_us = 1000000;
+	sim_run(&sim);
+	assert_int_equal(q->end, SCHED_FINISHED);
+	assert_true(q->ended_us > 2000000);
 	end(&sim);
 }
 
@@ -539,6 +625,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_prompt_beside_streams),
+		cmocka_unit_test(test_undisturbed_time_is_probed),
 		cmocka_unit_test(test_short_prompt_behind_long),
 		cmocka_unit_test(test_joined_prefix),
 		cmocka_unit_test(test_leader_cancelled),
@@ -546,11 +633,14 @@ int main(void)
 		cmocka_unit_test(test_answers_share_prompt),
 		cmocka_unit_test(test_each_fills_the_cache),
 		cmocka_unit_test(test_preempted_comes_back),
+		cmocka_unit_test(test_cache_shrinks),
 		cmocka_unit_test(test_cancel_frees_at_next_step),
 		cmocka_unit_test(test_light_tenant),
 		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_nobody_saves_up),
 		cmocka_unit_test(test_priorities),
 		cmocka_unit_test(test_deadlines),
+		cmocka_unit_test(test_started_in_time),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_queue_bounds),
