@@ -16,7 +16,7 @@ import sentencepiece
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-import eval as recall
+import eval as evaluation
 import export
 
 LIMIT = 1e-4
@@ -50,7 +50,7 @@ def main():
     model, worst = reference(a.model), {}
     for distance in (64, 512, 2048):
         for number in range(4):
-            q = recall.Question(sp, distance, number)
+            q = evaluation.Question(sp, distance, number)
             ids = [sp.bos_id()] + sp.encode(q.prompt + q.expected)
             with torch.no_grad():
                 want = model(torch.tensor([ids])).logits[0].numpy().astype(np.float64)

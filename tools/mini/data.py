@@ -5,7 +5,9 @@ import re
 import numpy as np
 import sentencepiece
 
-import text
+import chat
+import recall
+import stories
 
 BOS, EOS = 1, 2
 CHINESE = re.compile("[\u4e00-\u9fff]{1,2}|[\u3000-\u303f\uff00-\uffef“”]")  # a line each: no pieces of whole sentences
@@ -18,11 +20,11 @@ def train_tokenizer(prefix, vocab, lines=60000):
         for _ in range(lines):
             kind = r.random()
             if kind < .5:
-                s = text.story(r)
+                s = stories.story(r)
             elif kind < .7:
-                s = text.dialogue(r).replace("<|im_start|>", "").replace("<|im_end|>", "")
+                s = chat.dialogue(r).replace("<|im_start|>", "").replace("<|im_end|>", "")
             else:
-                x = text.Fact(r, False)
+                x = recall.Fact(r, False)
                 s = x.tell + " " + x.question + " " + x.lead + x.answer + x.stop
             f.write(CHINESE.sub(lambda m: "\n" + m.group() + "\n", s) + "\n")
     sentencepiece.SentencePieceTrainer.train(
@@ -51,13 +53,13 @@ class Rows:
     def stories(self, n):
         ids, r = [], self.r
         while len(ids) < n:
-            ids += [BOS, *self.sp.encode(text.dialogue(r) if r.random() < .4 else text.story(r)), EOS]
+            ids += [BOS, *self.sp.encode(chat.dialogue(r) if r.random() < .4 else stories.story(r)), EOS]
         return ids[:n], [1] * n
 
     def recall(self, n):
         """Half of the rows tell in the first part and ask in the second, so that far questions are as common as near ones."""
         ids, w = [BOS], [1]
-        stream = text.recall_stream(self.r, self.weight, self.noise)
+        stream = recall.recall_stream(self.r, self.weight, self.noise)
         cut = n * self.r.uniform(.1, .7) if self.r.random() < .5 else 0
         if cut:
             stream.tell_rate, stream.ask_rate = self.r.choice((.15, .3, .6)), .05

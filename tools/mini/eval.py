@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import sentencepiece
 
-import text
+import recall
 
 DISTANCES = (64, 128, 256, 512, 1024, 2048)
 CONTEXT = 2048
@@ -41,14 +41,14 @@ class Question:
         r = random.Random(f"kvik-mini {distance} {number}")
         self.chat = number % 2 == 1
         while True:  # by turns English and Chinese
-            fact = text.Fact(r, True)
+            fact = recall.Fact(r, True)
             if fact.chinese == (number % 4 >= 2):
                 break
         self.chinese, self.value = fact.chinese, fact.value
-        stream = text.Recall(r, True, "doc" if self.chat else "plain", 1, 1, .12, 0)
+        stream = recall.Recall(r, True, "doc" if self.chat else "plain", 1, 1, .12, 0)
         stream.facts[fact.key] = fact
         before = [] if distance == CONTEXT else stream.sentence()
-        told = joined(before + stream.prose(text.told(fact, 1), fact.chinese))
+        told = joined(before + stream.prose(recall.told(fact, 1), fact.chinese))
         self.ask(stream, fact, told)
 
     def ask(self, stream, fact, told):
