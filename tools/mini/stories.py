@@ -27,7 +27,7 @@ OPEN = ["Once upon a time, there was a {a} {k} named {n}.", "{n} was a {a} {k} w
         "There was once a {a} {k}. {S} name was {n}.", "In a {a3} house by the {p} lived a {a} {k} called {n}.",
         "Long ago, a {a} {k} named {n} lived near a {a3} {p}."]
 LIKE = ["{n} liked to play with a {c} {t}.", "{n} loved {f} more than anything.", "Every day {s} walked to the {p}.",
-        "{S} best friend was {m}.", "{n} had a {c} {t} that {s} kept in a box.", "{n} wanted to see the {q}."]
+        "{S} best friend was {m}.", "{n} had a {c} {t} that {s} kept under the bed.", "{n} wanted to see the {q}."]
 EVENT = ["{T}, {n} found a {c} {t} near the {q}.", "{T}, {n} lost {h} {t} near the {q}.", "{T}, {m} came to the {p} with a {c} {t}.",
          "{T}, {n} heard a strange sound near the {q}.", "{T}, {n} and {m} went to the {q} together.",
          "{T}, the {t} fell into the water and {n} was {e}.", "{T}, {n} met a {a2} {k2} on the way to the {q}."]

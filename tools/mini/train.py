@@ -26,7 +26,7 @@ import model as models
 import start as hints
 
 VOCAB = 2048
-STAGES = [(0.22, 256), (0.38, 512), (0.62, 1024), (1.01, 2048)]  # (until this share of the time, row length)
+STAGES = [(0.20, 256), (0.37, 512), (0.56, 1024), (1.01, 2048)]  # (until this share of the time, row length)
 
 
 def rate(share, top=4e-3):
