@@ -1,48 +1,14 @@
-/* bpe.c: byte-level BPE: the text is cut into words by the pre-tokenizer, bytes become the printable characters of
- * GPT-2's table, and adjacent tokens are merged by rank within a word. Source: "Language Models are Unsupervised
- * Multitask Learners" and the encoder published with it. Any thread. */
+/* bpe.c: byte-pair encoding: the characters of a word are tokens, and adjacent tokens are merged by rank. In GGUF's
+ * byte-level kind the pre-tokenizer cuts the text into words and bytes become the printable characters of GPT-2's
+ * table. Source: "Language Models are Unsupervised Multitask Learners" and the encoder published with it. Any thread.
+ */
+#include "token/bytemap.h"
 #include "token/utf8.h"
 #include "token/vocab_impl.h"
 
-/* Bytes that stand for themselves; the others follow U+0100 in order. */
-static bool printable(unsigned b)
+static int no_memory(struct sink *out)
 {
-	return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
-}
-
-static uint32_t byte_char(unsigned b)
-{
-	uint32_t next = 256;
-	if (printable(b))
-		return b;
-	for (unsigned i = 0; i < b; i++)
-		next += !printable(i);
-	return next;
-}
-
-int bpe_char_byte(uint32_t c)
-{
-	uint32_t next = 256;
-	if (c < 256)
-		return printable(c) ? (int)c : -1;
-	for (int b = 0; b < 256; b++) {
-		if (printable((unsigned)b))
-			continue;
-		if (next++ == c)
-			return b;
-	}
-	return -1;
-}
-
-bool bpe_map_bytes(const char *bytes, size_t n, struct buf *out)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint8_t utf8[4];
-		unsigned length = utf8_encode(byte_char((uint8_t)bytes[i]), utf8);
-		if (!buf_add(out, utf8, length))
-			return false;
-	}
-	return true;
+	return err_set(out->err, KVIK_ERR_NOMEM, "no memory to tokenize a word");
 }
 
 static bool pair_of(const void *ctx, const struct symbol *a, const struct symbol *b, double *priority, int64_t *id)
@@ -58,53 +24,89 @@ static bool pair_of(const void *ctx, const struct symbol *a, const struct symbol
 	return true;
 }
 
-/* A character that is no token: its bytes where the vocabulary has all of them, else unk (adjacent ones fused where the
- * vocabulary says so). */
-static int add_unknown(const struct vocab *v, const char *text, size_t bytes, bool after_unk, bool *unk,
-		       struct sink *out)
+/* The token of the character at the word's [at, at + n), with the marks that its place asks for; -1 = none. */
+static int64_t find_character(const struct vocab *v, struct word_work *w, const char *word, size_t at, unsigned n,
+			      size_t bytes, struct vocab_str *text)
 {
-	int rc = 0;
-	bool all = v->byte_fallback;
+	const char *prefix = at > 0 ? v->prefix : NULL, *suffix = at + n == bytes ? v->suffix : NULL;
+	*text = (struct vocab_str){word + at, n};
+	if (!prefix && !suffix)
+		return vocab_char(v, word + at, n);
+	w->text.n = 0;
+	if (!buf_add(&w->text, prefix ? prefix : "", prefix ? strlen(prefix) : 0) || !buf_add(&w->text, word + at, n) ||
+	    !buf_add(&w->text, suffix ? suffix : "", suffix ? strlen(suffix) : 0))
+		return -2;
+	*text = (struct vocab_str){w->text.data, w->text.n};
+	return vocab_own(v, w->text.data, w->text.n);
+}
+
+/* A character that is no token becomes its bytes where the vocabulary has all of them, else unk (adjacent ones fused
+ * where the vocabulary says so); without unk it is dropped. */
+static bool add_unknown(const struct vocab *v, struct merger *m, size_t at, unsigned n, struct vocab_str text,
+			bool *unk)
+{
+	bool ok = true;
+	if (v->byte_fallback && vocab_has_bytes(v, text.text, text.bytes)) {
+		for (size_t i = 0; i < text.bytes && ok; i++)
+			ok = merger_add(m, at + (i < n ? i : n - 1), 1, v->byte_ids[(uint8_t)text.text[i]]);
+		*unk = false;
+		return ok;
+	}
+	if (v->unk >= 0 && !(*unk && v->fuse_unk))
+		ok = merger_add(m, at, n, v->unk);
+	else if (v->unk >= 0)
+		m->symbols[m->n - 1].bytes += n;
+	*unk = v->unk >= 0;
+	return ok;
+}
+
+static bool add_characters(const struct vocab *v, struct word_work *w, const char *word, size_t bytes)
+{
+	bool ok = true, unk = false;
+	w->m.n = 0;
+	for (size_t i = 0; i < bytes && ok;) {
+		struct vocab_str text;
+		unsigned n = utf8_length((const uint8_t *)word + i, bytes - i);
+		n = n ? n : 1;
+		int64_t id = find_character(v, w, word, i, n, bytes, &text);
+		if (id >= 0) {
+			ok = merger_add(&w->m, i, n, id);
+			unk = false;
+		} else {
+			ok = id != -2 && add_unknown(v, &w->m, i, n, text, &unk);
+		}
+		i += n;
+	}
+	return ok;
+}
+
+static bool only_newlines(const char *word, size_t bytes)
+{
 	for (size_t i = 0; i < bytes; i++)
-		all &= v->byte_ids[(uint8_t)text[i]] >= 0;
-	*unk = !all;
-	for (size_t i = 0; i < bytes && all && !rc; i++)
-		rc = sink_add(out, (uint32_t)v->byte_ids[(uint8_t)text[i]]);
-	if (!all && v->unk >= 0 && !(after_unk && v->fuse_unk))
-		rc = sink_add(out, (uint32_t)v->unk);
+		if (word[i] != '\n')
+			return false;
+	return true;
+}
+
+int bpe_word(const struct vocab *v, struct word_work *w, const char *word, size_t bytes, struct sink *out)
+{
+	bool try_whole = v->ignore_merges || (v->newline_words && only_newlines(word, bytes));
+	int64_t whole = try_whole ? vocab_own(v, word, bytes) : -1;
+	int rc = 0;
+	if (whole >= 0)
+		return sink_add(out, (uint32_t)whole);
+	if (!add_characters(v, w, word, bytes) || !merger_run(&w->m, pair_of, v))
+		return no_memory(out);
+	for (size_t i = 0; i < w->m.n && !rc; i++)
+		rc = sink_add(out, (uint32_t)w->m.symbols[i].id);
 	return rc;
 }
 
-int bpe_word(const struct vocab *v, struct merger *m, const char *word, size_t bytes, struct sink *out)
-{
-	int64_t whole = v->ignore_merges ? vocab_find(v, word, bytes) : -1;
-	int rc = 0;
-	bool unk = false;
-	if (whole >= 0)
-		return sink_add(out, (uint32_t)whole);
-	m->n = 0;
-	for (size_t i = 0, n; i < bytes; i += n) {
-		n = utf8_length((const uint8_t *)word + i, bytes - i);
-		if (n == 0)
-			n = 1;
-		if (!merger_add(m, i, n, vocab_find(v, word + i, n)))
-			return err_set(out->err, KVIK_ERR_NOMEM, "no memory to tokenize a word of %zu bytes", bytes);
-	}
-	if (!merger_run(m, pair_of, v))
-		return err_set(out->err, KVIK_ERR_NOMEM, "no memory to tokenize a word of %zu bytes", bytes);
-	for (size_t i = 0; i < m->n && !rc; i++) {
-		const struct symbol *s = &m->symbols[i];
-		bool after = unk;
-		unk = false;
-		rc = s->id >= 0 ? sink_add(out, (uint32_t)s->id)
-				: add_unknown(v, word + s->start, s->bytes, after, &unk, out);
-	}
-	return rc;
-}
+/* ---- GGUF's kinds ------------------------------------------------------------------------------------------------ */
 
 struct words {
 	const struct vocab *v;
-	struct merger m;
+	struct word_work work;
 	struct buf mapped;
 	struct sink *out;
 };
@@ -112,17 +114,37 @@ struct words {
 static int encode_word(void *ctx, const char *word, size_t bytes)
 {
 	struct words *w = ctx;
+	if (w->v->plain_bpe)
+		return bpe_word(w->v, &w->work, word, bytes, w->out);
 	w->mapped.n = 0;
-	if (!bpe_map_bytes(word, bytes, &w->mapped))
-		return err_set(w->out->err, KVIK_ERR_NOMEM, "no memory to tokenize a word of %zu bytes", bytes);
-	return bpe_word(w->v, &w->m, w->mapped.data, w->mapped.n, w->out);
+	if (!bytemap_add(word, bytes, &w->mapped))
+		return no_memory(w->out);
+	return bpe_word(w->v, &w->work, w->mapped.data, w->mapped.n, w->out);
+}
+
+static bool escape(const struct vocab *v, const char *text, size_t bytes, struct buf *out)
+{
+	bool ok = buf_reserve(out, bytes);
+	for (size_t i = 0; i < bytes && ok; i++)
+		ok = v->escape_whitespaces && text[i] == ' ' ? buf_add(out, "\xE2\x96\x81", 3)
+							     : buf_add(out, text + i, 1);
+	return ok;
 }
 
 int bpe_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out)
 {
 	struct words w = {.v = v, .out = out};
-	int rc = pretok_split(v->pretok, text, bytes, encode_word, &w, out->err);
-	merger_release(&w.m);
+	struct buf escaped = {0};
+	int rc = 0;
+	if (v->plain_bpe) {
+		rc = escape(v, text, bytes, &escaped) ? 0 : no_memory(out);
+		text = escaped.data;
+		bytes = escaped.n;
+	}
+	if (!rc)
+		rc = pretok_split(v->pretok, text, bytes, encode_word, &w, out->err);
+	word_work_release(&w.work);
 	buf_release(&w.mapped);
+	buf_release(&escaped);
 	return rc;
 }

@@ -1,7 +1,10 @@
-/* detok.c: token texts to bytes, bytes to whole characters.
+/* detok.c: bytes to whole characters.
  *
- * The text of a token becomes bytes as its vocabulary says (U+2581 is a blank, "<0x0A>" is a byte, GPT-2's characters
- * are bytes); the bytes run through a UTF-8 assembler that holds back at most three. Owner: one thread. */
+ * What each token becomes has been worked out before (decode.c). Two ways lead from there to characters: bytes of a
+ * text without bounds between tokens, of which at most three wait inside (GGUF, byte-level BPE); or texts that are
+ * whole by themselves, between which runs of byte tokens stand (tokenizer.json with ByteFallback). Of a run that is not
+ * UTF-8 from its beginning to its end, each byte becomes U+FFFD, so the whole run waits; only one longer than
+ * DETOK_RUN_MAX is given out before its end. Owner: one thread. */
 #include "token/detok.h"
 
 #include "token/utf8.h"
@@ -25,99 +28,118 @@ static void out_flush(struct out *o)
 	o->n = 0;
 }
 
-static void out_text(struct out *o, const void *text, size_t bytes)
+/* Takes whole characters; the one that the vocabulary strips from the beginning of a text goes. */
+static void out_text(struct out *o, const char *text, size_t bytes)
 {
+	size_t strip = strlen(o->d->v->strip);
+	for (; o->d->strip_left > 0 && bytes > 0; o->d->strip_left--) {
+		if (bytes < strip || memcmp(text, o->d->v->strip, strip) != 0) {
+			o->d->strip_left = 0;
+			break;
+		}
+		text += strip;
+		bytes -= strip;
+	}
 	if (bytes > sizeof o->room - o->n)
 		out_flush(o);
+	if (bytes > sizeof o->room) {
+		o->emit(o->user, text, bytes);
+		return;
+	}
 	memcpy(o->room + o->n, text, bytes);
 	o->n += bytes;
-	o->d->started = true;
 }
 
-/* Takes one byte of text. What cannot become a character is replaced, once per longest piece that began one. */
+/* ---- Bytes without bounds ---------------------------------------------------------------------------------------- */
+
+/* What cannot become a character is replaced, once per longest piece that began one. */
 static void out_byte(struct out *o, uint8_t b)
 {
 	struct detok *d = o->d;
-	if (d->utf8_bytes > 0 && !utf8_continues(d->utf8[0], d->utf8_bytes, b)) {
+	if (d->n_bytes > 0 && !utf8_continues(d->bytes[0], d->n_bytes, b)) {
 		out_text(o, replacement, 3);
-		d->utf8_bytes = 0;
+		d->n_bytes = 0;
 	}
-	if (d->utf8_bytes == 0 && utf8_expected(b) == 0) {
+	if (d->n_bytes == 0 && utf8_expected(b) == 0) {
 		out_text(o, replacement, 3);
 		return;
 	}
-	d->utf8[d->utf8_bytes++] = b;
-	if (d->utf8_bytes == utf8_expected(d->utf8[0])) {
-		out_text(o, d->utf8, d->utf8_bytes);
-		d->utf8_bytes = 0;
+	d->bytes[d->n_bytes++] = b;
+	if (d->n_bytes == utf8_expected(d->bytes[0])) {
+		out_text(o, (const char *)d->bytes, d->n_bytes);
+		d->n_bytes = 0;
 	}
 }
 
-/* A blank at the very beginning may be one that the encoder put there. */
-static void out_blank(struct out *o)
+/* ---- Runs of byte tokens ----------------------------------------------------------------------------------------- */
+
+/* Bytes from the beginning that are whole characters; the rest is a character's beginning, or *valid is false. */
+static size_t whole_characters(const uint8_t *s, size_t n, bool *valid)
+{
+	size_t at = 0;
+	for (unsigned length; at < n; at += length) {
+		length = utf8_length(s + at, n - at);
+		if (length == 0)
+			break;
+	}
+	*valid = true;
+	for (size_t i = at; i < n && *valid; i++)
+		*valid = i == at ? utf8_expected(s[at]) > n - at : utf8_continues(s[at], (unsigned)(i - at), s[i]);
+	return at;
+}
+
+static void out_replaced(struct out *o)
+{
+	for (; o->d->n_bytes > 0; o->d->n_bytes--)
+		out_text(o, replacement, 3);
+}
+
+static void run_end(struct out *o)
+{
+	bool valid;
+	if (o->d->n_bytes > 0 && whole_characters(o->d->bytes, o->d->n_bytes, &valid) == o->d->n_bytes) {
+		out_text(o, (const char *)o->d->bytes, o->d->n_bytes);
+		o->d->n_bytes = 0;
+	}
+	out_replaced(o);
+}
+
+static void run_byte(struct out *o, uint8_t b)
 {
 	struct detok *d = o->d;
-	if (!d->started && d->utf8_bytes == 0 && d->v->strip_first_space && !(d->flags & DETOK_CONTINUE))
-		d->started = true;
-	else
-		out_byte(o, ' ');
-}
-
-static int hex(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-				      : -1;
-}
-
-/* "<0x0A>" -> 10, or -1 */
-static int byte_token(const char *s, size_t n)
-{
-	if (n != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>' || hex(s[3]) < 0 || hex(s[4]) < 0)
-		return -1;
-	return hex(s[3]) * 16 + hex(s[4]);
-}
-
-static void decode_spm(struct out *o, const char *s, size_t n)
-{
-	for (size_t i = 0; i < n;) {
-		if (n - i >= 3 && memcmp(s + i, "\xE2\x96\x81", 3) == 0) {
-			out_blank(o);
-			i += 3;
-		} else if (s[i] == ' ') {
-			out_blank(o);
-			i++;
+	bool valid;
+	if (d->n_bytes == DETOK_RUN_MAX) {
+		size_t n = whole_characters(d->bytes, d->n_bytes, &valid);
+		if (!valid) {
+			out_replaced(o);
 		} else {
-			out_byte(o, (uint8_t)s[i++]);
+			out_text(o, (const char *)d->bytes, n);
+			memmove(d->bytes, d->bytes + n, d->n_bytes - n);
+			d->n_bytes = (uint8_t)(d->n_bytes - n);
 		}
 	}
+	d->bytes[d->n_bytes++] = b;
 }
 
-static void decode_bytes(struct out *o, const char *s, size_t n)
+/* ---- Tokens ------------------------------------------------------------------------------------------------------ */
+
+static void out_piece(struct out *o, const char *text, size_t bytes, bool is_byte)
 {
-	for (size_t i = 0, length; i < n; i += length) {
-		length = utf8_length((const uint8_t *)s + i, n - i);
-		int b = length ? bpe_char_byte(utf8_decode((const uint8_t *)s + i, (unsigned)length)) : -1;
-		if (length == 0)
-			length = 1;
-		if (b >= 0)
-			out_byte(o, (uint8_t)b);
-		else
-			for (size_t k = 0; k < length; k++)
-				out_byte(o, (uint8_t)s[i + k]);
+	if (!o->d->v->whole_pieces) {
+		for (size_t i = 0; i < bytes; i++)
+			out_byte(o, (uint8_t)text[i]);
+	} else if (is_byte) {
+		run_byte(o, (uint8_t)text[0]);
+	} else {
+		run_end(o);
+		out_text(o, text, bytes);
 	}
-}
-
-static void decode_plain(struct out *o, const char *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		out_byte(o, (uint8_t)s[i]);
 }
 
 void detok_init(struct detok *d, const struct vocab *v, unsigned flags)
 {
-	*d = (struct detok){.v = v, .flags = flags};
+	bool begins = !(flags & DETOK_CONTINUE);
+	*d = (struct detok){.v = v, .flags = flags, .first = begins, .strip_left = begins ? v->strip_count : 0};
 }
 
 int detok_feed(struct detok *d, uint32_t id, detok_emit_fn *emit, void *user, struct kvik_err *err)
@@ -125,20 +147,18 @@ int detok_feed(struct detok *d, uint32_t id, detok_emit_fn *emit, void *user, st
 	struct out o = {.d = d, .emit = emit, .user = user};
 	if (id >= d->v->n_tokens)
 		return err_set(err, KVIK_ERR_ARG, "token %u is outside the vocabulary of %zu", id, d->v->n_tokens);
-	const struct token *t = &d->v->tokens[id];
-	const char *text = d->v->text.data + t->start;
-	const unsigned literal = VOCAB_ATTR_CONTROL | VOCAB_ATTR_UNKNOWN | VOCAB_ATTR_USER_DEFINED;
-	if (vocab_is_control(d->v, id) && !(d->flags & DETOK_KEEP_SPECIAL))
+	bool hidden = vocab_is_control(d->v, id) && !(d->flags & DETOK_KEEP_SPECIAL);
+	if (hidden || d->v->tokens[id].attrs == 0)
 		return 0;
-	int byte = d->v->decode == DECODE_SPM && !(t->attrs & literal) ? byte_token(text, t->bytes) : -1;
-	if (byte >= 0)
-		out_byte(&o, (uint8_t)byte);
-	else if (d->v->decode == DECODE_PLAIN || (t->attrs & literal && d->v->decode == DECODE_BYTES))
-		decode_plain(&o, text, t->bytes);
-	else if (d->v->decode == DECODE_SPM)
-		decode_spm(&o, text, t->bytes);
+	const struct piece *p = &d->v->decode[id];
+	if (d->blank)
+		out_piece(&o, " ", 1, false);
+	if (d->first)
+		out_piece(&o, d->v->decoded.data + p->first, p->first_bytes, p->flags & PIECE_BYTE);
 	else
-		decode_bytes(&o, text, t->bytes);
+		out_piece(&o, d->v->decoded.data + p->rest, p->rest_bytes, p->flags & PIECE_BYTE);
+	d->first = false;
+	d->blank = p->flags & PIECE_BLANK_AFTER;
 	out_flush(&o);
 	return 0;
 }
@@ -146,7 +166,9 @@ int detok_feed(struct detok *d, uint32_t id, detok_emit_fn *emit, void *user, st
 void detok_flush(struct detok *d, detok_emit_fn *emit, void *user)
 {
 	struct out o = {.d = d, .emit = emit, .user = user};
-	if (d->utf8_bytes > 0)
+	if (d->v->whole_pieces)
+		run_end(&o);
+	else if (d->n_bytes > 0)
 		out_text(&o, replacement, 3);
 	out_flush(&o);
 	detok_init(d, d->v, d->flags);

@@ -13,6 +13,8 @@ enum detok_flags {
 	DETOK_CONTINUE = 2      /* the ids continue a text: a space at their beginning stays */
 };
 
+#define DETOK_RUN_MAX 64 /* bytes that wait at most */
+
 /* Gets bytes of whole characters; bytes > 0. */
 typedef void detok_emit_fn(void *user, const char *text, size_t bytes);
 
@@ -20,9 +22,11 @@ typedef void detok_emit_fn(void *user, const char *text, size_t bytes);
 struct detok {
 	const struct vocab *v;
 	unsigned flags;
-	bool started;       /* some text came out, or a leading blank was dropped */
-	uint8_t utf8[4];    /* the beginning of a character */
-	uint8_t utf8_bytes; /* 0..3 */
+	bool first;          /* no token has been fed */
+	bool blank;          /* a blank waits for a token to follow */
+	uint32_t strip_left; /* characters that may still go from the beginning */
+	uint8_t bytes[DETOK_RUN_MAX];
+	uint8_t n_bytes;
 };
 
 /* Allocates nothing; there is nothing to release. */

@@ -3,7 +3,8 @@
 #define KVIK_TOKEN_NORMALIZE_H
 
 #include "token/buf.h"
-#include "token/pretok.h"
+#include "token/charsmap.h"
+#include "token/regex.h"
 
 enum normalizer_kind {
 	NORMALIZER_NFC,
@@ -11,10 +12,16 @@ enum normalizer_kind {
 	NORMALIZER_NFKC,
 	NORMALIZER_NFKD,
 	NORMALIZER_LOWERCASE,
-	NORMALIZER_STRIP_ACCENTS,
-	NORMALIZER_STRIP,
+	NORMALIZER_STRIP_ACCENTS, /* marks go */
+	NORMALIZER_STRIP,         /* white space at the ends goes */
 	NORMALIZER_PREPEND,
-	NORMALIZER_REPLACE
+	NORMALIZER_REPLACE,
+	NORMALIZER_BYTE_LEVEL,
+	NORMALIZER_NMT,
+	NORMALIZER_CHARSMAP,
+	NORMALIZER_BERT_CLEAN,   /* control characters go, white space becomes a blank */
+	NORMALIZER_BERT_CHINESE, /* blanks around ideographs */
+	NORMALIZER_BERT_ACCENTS  /* nonspacing marks go */
 };
 
 struct normalizer {
@@ -22,11 +29,14 @@ struct normalizer {
 	bool left, right; /* STRIP */
 	char *text;       /* PREPEND: what; REPLACE: by what. Owned */
 	size_t text_bytes;
-	struct pretok *pattern; /* REPLACE. Owned */
+	struct regex *pattern;    /* REPLACE. Owned */
+	struct charsmap charsmap; /* CHARSMAP. Owned */
 };
 
-/* Replaces text by its normal form. Errors: NOMEM, LIMIT (a pattern took too much work). */
-int normalize(const struct normalizer *n, struct buf *text, struct kvik_err *err) MUST_CHECK;
+/* Replaces text, which is valid UTF-8, by its normal form. *front becomes false where its first characters went without
+ * a trace. Errors: NOMEM, LIMIT (a pattern took too much work). */
+int normalize(const struct normalizer *n, struct regex_work *work, struct buf *text, bool *front,
+	      struct kvik_err *err) MUST_CHECK;
 void normalizer_release(struct normalizer *n);
 
 #endif

@@ -1,37 +1,68 @@
 /* pretok.c: the published patterns, by the names GGUF files give them, and the cutting.
  *
  * A pre-tokenizer is a list of patterns: each cuts what the one before left into its matches and what lies between
- * them, and nothing is lost. Bytes that are not UTF-8 match nothing (PCRE2_MATCH_INVALID_UTF) and so stay in the gaps.
+ * them, and nothing is lost. Patterns are those of the models' own tokenizers; where llama.cpp has to approximate one
+ * (because std::regex has no classes of letters), the original stands here. Bytes that are not UTF-8 match nothing and
+ * so stay in the gaps.
  *
- * Thread: any; match data are made per call. */
+ * Thread: any; what matching works in is made per call. */
 #include "token/pretok.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "token/regex.h"
+#include "token/unicode.h"
 
-enum { PATTERNS_MAX = 6, JIT_STACK_BYTES = 16 << 20, MATCH_LIMIT = 50 * 1000 * 1000 };
+enum { PATTERNS_MAX = 6 };
 
 #define CONTRACTIONS "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
 #define TAIL "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)"
-#define LLAMA3 CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" TAIL
-#define QWEN2 CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" TAIL
-#define QWEN35 CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" TAIL
+#define BEFORE "[^\\r\\n\\p{L}\\p{N}]?"
+#define SYMBOLS " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+#define LLAMA3 CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}{1,3}|" SYMBOLS TAIL
+#define QWEN2 CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}|" SYMBOLS TAIL
+#define QWEN35 CONTRACTIONS "|" BEFORE "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" TAIL
+#define MINICPM5 CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}+|" SYMBOLS TAIL
+#define JAIS2                                                                                        \
+	CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}{1,3}|" SYMBOLS                                       \
+		     "\\s*[\\r\\n]+|\\s{512}(?!\\S)|\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|" \
+		     "\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s{1}"
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define BEFORE "[^\\r\\n\\p{L}\\p{N}]?"
-#define TEKKEN BEFORE UPPER "*" LOWER "+|" BEFORE UPPER "+" LOWER "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" TAIL
-#define GPT4O                                                                                \
-	BEFORE UPPER "*" LOWER "+" CONTRACTIONS "?|" BEFORE UPPER "+" LOWER "*" CONTRACTIONS \
-		     "?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" TAIL
+#define CASED(after) BEFORE UPPER "*" LOWER "+" after "|" BEFORE UPPER "+" LOWER "*" after "|"
+#define SYMBOLS_SLASH " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|"
+#define TEKKEN CASED("") "\\p{N}|" SYMBOLS_SLASH TAIL
+#define GPT4O CASED(CONTRACTIONS "?") "\\p{N}{1,3}|" SYMBOLS_SLASH TAIL
+#define YOUTU CASED(CONTRACTIONS "?") "\\p{N}|" SYMBOLS_SLASH TAIL
 #define BLOOM " ?[^(\\s|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
 #define CJK "[\\x{4E00}-\\x{9FA5}\\x{800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+"
-#define DEEPSEEK3                                                                                          \
-	"[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|" \
-	" ?[\\p{P}\\p{S}]+[\r\n]*|" TAIL
+#define KANA_HAN "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"
+#define ASCII_WORD "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"
+#define LETTERS_MARKS "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+#define DEEPSEEK3 ASCII_WORD LETTERS_MARKS " ?[\\p{P}\\p{S}]+[\\r\\n]*|" TAIL
+#define SPARK ASCII_WORD LETTERS_MARKS " ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+"
+#define BAILING                                                                                                   \
+	"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++" \
+	"[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"
+#define SEED CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" TAIL
+#define EXAONE_MOE                                                                                              \
+	CONTRACTIONS "|" BEFORE "(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|" \
+		     "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"
+#define KIMI_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]"
+#define KIMI_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]"
+#define KIMI                                                                                                   \
+	"[\\p{Han}]+|" BEFORE KIMI_UPPER "*" KIMI_LOWER "+" CONTRACTIONS "?|" BEFORE KIMI_UPPER "+" KIMI_LOWER \
+	"*" CONTRACTIONS "?|\\p{N}{1,3}|" SYMBOLS TAIL
+/* Han, kana, Thai, Lao, Khmer, Myanmar, Hangul. */
+#define AFMOE_ASIAN                                                                                                  \
+	"[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{F900}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}\\x{FF65}-" \
+	"\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E00}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-\\x{109F}"       \
+	"\\x{AA60}-\\x{AA7F}\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+"
+#define YOUTU_ASIAN                                                                                                  \
+	"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}\\x{2014}" \
+	"\\x{FF1A}\\x{FF1B}\\x{FF0C}\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|" KANA_HAN
 
 /* Letters of the scripts that deepseek-llm joins to words. */
 static const char deepseek_letters[] =
@@ -53,55 +84,71 @@ static const char deepseek_letters[] =
 	"\\x{10CF2}\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"
 	"]+";
 
+/* Not regular expressions but rules, because as expressions they take quadratic time: runs of digits are cut into
+ * threes from their right end. What counts as a digit: decimal ones; any number; decimal ones, of runs that no word
+ * character follows. */
+static const char digits3[] = "digits3", digits3_number[] = "digits3_number", digits3_word[] = "digits3_word";
+
 struct named {
 	const char *names; /* between blanks */
 	const char *patterns[PATTERNS_MAX];
+	unsigned traits; /* enum pretok_trait */
 };
 
 static const struct named table[] = {
-	{" default ", {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
-	{" gpt-2 phi-2 mpt olmo jais gigachat jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code "
-	 "roberta-bpe "
-	 "modern-bert megrez-gpt2 ",
-	 {GPT2}},
-	{" llama3 llama-v3 llama-bpe falcon3 dbrx smaug-bpe chatglm-bpe glm4 pixtral lfm2 ", {LLAMA3}},
-	{" qwen2 deepseek-r1-qwen stablelm2 megrez hunyuan-dense ", {QWEN2}},
-	{" qwen35 ", {QWEN35}},
-	{" starcoder refact command-r smollm codeshell exaone minerva-7b ", {"\\p{N}", GPT2}},
-	{" falcon ", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2, "[0-9][0-9][0-9]"}},
+	{" default ", {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}, 0},
+	{" gpt-2 phi-2 mpt olmo jais trillion granite-docling gigachat jina-es jina-de jina-v2-es jina-v2-de a.x-4.0 "
+	 "mellum exaone4 modern-bert ",
+	 {GPT2},
+	 0},
+	{" jina-v1-en jina-v2-code roberta-bpe ", {GPT2}, PRETOK_ADD_SEP},
+	{" llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano ",
+	 {LLAMA3},
+	 PRETOK_IGNORE_MERGES | PRETOK_ADD_BOS},
+	{" dbrx smaug-bpe ", {LLAMA3}, 0},
+	{" glm4 chatglm-bpe ", {LLAMA3}, PRETOK_NO_BOS},
+	{" jais-2 ", {JAIS2}, 0},
+	{" minicpm5 ", {"\\p{N}{1,3}", MINICPM5}, PRETOK_IGNORE_MERGES},
+	{" qwen2 deepseek-r1-qwen kormo f2llmv2 stablelm2 megrez hunyuan solar-open grok-2 ", {QWEN2}, 0},
+	{" ufakzeka ", {BEFORE "\\p{L}+|\\p{N}|" SYMBOLS TAIL}, 0},
+	{" laguna ", {"[^\\n]+|[\\n]+", QWEN2}, 0},
+	{" qwen35 ", {QWEN35}, 0},
+	{" starcoder refact command-r smollm codeshell exaone minerva-7b mellum2 ", {"\\p{N}", GPT2}, 0},
+	{" falcon ", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2, "[0-9][0-9][0-9]"}, 0},
 	{" deepseek-llm ",
 	 {"[\r\n]", deepseek_letters,
 	  "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", "\\s+$", CJK,
-	  "\\p{N}+"}},
-	{" deepseek-coder ", {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "\\p{N}"}},
-	{" deepseek-v3 ", {"\\p{N}{1,3}", "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+", DEEPSEEK3}},
-	{" tekken ", {TEKKEN}},
-	{" gpt-4o llama4 kanana2 ", {GPT4O}},
-	{" poro-chat bloom gpt3-finnish ", {BLOOM}},
-	{" viking ", {BLOOM, "\\p{N}"}},
+	  "\\p{N}+"},
+	 0},
+	{" deepseek-coder ", {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "\\p{N}"}, 0},
+	{" deepseek-v3 hunyuan-dense joyai-llm hy_v4 ", {"\\p{N}{1,3}", KANA_HAN, DEEPSEEK3}, 0},
+	{" spark2_5 ", {"\\p{N}{1,3}", KANA_HAN, SPARK, "\\p{N}"}, 0},
+	{" youtu ", {YOUTU_ASIAN, YOUTU}, PRETOK_IGNORE_MERGES},
+	{" tekken ", {TEKKEN}, PRETOK_IGNORE_MERGES | PRETOK_ADD_BOS},
+	{" gpt-4o llama4 kanana2 talkie minimax-m2 ", {GPT4O}, 0},
+	{" granite-embed-multi-97m ", {GPT4O}, PRETOK_IGNORE_MERGES},
+	{" tiny_aya cohere2moe ", {digits3_word, GPT4O}, 0},
+	{" chameleon ",
+	 {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
+	  "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
+	 PRETOK_ADD_BOS},
+	{" poro-chat bloom gpt3-finnish ", {BLOOM}, 0},
+	{" viking ", {BLOOM, "\\p{N}"}, 0},
+	{" superbpe ", {"\\p{N}+", digits3}, 0},
+	{" bailingmoe bailingmoe2 llada-moe ", {BAILING}, 0},
+	{" seed-coder ", {SEED}, 0},
+	{" kimi-k2 ", {KIMI}, 0},
+	{" exaone-moe ", {EXAONE_MOE}, 0},
+	{" afmoe ", {digits3_number, AFMOE_ASIAN, DEEPSEEK3}, 0},
+	{" gemma4 granite-embed-multi-311m ", {"[^\\n]+|[\\n]+"}, PRETOK_PLAIN | PRETOK_NEWLINES | PRETOK_ADD_BOS},
+	{" sarvam-moe ", {"[^\\n]+|[\\n]+"}, PRETOK_PLAIN},
 };
 
 struct pretok {
 	size_t n;
-	pcre2_code *codes[PATTERNS_MAX]; /* [n] */
+	struct regex *patterns[PATTERNS_MAX]; /* [n]; NULL: a rule for digits */
+	const char *rules[PATTERNS_MAX];      /* which */
 };
-
-static int compile(struct pretok *p, const char *pattern, size_t bytes, struct kvik_err *err)
-{
-	int error;
-	PCRE2_SIZE where;
-	uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
-	pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, bytes, options, &error, &where, NULL);
-	if (!code) {
-		char text[128];
-		pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof text);
-		return err_set(err, error == PCRE2_ERROR_HEAP_FAILED ? KVIK_ERR_NOMEM : KVIK_ERR_FORMAT,
-			       "the pre-tokenizer's pattern does not compile: %s (byte %zu)", text, (size_t)where);
-	}
-	(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without JIT the interpreter does the same, slower */
-	p->codes[p->n++] = code;
-	return 0;
-}
 
 static const struct named *find(const char *pre)
 {
@@ -117,6 +164,12 @@ static const struct named *find(const char *pre)
 	return NULL;
 }
 
+unsigned pretok_traits(const char *pre)
+{
+	const struct named *named = find(pre ? pre : "default");
+	return named ? named->traits : 0;
+}
+
 int pretok_new(struct pretok **out, const char *pre, struct kvik_err *err)
 {
 	const struct named *named = find(pre ? pre : "default");
@@ -127,8 +180,12 @@ int pretok_new(struct pretok **out, const char *pre, struct kvik_err *err)
 			       pre);
 	struct pretok *p = mem_zalloc(1, sizeof *p);
 	int rc = p ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for the pre-tokenizer");
-	for (size_t i = 0; !rc && i < PATTERNS_MAX && named->patterns[i]; i++)
-		rc = compile(p, named->patterns[i], strlen(named->patterns[i]), err);
+	for (size_t i = 0; !rc && i < PATTERNS_MAX && named->patterns[i]; i++, p->n++) {
+		const char *pattern = named->patterns[i];
+		p->rules[i] = pattern;
+		if (pattern != digits3 && pattern != digits3_number && pattern != digits3_word)
+			rc = regex_new(&p->patterns[i], pattern, strlen(pattern), false, err);
+	}
 	if (rc)
 		pretok_free(p);
 	else
@@ -136,98 +193,17 @@ int pretok_new(struct pretok **out, const char *pre, struct kvik_err *err)
 	return rc;
 }
 
-int pretok_from_pattern(struct pretok **out, const char *pattern, size_t bytes, struct kvik_err *err)
-{
-	struct pretok *p = mem_zalloc(1, sizeof *p);
-	int rc = p ? compile(p, pattern, bytes, err) : err_set(err, KVIK_ERR_NOMEM, "no memory for a pattern");
-	*out = rc ? NULL : p;
-	if (rc)
-		pretok_free(p);
-	return rc;
-}
-
 void pretok_free(struct pretok *p)
 {
-	if (!p)
-		return;
-	for (size_t i = 0; i < p->n; i++)
-		pcre2_code_free(p->codes[i]);
+	for (size_t i = 0; p && i < PATTERNS_MAX; i++)
+		regex_free(p->patterns[i]);
 	mem_free(p);
-}
-
-/* ---- Matching ---------------------------------------------------------------------------------------------------- */
-
-struct matcher {
-	pcre2_match_context *context;
-	pcre2_jit_stack *stack;
-	pcre2_match_data *data;
-};
-
-static void matcher_release(struct matcher *m)
-{
-	pcre2_match_data_free(m->data);
-	pcre2_jit_stack_free(m->stack);
-	pcre2_match_context_free(m->context);
-}
-
-static int matcher_init(struct matcher *m, struct kvik_err *err)
-{
-	m->context = pcre2_match_context_create(NULL);
-	m->stack = pcre2_jit_stack_create(32 << 10, JIT_STACK_BYTES, NULL);
-	m->data = pcre2_match_data_create(1, NULL);
-	if (!m->context || !m->stack || !m->data) {
-		matcher_release(m);
-		return err_set(err, KVIK_ERR_NOMEM, "no memory to match a pattern");
-	}
-	pcre2_jit_stack_assign(m->context, NULL, m->stack);
-	pcre2_set_match_limit(m->context, MATCH_LIMIT);
-	return 0;
-}
-
-static int each_match(struct matcher *m, const pcre2_code *code, const char *text, size_t bytes, pretok_match_fn *found,
-		      void *ctx, struct kvik_err *err)
-{
-	for (size_t at = 0; at < bytes;) {
-		int n = pcre2_match(code, (PCRE2_SPTR)text, bytes, at, 0, m->data, m->context);
-		if (n == PCRE2_ERROR_NOMATCH)
-			return 0;
-		if (n < 0)
-			return err_set(err, KVIK_ERR_LIMIT,
-				       "matching the pre-tokenizer's pattern took too much work (PCRE2 error %d); cut "
-				       "the text",
-				       n);
-		const PCRE2_SIZE *span = pcre2_get_ovector_pointer(m->data);
-		size_t start = span[0], end = span[1]; /* found may match other patterns with m */
-		if (end <= at) {                       /* empty: go on behind it */
-			at++;
-			continue;
-		}
-		if (end > start) {
-			int rc = found(ctx, start, end);
-			if (rc)
-				return rc;
-		}
-		at = end;
-	}
-	return 0;
-}
-
-int pretok_matches(const struct pretok *p, const char *text, size_t bytes, pretok_match_fn *found, void *ctx,
-		   struct kvik_err *err)
-{
-	struct matcher m;
-	int rc = matcher_init(&m, err);
-	if (rc)
-		return rc;
-	rc = each_match(&m, p->codes[0], text, bytes, found, ctx, err);
-	matcher_release(&m);
-	return rc;
 }
 
 /* One stage of the cutting: words of pattern i go to pattern i + 1, those of the last one to the caller. */
 struct stage {
 	const struct pretok *p;
-	struct matcher *m;
+	struct regex_work *work;
 	size_t i;
 	const char *text;
 	size_t done;
@@ -252,6 +228,45 @@ static int stage_match(void *ctx, size_t start, size_t end)
 	return rc ? rc : word(s, end);
 }
 
+static bool is_digit(uint32_t c, const char *rule)
+{
+	return uni_bit(c) & (rule == digits3_number ? UNI_NUMBER : UNI(ND));
+}
+
+/* A run of n digits from start to end. */
+static int cut_digits(struct stage *s, size_t start, size_t end, size_t n)
+{
+	int rc = 0;
+	for (size_t at = start; at < end && !rc; start = at) {
+		size_t group = n % 3 ? n % 3 : 3;
+		unsigned bytes;
+		for (size_t i = 0; i < group; i++, at += bytes)
+			uni_next(s->text + at, end - at, &bytes);
+		rc = stage_match(s, start, at);
+		n -= group;
+	}
+	return rc;
+}
+
+static int digits_each(struct stage *s, size_t bytes, const char *rule)
+{
+	int rc = 0;
+	for (size_t at = 0, start = 0, n = 0; at <= bytes && !rc;) {
+		unsigned length = 1;
+		uint32_t c = at < bytes ? uni_next(s->text + at, bytes - at, &length) : '\n';
+		if (is_digit(c, rule)) {
+			n++;
+		} else {
+			if (n > 0 && !(rule == digits3_word && uni_word(c)))
+				rc = cut_digits(s, start, at, n);
+			n = 0;
+			start = at + length;
+		}
+		at += length;
+	}
+	return rc;
+}
+
 static int cut(const struct stage *above, size_t i, const char *text, size_t bytes)
 {
 	struct stage s = *above;
@@ -260,19 +275,20 @@ static int cut(const struct stage *above, size_t i, const char *text, size_t byt
 	s.i = i;
 	s.text = text;
 	s.done = 0;
-	int rc = each_match(s.m, s.p->codes[i], text, bytes, stage_match, &s, s.err);
+	int rc = s.p->patterns[i] ? regex_each(s.p->patterns[i], s.work, text, bytes, stage_match, &s, s.err)
+				  : digits_each(&s, bytes, s.p->rules[i]);
 	return rc ? rc : word(&s, bytes);
 }
 
 int pretok_split(const struct pretok *p, const char *text, size_t bytes, pretok_word_fn *fn, void *ctx,
 		 struct kvik_err *err)
 {
-	struct matcher m;
-	struct stage s = {.p = p, .m = &m, .fn = fn, .ctx = ctx, .err = err};
-	int rc = matcher_init(&m, err);
+	struct regex_work work;
+	struct stage s = {.p = p, .work = &work, .fn = fn, .ctx = ctx, .err = err};
+	int rc = regex_work_init(&work, err);
 	if (rc)
 		return rc;
 	rc = cut(&s, 0, text, bytes);
-	matcher_release(&m);
+	regex_work_release(&work);
 	return rc;
 }

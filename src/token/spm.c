@@ -17,15 +17,15 @@ static bool pair_of(const void *ctx, const struct symbol *a, const struct symbol
 	*id = vocab_find(t->v, t->data + a->start, a->bytes + b->bytes);
 	if (*id < 0)
 		return false;
-	*priority = -(double)t->v->tokens[*id].score;
+	*priority = -t->v->tokens[*id].score;
 	return true;
 }
 
 /* Blanks become U+2581, with one in front where the vocabulary wants it. */
-static bool escape(const struct vocab *v, const char *text, size_t bytes, bool first, struct buf *out)
+static bool escape(const struct vocab *v, const char *text, size_t bytes, struct buf *out)
 {
 	bool ok = true;
-	if (v->add_space_prefix && first)
+	if (v->add_space_prefix)
 		ok = v->escape_whitespaces ? buf_add(out, lower_eighth_block, 3) : buf_add(out, " ", 1);
 	for (size_t i = 0; i < bytes && ok; i++)
 		ok = v->escape_whitespaces && text[i] == ' ' ? buf_add(out, lower_eighth_block, 3)
@@ -35,17 +35,11 @@ static bool escape(const struct vocab *v, const char *text, size_t bytes, bool f
 
 static int add_symbol(const struct text *t, const struct symbol *s, struct sink *out)
 {
-	int rc = 0;
 	if (s->id >= 0)
 		return sink_add(out, (uint32_t)s->id);
-	bool all = true;
-	for (size_t i = 0; i < s->bytes; i++)
-		all &= t->v->byte_ids[(uint8_t)t->data[s->start + i]] >= 0;
-	if (!all)
-		return t->v->unk >= 0 ? sink_add(out, (uint32_t)t->v->unk) : 0;
-	for (size_t i = 0; i < s->bytes && !rc; i++)
-		rc = sink_add(out, (uint32_t)t->v->byte_ids[(uint8_t)t->data[s->start + i]]);
-	return rc;
+	if (vocab_has_bytes(t->v, t->data + s->start, s->bytes))
+		return sink_add_bytes(out, t->data + s->start, s->bytes);
+	return t->v->unk >= 0 ? sink_add(out, (uint32_t)t->v->unk) : 0;
 }
 
 static bool add_characters(const struct text *t, size_t bytes, struct merger *m)
@@ -55,17 +49,17 @@ static bool add_characters(const struct text *t, size_t bytes, struct merger *m)
 		n = utf8_length((const uint8_t *)t->data + i, bytes - i);
 		if (n == 0)
 			n = 1;
-		ok = merger_add(m, i, n, vocab_find(t->v, t->data + i, n));
+		ok = merger_add(m, i, n, vocab_char(t->v, t->data + i, (unsigned)n));
 	}
 	return ok;
 }
 
-int spm_encode(const struct vocab *v, const char *text, size_t bytes, bool first, struct sink *out)
+int spm_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out)
 {
 	struct buf escaped = {0};
 	struct merger m = {0};
 	int rc = 0;
-	bool ok = escape(v, text, bytes, first, &escaped);
+	bool ok = escape(v, text, bytes, &escaped);
 	struct text t = {v, escaped.data};
 	ok = ok && add_characters(&t, escaped.n, &m) && merger_run(&m, pair_of, &t);
 	if (!ok)

@@ -1,17 +1,20 @@
-/* unigram.c: the segmentation with the highest sum of scores, by dynamic programming over character positions.
- * Source: "Subword Regularization" (arXiv 1804.10959). Any thread. */
+/* unigram.c: the sequence of tokens with the best sum of scores (Viterbi), and SentencePiece's own normalisation before
+ * it, which GGUF files leave to the reader. Source: "Subword Regularization" (arXiv 1804.10959). Any thread. */
 #include <math.h>
 
 #include "token/utf8.h"
 #include "token/vocab_impl.h"
 
+/* The best way to cover the text up to here. */
 struct best {
 	double score;
-	size_t from; /* where the last piece begins */
-	int64_t id;  /* of the last piece; -1 = unknown */
+	size_t from; /* where the last token begins */
+	int32_t id;  /* of the last token; UNKNOWN */
 };
 
-static void offer(struct best *b, double score, size_t from, int64_t id)
+enum { UNKNOWN = -1 };
+
+static void offer(struct best *b, double score, size_t from, int32_t id)
 {
 	if (score > b->score)
 		*b = (struct best){score, from, id};
@@ -24,66 +27,127 @@ static void forward(const struct vocab *v, const char *text, size_t bytes, struc
 	best[0].score = 0;
 	for (size_t at = 0, n; at < bytes; at += n) {
 		bool covered = false;
+		uint32_t node = 0;
 		n = utf8_length((const uint8_t *)text + at, bytes - at);
-		if (n == 0)
-			n = 1;
-		for (size_t length = n; length <= bytes - at && length <= v->longest;) {
-			int64_t id = vocab_find(v, text + at, length);
-			if (id >= 0) {
-				offer(&best[at + length], best[at].score + (double)v->tokens[id].score, at, id);
-				covered |= length == n;
-			}
-			size_t next = at + length < bytes
-					      ? utf8_length((const uint8_t *)text + at + length, bytes - at - length)
-					      : 1;
-			length += next ? next : 1;
+		n = n ? n : 1;
+		for (size_t end = at + 1; end <= bytes; end++) {
+			const struct trie_edge *e = trie_step(&v->pieces, node, (uint8_t)text[end - 1]);
+			if (!e)
+				break;
+			node = e->to;
+			if (e->value < 0)
+				continue;
+			offer(&best[end], best[at].score + v->tokens[e->value].score, at, e->value);
+			covered |= end - at == n;
 		}
 		if (!covered)
-			offer(&best[at + n], best[at].score + (double)v->unk_score, at, -1);
+			offer(&best[at + n], best[at].score + v->unk_score, at, UNKNOWN);
+	}
+}
+
+/* Turns the chain round: afterwards best[at].from is where the token that begins at `at` ends, best[at].id which. */
+static void backward(size_t bytes, struct best *best)
+{
+	size_t end = bytes, next = bytes;
+	int32_t id = UNKNOWN;
+	for (;;) {
+		struct best here = best[end];
+		best[end].from = next;
+		best[end].id = id;
+		if (end == 0)
+			return;
+		next = end;
+		id = here.id;
+		end = here.from;
 	}
 }
 
 static int add_unknown(const struct vocab *v, const char *text, size_t bytes, struct sink *out)
 {
-	bool all = v->byte_fallback;
-	int rc = 0;
-	for (size_t i = 0; i < bytes; i++)
-		all &= v->byte_ids[(uint8_t)text[i]] >= 0;
-	for (size_t i = 0; i < bytes && all && !rc; i++)
-		rc = sink_add(out, (uint32_t)v->byte_ids[(uint8_t)text[i]]);
-	return all || v->unk < 0 ? rc : sink_add(out, (uint32_t)v->unk);
+	if (v->byte_fallback && vocab_has_bytes(v, text, bytes))
+		return sink_add_bytes(out, text, bytes);
+	return v->unk >= 0 ? sink_add(out, (uint32_t)v->unk) : 0;
 }
 
-/* Turns the chain round: afterwards from[] leads forwards. Adjacent unknown pieces are one. */
-static int backward(const struct vocab *v, const char *text, size_t bytes, struct best *best, struct sink *out)
+static bool is_unknown(const struct vocab *v, const struct best *b)
 {
-	size_t next = bytes;
-	for (size_t at = bytes; at > 0;) { /* best[at].from := where the piece after `at` ends */
-		size_t from = best[at].from;
-		int64_t id = best[at].id;
-		best[at].from = next;
-		best[at].id = -2; /* end of chain markers are overwritten below */
-		next = at;
-		best[from].score = (double)id;
-		at = from;
-	}
+	return b->id == UNKNOWN || b->id == v->unk;
+}
+
+int unigram_word(const struct vocab *v, const char *text, size_t bytes, struct sink *out)
+{
+	struct best *best = mem_zalloc(bytes + 1, sizeof *best);
 	int rc = 0;
-	for (size_t at = 0, end = next; at < bytes && !rc; at = end, end = best[at].from) {
-		int64_t id = (int64_t)best[at].score;
-		while (id < 0 && end < bytes && best[end].score < 0)
+	if (!best)
+		return err_set(out->err, KVIK_ERR_NOMEM, "no memory to tokenize %zu bytes", bytes);
+	forward(v, text, bytes, best);
+	backward(bytes, best);
+	for (size_t at = 0, end; at < bytes && !rc; at = end) {
+		end = best[at].from;
+		bool unknown = is_unknown(v, &best[at]);
+		while (unknown && v->fuse_unk && end < bytes && is_unknown(v, &best[end]))
 			end = best[end].from;
-		rc = id >= 0 ? sink_add(out, (uint32_t)id) : add_unknown(v, text + at, end - at, out);
+		rc = unknown ? add_unknown(v, text + at, end - at, out) : sink_add(out, (uint32_t)best[at].id);
 	}
+	mem_free(best);
 	return rc;
+}
+
+/* ---- SentencePiece's normalisation ------------------------------------------------------------------------------- */
+
+struct normal {
+	const struct vocab *v;
+	struct buf out;
+	bool in_word, begun;
+};
+
+static bool add_blank(struct normal *n)
+{
+	return n->v->escape_whitespaces ? buf_add(&n->out, "\xE2\x96\x81", 3) : buf_add(&n->out, " ", 1);
+}
+
+/* Blanks run together, or stay; one comes in front of the first word, or of every word. */
+static bool add_byte(struct normal *n, char c)
+{
+	bool ok = true;
+	if (c == ' ') {
+		n->in_word = false;
+		return n->v->remove_extra_whitespaces || add_blank(n);
+	}
+	if (!n->in_word && (n->v->remove_extra_whitespaces || (n->v->add_space_prefix && !n->begun))) {
+		ok = add_blank(n);
+		n->begun = true;
+	}
+	n->in_word = true;
+	return ok && buf_add(&n->out, &c, 1);
+}
+
+static bool add_normal(struct normal *n, const char *text, size_t bytes)
+{
+	bool ok = true;
+	for (size_t i = 0, taken; i < bytes && ok; i += taken) {
+		const char *to = charsmap_find(&n->v->charsmap, text + i, bytes - i, true, &taken);
+		size_t length = to ? strlen(to) : 0;
+		if (!to) {
+			taken = length = utf8_length((const uint8_t *)text + i, bytes - i);
+			to = length ? text + i : "\xEF\xBF\xBD";
+			taken = length ? length : 1;
+			length = length ? length : 3;
+		}
+		for (size_t k = 0; k < length && ok; k++)
+			ok = add_byte(n, to[k]);
+	}
+	return ok;
 }
 
 int unigram_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out)
 {
-	struct best *best = mem_zalloc(bytes + 1, sizeof *best);
-	if (!best)
-		return err_set(out->err, KVIK_ERR_NOMEM, "no memory to tokenize %zu bytes", bytes);
-	forward(v, text, bytes, best);
-	int rc = backward(v, text, bytes, best, out);
-	mem_free(best);
+	struct normal n = {.v = v};
+	int rc = 0;
+	if (!add_normal(&n, text, bytes))
+		rc = err_set(out->err, KVIK_ERR_NOMEM, "no memory to normalise %zu bytes", bytes);
+	else if (n.out.n > 0)
+		rc = unigram_word(v, n.out.data, n.out.n, out);
+	buf_release(&n.out);
 	return rc;
 }

@@ -3,17 +3,22 @@
 #define KVIK_TOKEN_VOCAB_IMPL_H
 
 #include "token/buf.h"
+#include "token/charsmap.h"
 #include "token/detok.h"
 #include "token/merge.h"
 #include "token/pretok.h"
+#include "token/trie.h"
 #include "token/vocab.h"
 
 struct token {
 	size_t start; /* of the text, in v->text */
 	uint32_t bytes;
-	uint32_t attrs; /* enum vocab_attr; 0 = a hole */
-	float score;
+	uint32_t attrs; /* enum vocab_attr, TOKEN_ADDED; 0 = a hole */
+	double score;
 };
+
+/* In attrs: not the model's own, so it never comes out of a word. */
+#define TOKEN_ADDED (1u << 16)
 
 /* Tokens that are cut out of the text before anything else looks at it. */
 struct special {
@@ -24,42 +29,67 @@ struct special {
 	bool normalized;     /* matched after normalisation */
 };
 
+/* Those of one pass over the text, by what they look like in it. */
+struct special_set {
+	struct trie texts; /* -> index in v->specials */
+	uint64_t first[4]; /* bit set: some text begins with this byte */
+};
+
 /* (left, right) -> rank and what they become; open addressing, empty where merged < 0. */
 struct pair {
 	uint32_t left, right, rank;
 	int64_t merged;
 };
 
-/* How ids become text. */
-enum decode_kind {
-	DECODE_SPM,   /* U+2581 is a blank, "<0x0A>" tokens are bytes */
-	DECODE_BYTES, /* each character stands for a byte (GPT-2's table) */
-	DECODE_PLAIN  /* the text as it is; WordPiece joins at "##" */
+/* How a word becomes ids. */
+enum word_model { WORD_BPE, WORD_UNIGRAM, WORD_PIECE, WORD_LEVEL };
+
+/* What a token becomes in a text, in v->decoded: at its beginning, and elsewhere. */
+struct piece {
+	uint32_t first, first_bytes, rest, rest_bytes;
+	uint32_t flags; /* enum piece_flag */
 };
+enum piece_flag {
+	PIECE_BYTE = 1,       /* stands for one byte of a character */
+	PIECE_BLANK_AFTER = 2 /* a blank follows, unless the text ends */
+};
+
+#define VOCAB_CHARS 0x180 /* code points with a table of their own; holds all characters of byte-level BPE */
 
 struct vocab {
 	enum vocab_kind kind;
+	enum word_model model;
 	struct buf text; /* of all tokens */
 	struct token *tokens;
 	size_t n_tokens;
 	uint32_t *by_text; /* open addressing over texts: id + 1, 0 = empty */
 	size_t by_text_mask;
+	uint32_t longest; /* bytes of the longest token */
 	struct pair *pairs;
 	size_t pairs_mask;
-	int64_t byte_ids[256];    /* of "<0x00>".. (SPM) or of the byte's character (BPE); -1 = none */
-	struct special *specials; /* longest text first */
+	int32_t byte_ids[256];         /* of "<0x00>"..; -1 = none */
+	int32_t char_ids[VOCAB_CHARS]; /* of single characters; -1 = none */
+	struct trie pieces;            /* UNIGRAM and WORD_PIECE: texts of tokens -> id */
+	struct special *specials;
 	size_t n_specials;
-	uint64_t special_first[4]; /* bit set: some special begins with this byte */
+	struct special_set raw, normalized; /* GGUF: all are raw */
 	int64_t bos, eos, unk, sep, pad, cls, mask, eot, eom;
-	bool add_bos, add_eos;
-	bool add_space_prefix, escape_whitespaces, whitespace_as_suffix, remove_extra_whitespaces;
+	bool add_bos, add_eos, add_sep;
+	bool add_space_prefix, escape_whitespaces, remove_extra_whitespaces;
 	bool ignore_merges, fuse_unk, byte_fallback;
-	struct pretok *pretok; /* byte-level BPE */
-	float unk_score;       /* Unigram */
-	uint32_t longest;      /* bytes of the longest token */
-	enum decode_kind decode;
-	bool strip_first_space;    /* of a decoded text */
-	struct pipeline *pipeline; /* VOCAB_HF */
+	bool plain_bpe, newline_words; /* PRETOK_PLAIN, PRETOK_NEWLINES */
+	char *prefix,
+		*suffix; /* of a word's later characters ("##"), of its last one ("</w>"); NUL-terminated or NULL */
+	uint32_t word_chars_max;   /* WORD_PIECE: longer words are unk */
+	struct pretok *pretok;     /* byte-level BPE of a GGUF */
+	struct charsmap charsmap;  /* UNIGRAM of a GGUF */
+	double unk_score;          /* UNIGRAM */
+	struct pipeline *pipeline; /* VOCAB_HF, VOCAB_WPM */
+	struct buf decoded;        /* of all tokens, see struct piece */
+	struct piece *decode;      /* [n_tokens] */
+	bool whole_pieces;         /* pieces are valid UTF-8 by themselves; runs of bytes stand alone */
+	char strip[5];             /* this character goes from the beginning of a text, */
+	uint32_t strip_count;      /* at most so many times */
 };
 
 /* A place where ids go. */
@@ -71,41 +101,55 @@ struct sink {
 };
 int sink_add(struct sink *s, uint32_t id);
 
-/* Building (vocab.c). */
+/* Building (vocab_build.c). */
 int vocab_alloc(struct vocab **out, size_t n_tokens, struct kvik_err *err) MUST_CHECK;
-int vocab_set_token(struct vocab *v, uint32_t id, const char *text, size_t bytes, uint32_t attrs, float score,
+int vocab_set_token(struct vocab *v, uint32_t id, const char *text, size_t bytes, uint32_t attrs, double score,
 		    struct kvik_err *err) MUST_CHECK;
-int vocab_index(struct vocab *v, struct kvik_err *err) MUST_CHECK; /* after all tokens: by_text and byte_ids */
+int vocab_index(struct vocab *v, struct kvik_err *err) MUST_CHECK; /* after all tokens: the tables of texts */
+/* v->pieces: the model's own tokens with one of these attributes. */
+int vocab_index_pieces(struct vocab *v, uint32_t attrs, struct kvik_err *err) MUST_CHECK;
 /* Merges: room for n, then each by rising rank. One of unknown tokens is left out: no text can ever come to it. */
 int vocab_alloc_pairs(struct vocab *v, size_t n, struct kvik_err *err) MUST_CHECK;
-void vocab_add_pair(struct vocab *v, struct vocab_str a, struct vocab_str b, uint32_t rank);
+int vocab_add_pair(struct vocab *v, struct vocab_str a, struct vocab_str b, uint32_t rank,
+		   struct kvik_err *err) MUST_CHECK;
 /* "left right": the blank that parts them is the first one after the first byte. */
 bool vocab_split_merge(struct vocab_str merge, struct vocab_str *a, struct vocab_str *b);
-int vocab_add_special(struct vocab *v, const struct special *s, struct kvik_err *err) MUST_CHECK;
-int vocab_sort_specials(struct vocab *v, struct kvik_err *err) MUST_CHECK;
+/* text: what the token looks like in the text of its pass. */
+int vocab_add_special(struct vocab *v, const struct special *s, const char *text, size_t bytes,
+		      struct kvik_err *err) MUST_CHECK;
 const struct pair *vocab_pair(const struct vocab *v, uint32_t left, uint32_t right); /* NULL = none */
+/* Of the model's own tokens; -1 = none. */
+int64_t vocab_own(const struct vocab *v, const char *text, size_t bytes);
+int64_t vocab_char(const struct vocab *v, const char *text, unsigned bytes); /* a single character; -1 = none */
+/* eot, where the file names none: the usual names. */
+int64_t vocab_guess_eot(const struct vocab *v);
 
-/* Cuts special tokens out (special.c): their ids go to the sink, what lies between to plain. */
-enum special_pass { SPECIAL_ANY, SPECIAL_RAW, SPECIAL_NORMALIZED };
+/* Cuts special tokens of one set out (special.c): their ids go to the sink, what lies between to plain. */
 typedef int special_plain_fn(void *sink, const char *text, size_t bytes, bool at_start);
-int special_split(const struct vocab *v, const char *text, size_t bytes, enum special_pass pass, unsigned flags,
+int special_split(const struct vocab *v, const struct special_set *set, const char *text, size_t bytes, unsigned flags,
 		  special_plain_fn *plain, struct sink *out) MUST_CHECK;
 
-/* Encoding a stretch of text that holds no special tokens. first: nothing but special tokens came before, or a special
- * token came right before. */
-int spm_encode(const struct vocab *v, const char *text, size_t bytes, bool first, struct sink *out) MUST_CHECK;
+/* Encoding a stretch of text that holds no special tokens. */
+int spm_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out) MUST_CHECK;
 int bpe_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out) MUST_CHECK;
-/* One word whose characters are vocabulary characters. */
-int bpe_word(const struct vocab *v, struct merger *m, const char *word, size_t bytes, struct sink *out) MUST_CHECK;
-/* Bytes as the characters of GPT-2's table, appended to out. */
-bool bpe_map_bytes(const char *bytes, size_t n, struct buf *out);
-/* The byte a character of GPT-2's table stands for, or -1. */
-int bpe_char_byte(uint32_t c);
-
-/* A whole text by the best sum of scores (Viterbi). */
+/* As SentencePiece's normaliser and unigram model do it. */
 int unigram_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out) MUST_CHECK;
-
 int pipeline_encode(const struct vocab *v, const char *text, size_t bytes, unsigned flags, struct sink *out) MUST_CHECK;
 void pipeline_free(struct pipeline *p);
+
+/* One word by v->model. work: kept from one word to the next, zeroed at first. */
+struct word_work {
+	struct merger m;
+	struct buf text;
+};
+void word_work_release(struct word_work *w);
+int word_encode(const struct vocab *v, struct word_work *w, const char *word, size_t bytes,
+		struct sink *out) MUST_CHECK;
+int bpe_word(const struct vocab *v, struct word_work *w, const char *word, size_t bytes, struct sink *out) MUST_CHECK;
+int unigram_word(const struct vocab *v, const char *word, size_t bytes, struct sink *out) MUST_CHECK;
+int wordpiece_word(const struct vocab *v, const char *word, size_t bytes, struct sink *out) MUST_CHECK;
+/* The ids of the bytes of a text, where the vocabulary has all of them. */
+bool vocab_has_bytes(const struct vocab *v, const char *text, size_t bytes);
+int sink_add_bytes(struct sink *s, const char *text, size_t bytes) MUST_CHECK;
 
 #endif

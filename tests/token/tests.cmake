@@ -1,0 +1,1 @@
+kvik_test(token/test_pipelines token)
