@@ -374,10 +374,10 @@ static int load(struct loading *l, const json_t *root)
 	return set_decoder(l, json_object_get(root, "decoder"));
 }
 
-static json_t *parse(const char *text, size_t bytes, const char *name, struct kvik_err *err)
+static json_t *parse(const char *text, size_t bytes, size_t flags, const char *name, struct kvik_err *err)
 {
 	json_error_t e;
-	json_t *j = json_loadb(text ? text : "", bytes, JSON_ALLOW_NUL, &e);
+	json_t *j = json_loadb(text ? text : "", bytes, JSON_ALLOW_NUL | flags, &e);
 	if (!j || !json_is_object(j)) {
 		err_set(err, KVIK_ERR_FORMAT, "%s: not a JSON object: %s (line %d); fetch the file again", name,
 			j ? "another value" : e.text, j ? 1 : e.line);
@@ -391,12 +391,13 @@ int vocab_from_json(struct vocab **out, const char *tokenizer_json, size_t bytes
 		    size_t config_bytes, const char *name, struct kvik_err *err)
 {
 	struct loading l = {.err = err};
-	json_t *root = parse(tokenizer_json, bytes, name, err), *config = NULL;
+	json_t *root = parse(tokenizer_json, bytes, 0, name, err), *config = NULL;
 	*out = NULL;
 	if (!root)
 		return KVIK_ERR_FORMAT;
 	if (tokenizer_config_json)
-		config = parse(tokenizer_config_json, config_bytes, "tokenizer_config.json", err);
+		config = parse(tokenizer_config_json, config_bytes, JSON_DECODE_INT_AS_REAL, "tokenizer_config.json",
+			       err); /* model_max_length is often 1e30, written out */
 	l.config = config;
 	int rc = tokenizer_config_json && !config ? KVIK_ERR_FORMAT : load(&l, root);
 	json_decref(root);

@@ -121,11 +121,55 @@ static void qwen2(void **state)
 	check_golden("qwen2");
 }
 
+/* A Hugging Face folder, its tokenizer.json alone, and what its tokenizer_config.json says. */
+static void folder(void **state)
+{
+	static const uint32_t want[] = {1, 80, 51, 67, 81, 4};
+	static const char *const paths[] = {"../shared/models/tinystories-656k",
+					    "../shared/models/tinystories-656k/tokenizer.json"};
+	(void)state;
+	if (access(paths[1], R_OK) != 0) {
+		print_message("skipped: %s is absent\n", paths[1]);
+		skip();
+	}
+	for (size_t i = 0; i < 2; i++) {
+		struct kvik_err err;
+		struct vocab *v;
+		uint32_t *ids;
+		size_t n;
+		if (vocab_open(&v, paths[i], &err))
+			fail_msg("%s", err.text);
+		assert_int_equal(vocab_bos(v), 1);
+		assert_int_equal(vocab_eos(v), 2);
+		assert_true(vocab_is_end(v, 2));
+		assert_int_equal(vocab_encode(v, "Zoe !", 5, VOCAB_ADD_SPECIAL, &ids, &n, &err), 0);
+		assert_int_equal(n, sizeof want / sizeof *want);
+		assert_memory_equal(ids, want, sizeof want);
+		mem_free(ids);
+		vocab_free(v);
+	}
+}
+
+/* What is no vocabulary is refused with the path in the text. */
+static void refused(void **state)
+{
+	static const char *const paths[] = {"tests/engine", "tests/engine/test_vocab_load.c", "tests/engine/none.gguf"};
+	(void)state;
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		struct kvik_err err;
+		struct vocab *v;
+		assert_int_not_equal(vocab_open(&v, paths[i], &err), 0);
+		assert_null(v);
+		assert_non_null(strstr(err.text, paths[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(deepseek_llm), cmocka_unit_test(gpt_2),     cmocka_unit_test(llama_spm),
 		cmocka_unit_test(phi_3),        cmocka_unit_test(llama_bpe), cmocka_unit_test(qwen2),
+		cmocka_unit_test(folder),       cmocka_unit_test(refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
