@@ -3,7 +3,7 @@
  * table. Source: "Language Models are Unsupervised Multitask Learners" and the encoder published with it. Any thread.
  */
 #include "token/bytemap.h"
-#include "token/utf8.h"
+#include "token/unicode.h"
 #include "token/vocab_impl.h"
 
 static int no_memory(struct sink *out)
@@ -60,24 +60,43 @@ static bool add_unknown(const struct vocab *v, struct merger *m, size_t at, unsi
 	return ok;
 }
 
-static bool add_characters(const struct vocab *v, struct word_work *w, const char *word, size_t bytes)
+/* Merges what has been added, and gives it out. */
+static int merge_added(const struct vocab *v, struct merger *m, struct sink *out)
 {
-	bool ok = true, unk = false;
+	int rc = merger_run(m, pair_of, v) ? 0 : no_memory(out);
+	for (size_t i = 0; i < m->n && !rc; i++)
+		rc = sink_add(out, (uint32_t)m->symbols[i].id);
+	m->n = 0;
+	return rc;
+}
+
+/* Where two tokens meet that no merge can join, the word is cut: short stretches merge faster than long ones. */
+static int merge_characters(const struct vocab *v, struct word_work *w, const char *word, size_t bytes,
+			    struct sink *out)
+{
+	bool unk = false, marks = v->prefix || v->suffix;
+	uint32_t before = 0; /* the character before, where it is a token; 0 = it is none */
+	int rc = 0;
 	w->m.n = 0;
-	for (size_t i = 0; i < bytes && ok;) {
+	for (size_t i = 0; i < bytes && !rc;) {
 		struct vocab_str text;
-		unsigned n = utf8_length((const uint8_t *)word + i, bytes - i);
-		n = n ? n : 1;
+		unsigned n;
+		uint32_t c = uni_next(word + i, bytes - i, &n);
 		int64_t id = find_character(v, w, word, i, n, bytes, &text);
+		bool ok = id != -2;
 		if (id >= 0) {
+			if (before && !marks && !vocab_neighbours(v, before, c))
+				rc = merge_added(v, &w->m, out);
 			ok = merger_add(&w->m, i, n, id);
 			unk = false;
-		} else {
-			ok = id != -2 && add_unknown(v, &w->m, i, n, text, &unk);
+		} else if (ok) {
+			ok = add_unknown(v, &w->m, i, n, text, &unk);
 		}
+		before = id >= 0 ? c : 0;
+		rc = rc || ok ? rc : no_memory(out);
 		i += n;
 	}
-	return ok;
+	return rc ? rc : merge_added(v, &w->m, out);
 }
 
 static bool only_newlines(const char *word, size_t bytes)
@@ -92,14 +111,7 @@ int bpe_word(const struct vocab *v, struct word_work *w, const char *word, size_
 {
 	bool try_whole = v->ignore_merges || (v->newline_words && only_newlines(word, bytes));
 	int64_t whole = try_whole ? vocab_own(v, word, bytes) : -1;
-	int rc = 0;
-	if (whole >= 0)
-		return sink_add(out, (uint32_t)whole);
-	if (!add_characters(v, w, word, bytes) || !merger_run(&w->m, pair_of, v))
-		return no_memory(out);
-	for (size_t i = 0; i < w->m.n && !rc; i++)
-		rc = sink_add(out, (uint32_t)w->m.symbols[i].id);
-	return rc;
+	return whole >= 0 ? sink_add(out, (uint32_t)whole) : merge_characters(v, w, word, bytes, out);
 }
 
 /* ---- GGUF's kinds ------------------------------------------------------------------------------------------------ */

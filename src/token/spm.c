@@ -1,7 +1,7 @@
 /* spm.c: SentencePiece-style BPE: characters are joined in the order of the scores of what they become; what is no
  * token falls back to its bytes, or to unk in a vocabulary without byte tokens. Source: SentencePiece (arXiv
  * 1808.06226), its bpe model. Any thread. */
-#include "token/utf8.h"
+#include "token/unicode.h"
 #include "token/vocab_impl.h"
 
 static const char lower_eighth_block[] = "\xE2\x96\x81"; /* U+2581 */
@@ -42,31 +42,42 @@ static int add_symbol(const struct text *t, const struct symbol *s, struct sink 
 	return t->v->unk >= 0 ? sink_add(out, (uint32_t)t->v->unk) : 0;
 }
 
-static bool add_characters(const struct text *t, size_t bytes, struct merger *m)
+/* Merges what has been added, and gives it out. */
+static int merge_added(const struct text *t, struct merger *m, struct sink *out)
 {
-	bool ok = true;
-	for (size_t i = 0, n; i < bytes && ok; i += n) {
-		n = utf8_length((const uint8_t *)t->data + i, bytes - i);
-		if (n == 0)
-			n = 1;
-		ok = merger_add(m, i, n, vocab_char(t->v, t->data + i, (unsigned)n));
+	int rc = merger_run(m, pair_of, t) ? 0 : KVIK_ERR_NOMEM;
+	for (size_t i = 0; i < m->n && !rc; i++)
+		rc = add_symbol(t, &m->symbols[i], out);
+	m->n = 0;
+	return rc;
+}
+
+/* Where two characters meet that no token holds side by side, the text is cut: short stretches merge faster. */
+static int merge_characters(const struct text *t, size_t bytes, struct merger *m, struct sink *out)
+{
+	uint32_t before = 0;
+	int rc = 0;
+	for (size_t i = 0; i < bytes && !rc;) {
+		unsigned n;
+		uint32_t c = uni_next(t->data + i, bytes - i, &n);
+		if (i > 0 && !vocab_neighbours(t->v, before, c))
+			rc = merge_added(t, m, out);
+		if (!rc && !merger_add(m, i, n, vocab_char(t->v, t->data + i, n)))
+			rc = KVIK_ERR_NOMEM;
+		before = c;
+		i += n;
 	}
-	return ok;
+	return rc ? rc : merge_added(t, m, out);
 }
 
 int spm_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out)
 {
 	struct buf escaped = {0};
 	struct merger m = {0};
-	int rc = 0;
-	bool ok = escape(v, text, bytes, &escaped);
-	struct text t = {v, escaped.data};
-	ok = ok && add_characters(&t, escaped.n, &m) && merger_run(&m, pair_of, &t);
-	if (!ok)
-		rc = err_set(out->err, KVIK_ERR_NOMEM, "no memory to tokenize %zu bytes", bytes);
-	for (size_t i = 0; i < m.n && !rc; i++)
-		rc = add_symbol(&t, &m.symbols[i], out);
+	int rc = KVIK_ERR_NOMEM;
+	if (escape(v, text, bytes, &escaped))
+		rc = merge_characters(&(struct text){v, escaped.data}, escaped.n, &m, out);
 	merger_release(&m);
 	buf_release(&escaped);
-	return rc;
+	return rc == KVIK_ERR_NOMEM ? err_set(out->err, rc, "no memory to tokenize %zu bytes", bytes) : rc;
 }

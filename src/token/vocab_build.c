@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "token/pipeline.h"
-#include "token/utf8.h"
+#include "token/unicode.h"
 #include "token/vocab_impl.h"
 
 static int no_memory(struct kvik_err *err)
@@ -95,6 +95,40 @@ static void index_chars(struct vocab *v)
 	}
 }
 
+enum { NEIGHBOUR_BITS = 18 };
+
+static size_t neighbour_bit(uint32_t a, uint32_t b)
+{
+	uint64_t key = (uint64_t)a << 32 | b;
+	return (size_t)((key * 0x9E3779B97F4A7C15u) >> (64 - NEIGHBOUR_BITS));
+}
+
+bool vocab_neighbours(const struct vocab *v, uint32_t a, uint32_t b)
+{
+	size_t bit = neighbour_bit(a, b);
+	return v->neighbours[bit / 64] >> bit % 64 & 1;
+}
+
+static int index_neighbours(struct vocab *v, struct kvik_err *err)
+{
+	v->neighbours = mem_zalloc((1u << NEIGHBOUR_BITS) / 64, sizeof *v->neighbours);
+	if (!v->neighbours)
+		return no_memory(err);
+	for (uint32_t id = 0; id < v->n_tokens; id++) {
+		const char *text = v->text.data + v->tokens[id].start;
+		uint32_t left = v->tokens[id].bytes, before = 0;
+		unsigned n;
+		for (bool first = true; left > 0; first = false, text += n, left -= n) {
+			uint32_t c = uni_next(text, left, &n);
+			size_t bit = neighbour_bit(before, c);
+			if (!first)
+				v->neighbours[bit / 64] |= 1ull << bit % 64;
+			before = c;
+		}
+	}
+	return 0;
+}
+
 int vocab_index(struct vocab *v, struct kvik_err *err)
 {
 	size_t size = power_above(v->n_tokens * 2);
@@ -116,7 +150,7 @@ int vocab_index(struct vocab *v, struct kvik_err *err)
 		v->by_text[i] = id + 1;
 	}
 	index_chars(v);
-	return 0;
+	return index_neighbours(v, err);
 }
 
 static size_t pair_slot(const struct vocab *v, uint32_t left, uint32_t right)
@@ -263,6 +297,7 @@ void vocab_free(struct vocab *v)
 	mem_free(v->tokens);
 	mem_free(v->by_text);
 	mem_free(v->pairs);
+	mem_free(v->neighbours);
 	mem_free(v->specials);
 	mem_free(v->prefix);
 	mem_free(v->suffix);

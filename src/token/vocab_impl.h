@@ -67,6 +67,7 @@ struct vocab {
 	uint32_t longest; /* bytes of the longest token */
 	struct pair *pairs;
 	size_t pairs_mask;
+	uint64_t *neighbours;          /* by a hash of two characters, one bit: they stand side by side in some token */
 	int32_t byte_ids[256];         /* of "<0x00>"..; -1 = none */
 	int32_t char_ids[VOCAB_CHARS]; /* of single characters; -1 = none */
 	struct trie pieces;            /* UNIGRAM and WORD_PIECE: texts of tokens -> id */
@@ -121,6 +122,9 @@ const struct pair *vocab_pair(const struct vocab *v, uint32_t left, uint32_t rig
 /* Of the model's own tokens; -1 = none. */
 int64_t vocab_own(const struct vocab *v, const char *text, size_t bytes);
 int64_t vocab_char(const struct vocab *v, const char *text, unsigned bytes); /* a single character; -1 = none */
+/* Can a and b stand side by side inside one token? If not, no merge ever joins what ends with a to what begins with b,
+ * so that a text can be cut between them and its parts be merged by themselves. May say yes where it is no. */
+bool vocab_neighbours(const struct vocab *v, uint32_t a, uint32_t b);
 /* eot, where the file names none: the usual names. */
 int64_t vocab_guess_eot(const struct vocab *v);
 
