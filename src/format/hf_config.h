@@ -6,8 +6,8 @@
 
 #include "format/hparams.h"
 
-/* json: [bytes]; name: of the file, for error texts. has_output: the checkpoint has an lm_head. Not yet checked by
- * hparams_check. Errors: FORMAT, UNSUPPORTED, NOMEM. */
+/* json: [bytes]; name: of the file, for error texts. has_output: the checkpoint has an lm_head apart from the
+ * embedding. Not yet checked by hparams_check. Errors: FORMAT, UNSUPPORTED, NOMEM. */
 int hf_config(const char *json, size_t bytes, const char *name, bool has_output, struct hparams *h,
 	      struct kvik_err *err) MUST_CHECK;
 

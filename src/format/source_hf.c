@@ -141,12 +141,20 @@ static int add_tensors(struct source *s, struct kvik_err *err)
 
 /* ---- Configuration ----------------------------------------------------------------------------------------------- */
 
-static bool has_output(const struct source *s)
+static struct source_tensor *find(const struct source *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_tensors; i++)
-		if (strcmp(s->tensors[i].name, "output.weight") == 0)
-			return true;
-	return false;
+		if (strcmp(s->tensors[i].name, name) == 0)
+			return &s->tensors[i];
+	return NULL;
+}
+
+/* Of two tied matrices a checkpoint holds one, and which one is chance: it becomes the embedding. */
+static void name_tied(struct source *s)
+{
+	struct source_tensor *output = find(s, "output.weight");
+	if (s->h.tied && output && !find(s, "token_embd.weight"))
+		strcpy(output->name, "token_embd.weight");
 }
 
 static int add_ends(struct source *s, const struct file_map *m, const char *path, struct kvik_err *err)
@@ -167,10 +175,12 @@ static int read_config(struct source *s, struct kvik_err *err)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
 	int rc = file_map(&m, path, err);
 	if (!rc) {
-		rc = hf_config((const char *)m.data, m.size, path, has_output(s), &s->h, err);
+		bool both = find(s, "output.weight") && find(s, "token_embd.weight");
+		rc = hf_config((const char *)m.data, m.size, path, both, &s->h, err);
 		if (!rc)
 			rc = add_ends(s, &m, path, err);
 		file_unmap(&m);
+		name_tied(s);
 	}
 	mem_free(path);
 	return rc;
