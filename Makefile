@@ -38,6 +38,12 @@ sanitize: deps
 test-long: all
 	@ctest --test-dir $(BUILD) --output-on-failure -C long -L long
 
+# Every parser of outside bytes from its seeds for FUZZ_SECONDS; what is found stays in fuzz-out/.
+.PHONY: fuzz
+FUZZ_SECONDS ?= 600
+fuzz: deps
+	@tools/fuzz.sh $(FUZZ_SECONDS)
+
 format-check: deps
 	@tools/check-format.sh
 

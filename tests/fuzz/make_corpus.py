@@ -1,0 +1,214 @@
+"""Writes the seeds of the fuzz targets (corpus/NAME/*) and their dictionaries (NAME.dict). Needs only Python.
+
+Usage: python3 tests/fuzz/make_corpus.py
+"""
+import json
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).resolve().parent
+U8, I8, U16, I16, U32, I32, F32, BOOL, STR, ARRAY, U64, I64, F64 = range(13)
+SCALARS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q", I64: "q", F64: "d"}
+BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 10: (256, 84),
+          11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 20: (32, 18), 23: (256, 136), 30: (1, 2),
+          39: (32, 17)}
+
+
+# ---- GGUF -----------------------------------------------------------------------------------------------------------
+
+def text(s):
+    b = s.encode() if isinstance(s, str) else s
+    return struct.pack("<Q", len(b)) + b
+
+
+def value(kind, v):
+    if kind == STR:
+        return text(v)
+    if kind == ARRAY:
+        inner, items = v
+        return struct.pack("<IQ", inner, len(items)) + b"".join(value(inner, i) for i in items)
+    return struct.pack("<" + SCALARS[kind], v)
+
+
+def gguf(keys, tensors, version=3):
+    """keys: {name: (type, value)}; tensors: [(name, type, dims)], data follows as bytes 0, 1, 2, ..."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys))
+    for k, (kind, v) in keys.items():
+        head += text(k) + struct.pack("<I", kind) + value(kind, v)
+    data = b""
+    for name, kind, dims in tensors:
+        data += b"\0" * (-len(data) % 32)
+        elems, size = BLOCKS[kind]
+        n = dims[0] // elems * size
+        for d in dims[1:]:
+            n *= d
+        head += text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, len(data))
+        data += bytes(i & 255 for i in range(n))
+    return head + b"\0" * (-len(head) % 32) + data
+
+
+def hparams(arch, **more):
+    h = {"general.architecture": (STR, arch), "general.name": (STR, "seed")}
+    sizes = dict(block_count=2, embedding_length=8, feed_forward_length=16, context_length=64)
+    h.update({f"{arch}.{k}": (U32, v) for k, v in sizes.items()})
+    h[f"{arch}.attention.head_count"] = (U32, 2)
+    h[f"{arch}.attention.head_count_kv"] = (ARRAY, (U32, [1, 1]))
+    h[f"{arch}.attention.layer_norm_rms_epsilon"] = (F32, 1e-5)
+    h.update({f"{arch}.{k.replace('__', '.')}": v for k, v in more.items()})
+    return h
+
+
+def spm():
+    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(0, 256, 32)] + ["\u2581", "a", "b", "\u2581a", "ab"]
+    n = len(tokens)
+    return {"tokenizer.ggml.model": (STR, "llama"), "tokenizer.ggml.tokens": (ARRAY, (STR, tokens)),
+            "tokenizer.ggml.scores": (ARRAY, (F32, [-float(i) for i in range(n)])),
+            "tokenizer.ggml.token_type": (ARRAY, (I32, [2, 3, 3] + [6] * 8 + [1] * 5)),
+            "tokenizer.ggml.bos_token_id": (U32, 1), "tokenizer.ggml.eos_token_id": (U32, 2),
+            "tokenizer.ggml.unknown_token_id": (U32, 0), "tokenizer.ggml.add_bos_token": (BOOL, 1)}
+
+
+def bpe(pre):
+    tokens = ["<|end|>", "a", "b", "\u0120", "ab", "\u0120a"]
+    return {"tokenizer.ggml.model": (STR, "gpt2"), "tokenizer.ggml.pre": (STR, pre),
+            "tokenizer.ggml.tokens": (ARRAY, (STR, tokens)),
+            "tokenizer.ggml.token_type": (ARRAY, (I32, [3, 1, 1, 1, 1, 1])),
+            "tokenizer.ggml.merges": (ARRAY, (STR, ["a b", "\u0120 a"])),
+            "tokenizer.ggml.eos_token_id": (U32, 0)}
+
+
+def unigram():
+    tokens = ["<pad>", "</s>", "<unk>", "\u2581", "a", "\u2581a"]
+    charsmap = list(struct.pack("<4I", 12, 1, 2, 3) + b"a\0b\0")
+    return {"tokenizer.ggml.model": (STR, "t5"), "tokenizer.ggml.tokens": (ARRAY, (STR, tokens)),
+            "tokenizer.ggml.scores": (ARRAY, (F32, [0, 0, 0, -2, -3, -4])),
+            "tokenizer.ggml.token_type": (ARRAY, (I32, [3, 3, 2, 1, 1, 1])),
+            "tokenizer.ggml.precompiled_charsmap": (ARRAY, (U8, charsmap)),
+            "tokenizer.ggml.remove_extra_whitespaces": (BOOL, 1)}
+
+
+def gguf_seeds():
+    embedding = [("token_embd.weight", 0, [8, 16]), ("output_norm.weight", 0, [8])]
+    yarn = dict(rope__scaling__type=(STR, "yarn"), rope__scaling__factor=(F32, 4.0),
+                rope__scaling__original_context_length=(U32, 16), rope__freq_base=(F32, 1e6))
+    window = dict(attention__sliding_window=(U32, 4), attention__sliding_window_pattern=(ARRAY, (BOOL, [1, 0])),
+                  rope__dimension_count=(U32, 4))
+    every = {f"k{t}": (t, 1) for t in SCALARS}
+    every["nested"] = (ARRAY, (ARRAY, [(U8, [1, 2]), (STR, ["x"]), (ARRAY, [])]))
+    every["general.alignment"] = (U32, 64)
+    return {
+        "llama": gguf({**hparams("llama", **window), **spm()}, embedding),
+        "qwen2": gguf({**hparams("qwen2", **yarn), **bpe("qwen2")}, embedding + [("output.weight", 0, [8, 16])], 2),
+        "qwen3-linear": gguf(hparams("qwen3", rope__scaling__type=(STR, "linear"), rope__scaling__factor=(F32, 2.0),
+                                     attention__key_length=(U32, 4)), embedding),
+        "vocab-spm": gguf(spm(), []),
+        "vocab-bpe": gguf(bpe("llama-bpe"), []),
+        "vocab-unigram": gguf(unigram(), []),
+        "every-type": gguf(every, [(f"t{t}", t, [BLOCKS[t][0], 1]) for t in BLOCKS if t != 30] + [("s", 30, [1])]),
+        "part": gguf({**hparams("llama"), "split.no": (U16, 0), "split.count": (U16, 2),
+                      "split.tensors.count": (I32, 4)}, embedding),
+        "empty": gguf({}, []),
+        "version-1": b"GGUF" + struct.pack("<III", 1, 0, 0),
+        "big-endian": b"GGUF" + struct.pack(">IQQ", 3, 0, 0),
+        "cut": gguf(hparams("llama"), embedding)[:200],
+    }
+
+
+# ---- safetensors and JSON -------------------------------------------------------------------------------------------
+
+def safetensors(tensors, pad=0):
+    """tensors: [(name, dtype, shape, bytes)]"""
+    header, at = {"__metadata__": {"format": "pt"}}, 0
+    for name, dtype, shape, n in tensors:
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + n]}
+        at += n
+    text_ = json.dumps(header).encode() + b" " * pad
+    return struct.pack("<Q", len(text_)) + text_ + bytes(at)
+
+
+def safetensors_seeds():
+    layer = "model.layers.0."
+    return {
+        "floats": safetensors([("model.embed_tokens.weight", "F32", [4, 2], 32), ("lm_head.weight", "F16", [4, 2], 16),
+                               (layer + "mlp.up_proj.weight", "BF16", [2, 2], 8), ("scalar", "F32", [], 4)]),
+        "useless": safetensors([(layer + "self_attn.rotary_emb.inv_freq", "F64", [2], 16),
+                                (layer + "self_attn.q_proj.bias", "F32", [2], 8)], pad=5),
+        "dtype": safetensors([("a", "I64", [1], 8)]),
+        "empty": safetensors([]),
+        "gap": safetensors([("a", "F32", [1], 4)]) + b"xxxx",
+        "too-long": struct.pack("<Q", 1 << 40) + b"{}",
+    }
+
+
+def config_seeds():
+    base = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128,
+            "vocab_size": 100, "num_key_value_heads": 2, "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
+            "hidden_act": "silu"}
+    llama3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+              "original_max_position_embeddings": 1024}
+    yarn = {"rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0, "original_max_position_embeddings": 512,
+            "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 0.5, "truncate": False}
+    seeds = {
+        "llama-v4": {**base, "model_type": "llama", "rope_theta": 500000.0, "rope_scaling": llama3,
+                     "eos_token_id": [1, 2], "tie_word_embeddings": True, "head_dim": 16},
+        "llama-v5": {**base, "model_type": "llama", "rope_parameters": {"rope_type": "linear", "factor": 2,
+                                                                        "partial_rotary_factor": 0.5}},
+        "mistral": {**base, "model_type": "mistral", "sliding_window": None, "rope_scaling": None},
+        "qwen2": {**base, "model_type": "qwen2", "use_sliding_window": True, "sliding_window": 32,
+                  "max_window_layers": 2, "rope_scaling": {"type": "dynamic", "factor": 2}},
+        "qwen3": {**base, "model_type": "qwen3", "use_sliding_window": True, "sliding_window": 32,
+                  "layer_types": ["sliding_attention", "full_attention"] * 2, "rope_parameters": yarn},
+        "generation": {"eos_token_id": 2, "bos_token_id": 1},
+        "quantised": {**base, "model_type": "llama", "quantization_config": {}},
+        "empty": {},
+    }
+    out = {k: json.dumps(v).encode() for k, v in seeds.items()}
+    out["cut"] = out["llama-v4"][:100]
+    out["deep"] = b'{"a":' * 60
+    return out
+
+
+# ---- Writing --------------------------------------------------------------------------------------------------------
+
+def strings_of(v):
+    if isinstance(v, dict):
+        for k, x in v.items():
+            yield k
+            yield from strings_of(x)
+    elif isinstance(v, (list, tuple)):
+        for x in v:
+            yield from strings_of(x)
+    elif isinstance(v, str):
+        yield v
+
+
+def write_dict(name, words):
+    lines = ['"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\x{b:02X}" for b in w) + '"'
+             for w in sorted(words)]
+    (HERE / f"{name}.dict").write_text("\n".join(lines) + "\n")
+
+
+def main():
+    keys = {**hparams("llama", rope__scaling__type=0, rope__freq_base=0, rope__dimension_count=0, expert_count=0,
+                      attention__sliding_window=0, attention__sliding_window_pattern=0, attention__key_length=0,
+                      attention__value_length=0, rope__scale_linear=0, rope__scaling__factor=0), **spm(), **bpe("gpt-2"),
+            **unigram(), "general.alignment": 0, "split.no": 0, "split.count": 0, "split.tensors.count": 0}
+    words = {text(k) for k in keys} | {text(w) for w in ("llama", "gpt2", "t5", "bert", "yarn", "linear", "none",
+                                                         "qwen2", "llama-bpe", "token_embd.weight")}
+    words |= {struct.pack("<I", t) for t in range(14)} | {struct.pack("<Q", 1 << s) for s in (0, 5, 31, 32, 62, 63)}
+    json_words = {b'"%s":' % s.encode() for v in config_seeds().values() if v.endswith(b"}")
+                  for s in strings_of(json.loads(v))}
+    json_words |= {b"null", b"true", b"false", b"-1", b"1e999", b"4294967295", b"9223372036854775807", b"[", b"{"}
+    header_words = {b'"dtype":"F32"', b'"dtype":"F16"', b'"dtype":"BF16"', b'"shape":[', b'"data_offsets":[', b"0,",
+                    b".rotary_emb.inv_freq", b"__metadata__", b"model.layers.", b"9223372036854775807"}
+    for name, seeds, dictionary in (("fuzz_gguf", gguf_seeds(), words), ("fuzz_hf_config", config_seeds(), json_words),
+                                    ("fuzz_safetensors", safetensors_seeds(), header_words)):
+        folder = HERE / "corpus" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for seed, data in seeds.items():
+            (folder / seed).write_bytes(data)
+        write_dict(name, dictionary)
+
+
+if __name__ == "__main__":
+    main()
