@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "engine/vocab_load.h"
-#include "fuzz.h"
+#include "fuzz_vocab.h"
 
 static void get_all(const struct gguf *g)
 {
@@ -30,8 +30,10 @@ static void load_vocab(const struct gguf *g)
 {
 	struct vocab *v;
 	struct kvik_err err;
-	if (vocab_load_gguf(&v, g, "fuzz", &err) == 0)
+	if (vocab_load_gguf(&v, g, "fuzz", &err) == 0) {
+		fuzz_vocab(v);
 		vocab_free(v);
+	}
 }
 
 static void use(const struct source *s)

@@ -59,7 +59,8 @@ def hparams(arch, **more):
 
 
 def spm():
-    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(0, 256, 32)] + ["\u2581", "a", "b", "\u2581a", "ab"]
+    tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(0, 256, 32)]
+    tokens += ["\u2581", "a", "b", "\u2581a", "ab"]
     n = len(tokens)
     return {"tokenizer.ggml.model": (STR, "llama"), "tokenizer.ggml.tokens": (ARRAY, (STR, tokens)),
             "tokenizer.ggml.scores": (ARRAY, (F32, [-float(i) for i in range(n)])),
@@ -168,6 +169,65 @@ def config_seeds():
     return out
 
 
+def tokenizer_seeds():
+    def added(i, content, **flags):
+        return {"id": i, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+                "normalized": False, "special": True, **flags}
+
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    bpe_vocab = {"<s>": 0, "a": 1, "b": 2, "\u0120": 3, "ab": 4, "\u0120a": 5}
+    seeds = {
+        "byte-bpe": {"version": "1.0", "truncation": None, "padding": None,
+                     "added_tokens": [added(0, "<s>"), added(6, "<|x|>", lstrip=True, special=False)],
+                     "normalizer": {"type": "NFC"},
+                     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                         {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}|\\s+(?!\\S)|\\s+"},
+                          "behavior": "Isolated", "invert": False}, byte_level]},
+                     "post_processor": {"type": "TemplateProcessing",
+                                        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                                                   {"Sequence": {"id": "A", "type_id": 0}}],
+                                        "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [0],
+                                                                               "tokens": ["<s>"]}}},
+                     "decoder": byte_level,
+                     "model": {"type": "BPE", "dropout": None, "unk_token": None, "fuse_unk": False,
+                               "byte_fallback": False, "ignore_merges": True, "vocab": bpe_vocab,
+                               "merges": ["a b", ["\u0120", "a"]]}},
+        "fallback-bpe": {"version": "1.0", "added_tokens": [added(0, "<unk>")],
+                         "normalizer": {"type": "Sequence", "normalizers": [
+                             {"type": "Prepend", "prepend": "\u2581"},
+                             {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]},
+                         "pre_tokenizer": None, "post_processor": None,
+                         "decoder": {"type": "Sequence", "decoders": [
+                             {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+                             {"type": "ByteFallback"}, {"type": "Fuse"},
+                             {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+                         "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True,
+                                   "vocab": {"<unk>": 0, "<0xC3>": 1, "<0xB6>": 2, "\u2581": 3, "a": 4, "b": 5,
+                                             "ab": 6}, "merges": ["a b"]}},
+        "unigram": {"version": "1.0", "added_tokens": [added(0, "<pad>")],
+                    "normalizer": {"type": "Precompiled", "precompiled_charsmap": "DAAAAAEAAAACAAAAAwAAAGEAYgA="},
+                    "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always",
+                                      "split": True},
+                    "decoder": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+                    "model": {"type": "Unigram", "unk_id": 1, "byte_fallback": False,
+                              "vocab": [["<pad>", 0.0], ["<unk>", 0.0], ["\u2581", -2.0], ["a", -3.0],
+                                        ["\u2581a", -4.5]]}},
+        "wordpiece": {"version": "1.0", "added_tokens": [added(0, "[UNK]")],
+                      "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
+                                     "strip_accents": None, "lowercase": True},
+                      "pre_tokenizer": {"type": "BertPreTokenizer"},
+                      "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+                      "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                                "max_input_chars_per_word": 100, "vocab": {"[UNK]": 0, "a": 1, "##b": 2}}},
+    }
+    config = {"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": False}, "add_bos_token": True,
+              "model_max_length": 2048, "clean_up_tokenization_spaces": False}
+    out = {k: json.dumps(v).encode() for k, v in seeds.items()}
+    out["with-config"] = out["byte-bpe"] + b"\0" + json.dumps(config).encode()
+    out["empty"] = b"{}"
+    return out
+
+
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 def strings_of(v):
@@ -191,8 +251,8 @@ def write_dict(name, words):
 def main():
     keys = {**hparams("llama", rope__scaling__type=0, rope__freq_base=0, rope__dimension_count=0, expert_count=0,
                       attention__sliding_window=0, attention__sliding_window_pattern=0, attention__key_length=0,
-                      attention__value_length=0, rope__scale_linear=0, rope__scaling__factor=0), **spm(), **bpe("gpt-2"),
-            **unigram(), "general.alignment": 0, "split.no": 0, "split.count": 0, "split.tensors.count": 0}
+                      attention__value_length=0, rope__scale_linear=0, rope__scaling__factor=0), **spm(),
+            **bpe("gpt-2"), **unigram(), "general.alignment": 0, "split.no": 0, "split.count": 0, "split.tensors.count": 0}
     words = {text(k) for k in keys} | {text(w) for w in ("llama", "gpt2", "t5", "bert", "yarn", "linear", "none",
                                                          "qwen2", "llama-bpe", "token_embd.weight")}
     words |= {struct.pack("<I", t) for t in range(14)} | {struct.pack("<Q", 1 << s) for s in (0, 5, 31, 32, 62, 63)}
@@ -201,8 +261,12 @@ def main():
     json_words |= {b"null", b"true", b"false", b"-1", b"1e999", b"4294967295", b"9223372036854775807", b"[", b"{"}
     header_words = {b'"dtype":"F32"', b'"dtype":"F16"', b'"dtype":"BF16"', b'"shape":[', b'"data_offsets":[', b"0,",
                     b".rotary_emb.inv_freq", b"__metadata__", b"model.layers.", b"9223372036854775807"}
+    tokenizer_words = {b'"%s"' % s.encode() for v in tokenizer_seeds().values()
+                       for s in strings_of(json.loads(v.split(b"\0")[0]))}
+    tokenizer_words |= {b"null", b"true", b"false", b"\0", b"[", b"{"}
     for name, seeds, dictionary in (("fuzz_gguf", gguf_seeds(), words), ("fuzz_hf_config", config_seeds(), json_words),
-                                    ("fuzz_safetensors", safetensors_seeds(), header_words)):
+                                    ("fuzz_safetensors", safetensors_seeds(), header_words),
+                                    ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words)):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():
