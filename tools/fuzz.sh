@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-600}
 [ $# -gt 0 ] && shift
 command -v clang >/dev/null || tools/install-deps.sh clang libclang-rt-14-dev
-cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKVIK_FUZZ=ON \
+CC=clang cmake -S . -B build-fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKVIK_FUZZ=ON \
 	-DKVIK_SANITIZE=address,undefined >build-fuzz.log || { cat build-fuzz.log; exit 1; }
 cmake --build build-fuzz --target fuzz_all >build-fuzz.log || { cat build-fuzz.log; exit 1; }
 [ $# -gt 0 ] || set -- $(cd tests/fuzz && ls fuzz_*.c | sed 's/\.c$//')

@@ -252,7 +252,8 @@ def main():
     keys = {**hparams("llama", rope__scaling__type=0, rope__freq_base=0, rope__dimension_count=0, expert_count=0,
                       attention__sliding_window=0, attention__sliding_window_pattern=0, attention__key_length=0,
                       attention__value_length=0, rope__scale_linear=0, rope__scaling__factor=0), **spm(),
-            **bpe("gpt-2"), **unigram(), "general.alignment": 0, "split.no": 0, "split.count": 0, "split.tensors.count": 0}
+            **bpe("gpt-2"), **unigram(), "general.alignment": 0, "split.no": 0, "split.count": 0,
+            "split.tensors.count": 0}
     words = {text(k) for k in keys} | {text(w) for w in ("llama", "gpt2", "t5", "bert", "yarn", "linear", "none",
                                                          "qwen2", "llama-bpe", "token_embd.weight")}
     words |= {struct.pack("<I", t) for t in range(14)} | {struct.pack("<Q", 1 << s) for s in (0, 5, 31, 32, 62, 63)}
