@@ -8,10 +8,10 @@
 
 static atomic_long fail_countdown;
 
-static int fails_now(void)
+bool mem_fails_now(void)
 {
 	if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0)
-		return 0;
+		return false;
 	return atomic_fetch_sub(&fail_countdown, 1) == 1;
 }
 
@@ -22,17 +22,17 @@ void mem_fail_at(long countdown)
 
 void *mem_alloc(size_t bytes)
 {
-	return fails_now() ? NULL : malloc(bytes ? bytes : 1);
+	return mem_fails_now() ? NULL : malloc(bytes ? bytes : 1);
 }
 
 void *mem_zalloc(size_t count, size_t size)
 {
-	return fails_now() ? NULL : calloc(count ? count : 1, size ? size : 1);
+	return mem_fails_now() ? NULL : calloc(count ? count : 1, size ? size : 1);
 }
 
 void *mem_realloc(void *p, size_t count, size_t size)
 {
-	if (fails_now() || (size && count > SIZE_MAX / size))
+	if (mem_fails_now() || (size && count > SIZE_MAX / size))
 		return NULL;
 	size_t bytes = count * size;
 	return realloc(p, bytes ? bytes : 1);
@@ -41,7 +41,7 @@ void *mem_realloc(void *p, size_t count, size_t size)
 void *mem_aligned(size_t align, size_t bytes)
 {
 	void *p = NULL;
-	if (fails_now() || posix_memalign(&p, align, bytes ? bytes : 1) != 0)
+	if (mem_fails_now() || posix_memalign(&p, align, bytes ? bytes : 1) != 0)
 		return NULL;
 	return p;
 }

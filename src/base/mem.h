@@ -2,6 +2,7 @@
 #ifndef KVIK_BASE_MEM_H
 #define KVIK_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t bytes);                         /* uninitialised; NULL when out of memory */
@@ -13,5 +14,7 @@ void mem_free(void *p);                                /* NULL is fine */
 
 /* Test hook: the allocation with this number (1 is the next one) fails, once; 0 switches it off. */
 void mem_fail_at(long countdown);
+/* For what allocates by other means (mmap): counts as an allocation, and says whether it is the one to fail. */
+bool mem_fails_now(void);
 
 #endif

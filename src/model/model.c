@@ -14,7 +14,7 @@ static const struct arch_ops *const archs[ARCH_COUNT] = {
 	[ARCH_QWEN3] = &arch_qwen3,
 };
 
-static int make_rope(struct model *m, struct kvik_err *err)
+static int make_rope(struct model *m, const struct source *s, struct kvik_err *err)
 {
 	static const enum rope_rule rules[] = {[ROPE_SCALING_NONE] = ROPE_PLAIN,
 					       [ROPE_SCALING_LINEAR] = ROPE_LINEAR,
@@ -33,7 +33,10 @@ static int make_rope(struct model *m, struct kvik_err *err)
 				.attn_factor = h->rope_attn_factor,
 				.keep_fractions = h->rope_keep_fractions,
 				.divisor = m->w.rope_divisor};
-	return rope_init(&m->rope, &p, err);
+	int rc = rope_init(&m->rope, &p, err);
+	if (rc)
+		err_prefix(err, "%s", source_name(s));
+	return rc;
 }
 
 static bool takes_int8(const struct model *m)
@@ -67,7 +70,7 @@ int model_load(struct model **out, const struct source *s, const struct model_pa
 		rc = weights_load(&m->w, s, &m->h, m->ops->bind, &wp, err);
 	}
 	if (!rc)
-		rc = make_rope(m, err);
+		rc = make_rope(m, s, err);
 	if (rc) {
 		model_free(m);
 		return rc;

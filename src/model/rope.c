@@ -78,6 +78,11 @@ static int check(const struct rope_params *p, struct kvik_err *err)
 		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: high_freq_factor must be above low_freq_factor");
 	if (p->rule == ROPE_YARN && !(positive(p->beta_slow) && p->beta_fast > p->beta_slow))
 		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: beta_fast must be above beta_slow");
+	for (uint32_t i = 0; p->divisor && i < p->dim / 2; i++)
+		if (!positive(p->divisor[i]))
+			return err_set(err, KVIK_ERR_FORMAT,
+				       "tensor 'rope_freqs.weight' holds %g; its values must be above 0",
+				       (double)p->divisor[i]);
 	return 0;
 }
 

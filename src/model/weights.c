@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { ALIGN = 64, PROGRESS_STEPS = 64 };
+enum { ALIGN = 64, BLOCK_ELEMS_MAX = 256 };
 
 struct binding {
 	struct mat *mat; /* one of mat, vec is set */
@@ -230,13 +230,18 @@ static int pack_mat(const struct binder *b, const struct binding *x)
 static void expand_vec(const struct binder *b, const struct binding *x, float *to)
 {
 	const struct source_tensor *t = x->t;
+	uint32_t elems = wtype_block_elems(t->type);
 	size_t bytes = wtype_block_bytes(t->type);
-	if (!is_float(t->type) || !x->qk_rows) {
+	float block[BLOCK_ELEMS_MAX];
+	if (!x->qk_rows) {
 		dequant_row(t->type, t->data, t->dims[0], to);
 		return;
 	}
-	for (uint32_t i = 0; i < t->dims[0]; i++)
-		dequant_row(t->type, t->data + source_row(b->h, true, i) * bytes, 1, to + i);
+	for (uint32_t i = 0; i < t->dims[0]; i++) {
+		uint32_t from = source_row(b->h, true, i);
+		dequant_row(t->type, t->data + from / elems * bytes, elems, block);
+		to[i] = block[from % elems];
+	}
 }
 
 static int pack_all(const struct binder *b, struct region *region)

@@ -195,7 +195,7 @@ def write_hparams(w, config, head_dim, rotated):
     w.add_head_count_kv(config.num_key_value_heads)
     w.add_layer_norm_rms_eps(config.rms_norm_eps)
     w.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    if head_dim != config.hidden_size // config.num_attention_heads:
+    if head_dim * config.num_attention_heads != config.hidden_size:
         w.add_key_length(head_dim)
         w.add_value_length(head_dim)
     if w.arch == "llama":
@@ -217,6 +217,9 @@ def write_rope(w, config, head_dim):
         w.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         w.add_rope_scaling_factor(rope["factor"])
         w.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+        if "beta_fast" in rope:
+            w.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
+            w.add_rope_scaling_yarn_beta_slow(rope["beta_slow"])
     elif rope["rope_type"] == "llama3":
         w.add_tensor("rope_freqs.weight", llama3_factors(rope, head_dim))
 

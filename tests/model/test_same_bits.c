@@ -1,7 +1,7 @@
 /* test_same_bits.c: promise P1 for a forward pass. The bits of a position's logits are one and the same for every
  * chunk, number of threads, CPU level, company in the batch and history of the cache (forked, cut back, or computed
  * anew at each step); per KV dtype, window and form of the weights. The oracle is one pass over the whole sequence,
- * alone, on one thread, with the scalar kernels. The seed is printed; KVIK_SEED repeats a run. */
+ * alone, on one thread. The seed is printed; KVIK_SEED repeats a run, KVIK_ROUNDS lengthens it. */
 #include "../kernels/check.h"
 #include "golden.h"
 
@@ -44,21 +44,13 @@ static void random_ids(uint32_t *ids, uint32_t n, uint32_t n_vocab)
 }
 
 /* The oracle's logits, [n][n_vocab]; freed by the caller. */
-static float *alone(struct runner *scalar, const uint32_t *ids, uint32_t n)
+static float *alone(struct runner *one, const uint32_t *ids, uint32_t n)
 {
-	float *logits = malloc((size_t)n * scalar->n_vocab * sizeof *logits);
-	struct kv_seq *seq = runner_seq(scalar);
-	runner_prefill(scalar, seq, ids, n, n, logits);
-	kv_seq_free(scalar->kv, seq);
+	float *logits = malloc((size_t)n * one->n_vocab * sizeof *logits);
+	struct kv_seq *seq = runner_seq(one);
+	runner_prefill(one, seq, ids, n, n, logits);
+	kv_seq_free(one->kv, seq);
 	return logits;
-}
-
-static void open_scalar(struct runner *r, const struct runner_params *model, const struct kvplan_params *cache)
-{
-	struct runner_params p = *model;
-	p.kv = *cache;
-	p.level = "scalar";
-	runner_open(r, &p);
 }
 
 static void same_rows(const float *got, const float *want, uint32_t first, uint32_t rows, uint32_t n_vocab,
@@ -68,8 +60,8 @@ static void same_rows(const float *got, const float *want, uint32_t first, uint3
 		if (memcmp(got + (size_t)i * n_vocab, want + (size_t)i * n_vocab, n_vocab * sizeof *got) != 0)
 			fail_msg("%s, %s, %u threads, K %s V %s, window %u, sinks %u: %s changes the bits of position "
 				 "%u",
-				 p->path, p->level, p->threads, kv_dtype_name(p->kv.k), kv_dtype_name(p->kv.v),
-				 p->kv.window, p->kv.sinks, what, first + i);
+				 p->path, p->level ? p->level : "best level", p->threads, kv_dtype_name(p->kv.k),
+				 kv_dtype_name(p->kv.v), p->kv.window, p->kv.sinks, what, first + i);
 }
 
 /* ---- Chunks, threads, levels ------------------------------------------------------------------------------------- */
@@ -97,7 +89,10 @@ static void check_levels(uint32_t m, uint32_t c)
 {
 	uint32_t ids[TOKENS];
 	struct runner scalar;
-	open_scalar(&scalar, &models[m], &caches[c]);
+	struct runner_params one = models[m];
+	one.kv = caches[c];
+	one.level = "scalar";
+	runner_open(&scalar, &one);
 	random_ids(ids, TOKENS, scalar.n_vocab);
 	float *want = alone(&scalar, ids, TOKENS);
 	for (uint32_t l = 0; l < LEVELS; l++) {
@@ -170,16 +165,16 @@ static void actor_end(struct runner *r, struct actor *a)
 }
 
 /* New tokens from `kept` on. */
-static void actor_plan(struct actor *a, struct runner *scalar, uint32_t kept)
+static void actor_plan(struct actor *a, struct runner *one, uint32_t kept)
 {
 	a->n = kept + 1 + random_below(TOKENS - kept);
-	random_ids(a->ids + kept, a->n - kept, scalar->n_vocab);
+	random_ids(a->ids + kept, a->n - kept, one->n_vocab);
 	free(a->want);
-	a->want = alone(scalar, a->ids, a->n);
+	a->want = alone(one, a->ids, a->n);
 }
 
 /* A fresh sequence, or one that shares the first tokens of another. */
-static void actor_begin(struct runner *r, struct runner *scalar, struct actor *a, const struct actor *other)
+static void actor_begin(struct runner *r, struct runner *one, struct actor *a, const struct actor *other)
 {
 	uint32_t kept = other->seq ? random_below(kv_seq_tokens(other->seq) + 1) : 0;
 	if (kept == TOKENS)
@@ -190,31 +185,31 @@ static void actor_begin(struct runner *r, struct runner *scalar, struct actor *a
 		kept = 0;
 		a->seq = runner_seq(r);
 	}
-	actor_plan(a, scalar, kept);
+	actor_plan(a, one, kept);
 }
 
-static void actor_cut_back(struct runner *r, struct runner *scalar, struct actor *a)
+static void actor_cut_back(struct runner *r, struct runner *one, struct actor *a)
 {
 	uint32_t kept = random_below(kv_seq_tokens(a->seq) + 1);
 	if (kept < TOKENS && kv_truncate(r->kv, a->seq, kept, NULL) == 0)
-		actor_plan(a, scalar, kept);
+		actor_plan(a, one, kept);
 }
 
 /* Some sequences end, begin, fork or are cut back. */
-static void change_cast(struct runner *r, struct runner *scalar, struct actor *actors)
+static void change_cast(struct runner *r, struct runner *one, struct actor *actors)
 {
 	for (uint32_t i = 0; i < ACTORS; i++) {
 		struct actor *a = &actors[i];
 		bool done = a->seq && kv_seq_tokens(a->seq) == a->n;
 		if (a->seq && (done || random_below(8) == 0)) {
 			if (random_below(2))
-				actor_cut_back(r, scalar, a);
+				actor_cut_back(r, one, a);
 			else
 				actor_end(r, a);
 		}
 		const struct actor *other = &actors[random_below(ACTORS)];
 		if (!a->seq && random_below(2))
-			actor_begin(r, scalar, a, other);
+			actor_begin(r, one, a, other);
 	}
 }
 
@@ -252,24 +247,24 @@ static void in_any_company(void **state)
 	for (uint32_t round = 0; round < rounds; round++) {
 		struct runner_params p = models[round % MODELS];
 		struct actor actors[ACTORS] = {0};
-		struct runner scalar, r;
+		struct runner one, r;
 		p.kv = caches[random_below(CACHES)];
+		runner_open(&one, &p); /* on the best level: that levels agree is shown above */
 		p.threads = 1 + random_below(3);
 		p.level = levels[random_below(LEVELS)];
 		if (!level_runs(p.level))
 			p.level = "scalar";
-		open_scalar(&scalar, &p, &p.kv);
 		runner_open(&r, &p);
 		float *logits = malloc((size_t)RUNNER_TOKENS_MAX * r.n_vocab * sizeof *logits);
 		for (int step = 0; step < STEPS; step++) {
-			change_cast(&r, &scalar, actors);
+			change_cast(&r, &one, actors);
 			mixed_step(&r, &p, actors, logits);
 		}
 		for (uint32_t i = 0; i < ACTORS; i++)
 			actor_end(&r, &actors[i]);
 		free(logits);
 		runner_close(&r);
-		runner_close(&scalar);
+		runner_close(&one);
 	}
 }
 

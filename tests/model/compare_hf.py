@@ -1,0 +1,130 @@
+"""Compares `kvik logits` with HF Transformers over random configurations with random weights: architecture, sizes (odd
+ones too), RoPE rules, windows, biases, tied or not, config.json of transformers 4 and 5, GGUF as converted.
+
+Usage: python3 compare_hf.py [--kvik build/kvik] [-n 100] [--seed 0] [--long]     (packages as for make_models.py)
+--long: fewer models, head_dim 128 and up to 4096 positions.
+Prints one line per model with the largest relative error of a row of logits; ends with 1 when one is above 1e-4.
+"""
+import argparse
+import io
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+import make_models
+
+BOUND = 1e-4
+
+
+def random_rope(rng, context):
+    rule = rng.choice(["default", "default", "linear", "llama3", "yarn"])
+    rope = dict(rope_type=rule)
+    original = max(8, context // rng.choice([2, 4, 8]))
+    if rule != "default":
+        rope["factor"] = rng.choice([2.0, 4.0, 8.0, 2.5])
+    if rule == "llama3":
+        rope.update(low_freq_factor=1.0, high_freq_factor=rng.choice([2.0, 4.0]),
+                    original_max_position_embeddings=original)
+    if rule == "yarn":
+        rope["original_max_position_embeddings"] = original
+        if rng.random() < 0.3:
+            rope.update(beta_fast=rng.choice([16.0, 32.0, 64.0]), beta_slow=rng.choice([1.0, 2.0]))
+    return rope
+
+
+def random_sizes(rng):
+    kv_heads = rng.choice([1, 1, 2, 3, 4])
+    return dict(hidden_size=rng.choice([8, 20, 32, 33, 48, 64, 100, 128, 130]),
+                intermediate_size=rng.choice([7, 16, 31, 64, 90, 128, 257]),
+                num_hidden_layers=rng.randint(1, 4), num_key_value_heads=kv_heads,
+                num_attention_heads=kv_heads * rng.choice([1, 2, 3, 5, 8]),
+                head_dim=rng.choice([4, 6, 16, 18, 32, 64, 80, 96, 128]),
+                vocab_size=rng.choice([17, 64, 101, 256, 500]), max_position_embeddings=rng.choice([64, 256, 1024]))
+
+
+def long_sizes(rng):
+    return dict(hidden_size=256, intermediate_size=512, num_hidden_layers=3, num_key_value_heads=1,
+                num_attention_heads=2, head_dim=128, vocab_size=300, max_position_embeddings=4096)
+
+
+def random_variant(rng, long):
+    v = dict(model_type=rng.choice(["llama", "mistral", "qwen2", "qwen3"]), tie_word_embeddings=rng.random() < 0.5)
+    v.update(long_sizes(rng) if long else random_sizes(rng))
+    v["rope_theta"] = rng.choice([10000.0, 500000.0, 1000000.0])
+    v["rms_norm_eps"] = rng.choice([1e-5, 1e-6, 1e-3])
+    v["rope_parameters"] = random_rope(rng, v["max_position_embeddings"])
+    if v["model_type"] == "llama":
+        v.update(attention_bias=rng.random() < 0.3, mlp_bias=rng.random() < 0.3)
+    if v["model_type"] == "qwen3":
+        v.update(attention_bias=rng.random() < 0.2)
+    if v["model_type"] == "mistral":
+        v.update(sliding_window=rng.choice([None, 1, 5, 17, 40, 300]))
+    if v["model_type"].startswith("qwen") and rng.random() < 0.4:
+        v.update(use_sliding_window=True, sliding_window=rng.choice([1, 9, 30, 257]),
+                 max_window_layers=rng.randint(0, v["num_hidden_layers"]))
+    if v["model_type"] == "qwen2":  # has no head_dim of its own
+        v["hidden_size"] = v["num_attention_heads"] * v.pop("head_dim")
+    elif v["model_type"] == "llama":  # transformers insists on a multiple
+        v["hidden_size"] += -v["hidden_size"] % v["num_attention_heads"]
+    v.update({k: 1 for k in ("V4", "F32") if rng.random() < 0.5})
+    return v
+
+
+def kvik_logits(kvik, model, ids, *options):
+    command = [kvik, "logits", str(model), "--ids", ",".join(map(str, ids)), "-o", "-", "--kv-dtype", "f32", "--ctx",
+               str(len(ids)), *options]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode().strip())
+    return np.load(io.BytesIO(done.stdout))
+
+
+def worst(got, want):
+    return float((np.linalg.norm(got - want, axis=1) / np.linalg.norm(want, axis=1)).max())
+
+
+def compare(kvik, v, seed, tokens, folder):
+    model = make_models.make_model(make_models.make_config(v), seed, "F32" in v)
+    make_models.write_folder(folder / "hf", model, v)
+    make_models.write_gguf(folder / "model.gguf", model, v)
+    ids = np.random.default_rng(seed).integers(0, v["vocab_size"], tokens).tolist()
+    want = make_models.logits_of(model, ids)
+    return [worst(kvik_logits(kvik, folder / path, ids), want) for path in ("hf", "model.gguf")]
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--kvik", default="build/kvik")
+    p.add_argument("-n", type=int, default=100)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--long", action="store_true")
+    args = p.parse_args()
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    bad = 0
+    for seed in range(args.seed, args.seed + args.n):
+        rng = random.Random(seed)
+        v = random_variant(rng, args.long)
+        tokens = rng.choice([2048, 4096]) if args.long else rng.choice([1, 15, 16, 17, 60, 300])
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                errors = compare(args.kvik, v, seed, tokens, Path(folder))
+                ok = max(errors) <= BOUND
+                result = " ".join(f"{e:.2g}" for e in errors)
+            except RuntimeError as e:
+                ok, result = False, str(e)
+        bad += not ok
+        print("ok " if ok else "BAD", f"seed {seed}", result, "" if ok else json.dumps(v), flush=True)
+    print(f"{args.n - bad} of {args.n} within {BOUND}")
+    sys.exit(bad > 0)
+
+
+if __name__ == "__main__":
+    main()
