@@ -107,13 +107,11 @@ static void rope_item(void *ctx, uint32_t run, uint32_t thread)
 	const struct kvplan *plan = s->b->plan;
 	const struct page_run *r = &s->w->runs[run];
 	const struct model_seq *seq = &s->b->seqs[r->seq];
-	uint32_t g = plan->group[s->layer], first = r->token;
+	uint32_t g = plan->group[s->layer];
 	(void)thread;
-	for (uint32_t i = r->seq; i-- > 0;)
-		first -= s->b->seqs[i].n_tokens; /* of the run within its sequence */
 	for (uint32_t i = 0; i < r->n; i++) {
 		size_t t = r->token + i;
-		uint32_t position = seq->position + first + i;
+		uint32_t position = r->position + i;
 		const float *c = s->w->cos_row + t * (h->rope_dim / 2), *d = s->w->sin_row + t * (h->rope_dim / 2);
 		float *q = s->w->q + t * h->n_heads * h->head_dim, *k = s->w->k + t * h->n_kv_heads * h->head_dim;
 		m->kernels->rope(q, h->n_heads, h->head_dim, h->rope_dim, c, d);
@@ -135,9 +133,7 @@ static void attention_item(void *ctx, uint32_t item, uint32_t thread)
 	const struct kvplan *plan = s->b->plan;
 	const struct attn_item *it = &s->w->items[item];
 	const struct model_seq *seq = &s->b->seqs[it->seq];
-	uint32_t g = plan->group[s->layer], heads = h->n_heads / h->n_kv_heads, before = 0;
-	for (uint32_t i = 0; i < it->seq; i++)
-		before += s->b->seqs[i].n_tokens;
+	uint32_t g = plan->group[s->layer], heads = h->n_heads / h->n_kv_heads;
 	size_t at = ((size_t)it->token * h->n_heads + it->kv_head * heads) * h->head_dim;
 	struct attn a = {.layout = &plan->layout[g],
 			 .pages = (const uint8_t *const *)seq->pages[g],
@@ -148,7 +144,7 @@ static void attention_item(void *ctx, uint32_t item, uint32_t thread)
 			 .q_stride = (size_t)h->n_heads * h->head_dim,
 			 .heads = heads,
 			 .queries = it->queries,
-			 .position = seq->position + it->token - before,
+			 .position = it->position,
 			 .window = plan->desc[g].window,
 			 .sinks = plan->desc[g].sinks,
 			 .scale = 1 / sqrtf((float)h->head_dim),

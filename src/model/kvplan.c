@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { SYSTEM_PAGE = 4096 };
+
 static uint32_t window_of(const struct hparams *h, const struct kvplan_params *params, uint32_t layer)
 {
 	uint32_t own = h->window[layer];
@@ -54,19 +56,27 @@ uint64_t kvplan_token_bytes(const struct kvplan *p)
 	return bytes;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The queries of a chunk see window - 1 positions before it; that span may begin and end inside a page. */
+static uint64_t pages_held(const struct kv_group_desc *d, uint64_t tokens, uint64_t chunk)
+{
+	uint64_t p = d->page_tokens, all = (tokens + p - 1) / p;
+	if (d->window == 0)
+		return all;
+	uint64_t span = d->window - 1 + min_u64(chunk, tokens);
+	return min_u64(all, (span + p - 2) / p + 1 + (d->sinks + p - 1) / p);
+}
+
 uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chunk)
 {
 	uint64_t bytes = 0;
 	for (uint32_t g = 0; g < p->n_groups; g++) {
-		const struct kv_group_desc *d = &p->desc[g];
-		/* A window may begin and end inside a page, and the chunk being computed comes on top. */
-		uint64_t most = d->window ? (uint64_t)d->window + chunk + 2 * d->page_tokens : tokens;
-		uint64_t held = most < tokens ? most : tokens;
-		uint64_t pages = (held + d->page_tokens - 1) / d->page_tokens;
-		if (held < tokens)
-			pages += (d->sinks + d->page_tokens - 1) / d->page_tokens;
-		size_t stride = (d->page_bytes + 4095) / 4096 * 4096;
-		bytes += pages * stride;
+		size_t stride = (p->desc[g].page_bytes + SYSTEM_PAGE - 1) / SYSTEM_PAGE * SYSTEM_PAGE;
+		bytes += pages_held(&p->desc[g], tokens, chunk) * stride;
 	}
 	return bytes;
 }

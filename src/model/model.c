@@ -206,12 +206,13 @@ static void plan_items(struct step *s)
 			n = KV_PAGE_TOKENS - (q->position + done) % KV_PAGE_TOKENS;
 			if (n > q->n_tokens - done)
 				n = q->n_tokens - done;
-			s->w->runs[s->n_runs++] = (struct page_run){i, token + done, n};
+			s->w->runs[s->n_runs++] = (struct page_run){i, token + done, n, q->position + done};
 		}
 		for (uint32_t done = 0; done < q->n_tokens; done += block) {
 			uint32_t left = q->n_tokens - done, n = left < block ? left : block;
 			for (uint32_t k = 0; k < h->n_kv_heads; k++)
-				s->w->items[s->n_items++] = (struct attn_item){i, k, token + done, n};
+				s->w->items[s->n_items++] =
+					(struct attn_item){i, k, token + done, n, q->position + done};
 		}
 		token += q->n_tokens;
 	}

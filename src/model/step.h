@@ -19,11 +19,13 @@ struct model {
 /* Consecutive tokens of one sequence that lie in one page. */
 struct page_run {
 	uint32_t seq, token, n; /* token: of the batch */
+	uint32_t position;      /* of the first */
 };
 
 /* Queries of one kv head that one call of attention takes. */
 struct attn_item {
 	uint32_t seq, kv_head, token, queries; /* token: of the batch */
+	uint32_t position;                     /* of the first */
 };
 
 /* Sizes are of tokens_max tokens. */

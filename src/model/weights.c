@@ -140,10 +140,10 @@ int bind_embedding(struct binder *b, const struct source_tensor **t, uint32_t ro
 	return *t ? check_shape(b, *t, cols, rows) : absent(b, full);
 }
 
-/* Tensors that carry nothing a forward pass needs beyond what is bound. */
+/* A tied checkpoint may hold its embedding twice. */
 static bool of_no_use(const struct hparams *h, const char *name)
 {
-	return strcmp(name, "rope_freqs.weight") == 0 || (h->tied && strcmp(name, "output.weight") == 0);
+	return h->tied && strcmp(name, "output.weight") == 0;
 }
 
 static int check_all_used(const struct binder *b)

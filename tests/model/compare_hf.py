@@ -2,7 +2,8 @@
 ones too), RoPE rules, windows, biases, tied or not, config.json of transformers 4 and 5, GGUF as converted.
 
 Usage: python3 compare_hf.py [--kvik build/kvik] [-n 100] [--seed 0] [--long]     (packages as for make_models.py)
---long: fewer models, head_dim 128 and up to 4096 positions.
+--long: head_dim 128 and up to 4096 positions.
+--model FOLDER: that model instead of random ones; what 8-bit weights change is printed too, for judgement.
 Prints one line per model with the largest relative error of a row of logits; ends with 1 when one is above 1e-4.
 """
 import argparse
@@ -99,15 +100,31 @@ def compare(kvik, v, seed, tokens, folder):
     return [worst(kvik_logits(kvik, folder / path, ids), want) for path in ("hf", "model.gguf")]
 
 
+def compare_folder(kvik, folder):
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    ids = np.random.default_rng(0).integers(0, model.config.vocab_size, 300).tolist()
+    want = make_models.logits_of(model, ids)
+    error = worst(kvik_logits(kvik, folder, ids), want)
+    print(f"f32 {error:.2g}")
+    for options in (["--act", "f32"], ["--act", "int8"]):
+        got = kvik_logits(kvik, folder, ids, "--quantize", "q8_0", *options)
+        same = (got.argmax(1) == want.argmax(1)).mean()
+        print(f"q8_0 {' '.join(options)}: {worst(got, want):.2g}, same first choice at {same:.1%} of positions")
+    return error <= BOUND
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--kvik", default="build/kvik")
     p.add_argument("-n", type=int, default=100)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--long", action="store_true")
+    p.add_argument("--model")
     args = p.parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
+    if args.model:
+        sys.exit(not compare_folder(args.kvik, args.model))
     bad = 0
     for seed in range(args.seed, args.seed + args.n):
         rng = random.Random(seed)
