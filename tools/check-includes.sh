@@ -19,11 +19,12 @@ check() { # check ROOM ALLOWED...
 check base
 check format base
 check token base
+check tmpl base
 check kernels base
 check kv base
 check model kernels kv format base
 check sample base
 check sched kv base
-check engine base format token kernels kv model sample sched
+check engine base format token tmpl kernels kv model sample sched
 check cli api http base
 exit $bad

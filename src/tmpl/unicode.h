@@ -1,0 +1,65 @@
+/* unicode.h: characters as Python's str methods see them. Text is valid UTF-8 throughout. */
+#ifndef KVIK_TMPL_UNICODE_H
+#define KVIK_TMPL_UNICODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The code point at s; *bytes: how many it takes (1..4). */
+static inline uint32_t utf8_get(const char *s, unsigned *bytes)
+{
+	const uint8_t *u = (const uint8_t *)s;
+	if (u[0] < 0x80) {
+		*bytes = 1;
+		return u[0];
+	}
+	if (u[0] < 0xE0) {
+		*bytes = 2;
+		return (uint32_t)(u[0] & 0x1F) << 6 | (u[1] & 0x3F);
+	}
+	if (u[0] < 0xF0) {
+		*bytes = 3;
+		return (uint32_t)(u[0] & 0x0F) << 12 | (uint32_t)(u[1] & 0x3F) << 6 | (u[2] & 0x3F);
+	}
+	*bytes = 4;
+	return (uint32_t)(u[0] & 0x07) << 18 | (uint32_t)(u[1] & 0x3F) << 12 | (uint32_t)(u[2] & 0x3F) << 6 |
+	       (u[3] & 0x3F);
+}
+
+/* The code point that ends at s + n (n > 0). */
+static inline uint32_t utf8_last(const char *s, size_t n, unsigned *bytes)
+{
+	size_t at = n - 1;
+	while (at > 0 && ((uint8_t)s[at] & 0xC0) == 0x80)
+		at--;
+	return utf8_get(s + at, bytes);
+}
+
+unsigned utf8_put(uint32_t c, char out[4]); /* bytes written */
+bool utf8_valid(const char *s, size_t n);
+size_t utf8_count(const char *s, size_t n); /* code points */
+
+bool uc_space(uint32_t c);
+bool uc_line_end(uint32_t c); /* where str.splitlines cuts */
+bool uc_alpha(uint32_t c);
+bool uc_decimal(uint32_t c);
+bool uc_digit(uint32_t c);
+bool uc_numeric(uint32_t c);
+bool uc_alnum(uint32_t c);
+bool uc_word(uint32_t c); /* \w of a regular expression */
+bool uc_upper(uint32_t c);
+bool uc_lower(uint32_t c);
+bool uc_title(uint32_t c);
+bool uc_cased(uint32_t c);
+bool uc_case_ignorable(uint32_t c);
+bool uc_printable(uint32_t c);
+bool uc_name_start(uint32_t c);
+bool uc_name_part(uint32_t c);
+
+/* Full case mappings: 1 to 3 code points. */
+unsigned uc_to_upper(uint32_t c, uint32_t out[3]);
+unsigned uc_to_lower(uint32_t c, uint32_t out[3]);
+unsigned uc_to_title(uint32_t c, uint32_t out[3]);
+
+#endif
