@@ -94,7 +94,8 @@ struct kvik_model_info {
 struct kvik_model_info kvik_model_get_info(const struct kvik_model *m);
 const char *kvik_model_cpu(const struct kvik_model *m); /* the CPU level in use: "avx512" */
 uint32_t kvik_model_threads(const struct kvik_model *m);
-bool kvik_model_is_end(const struct kvik_model *m, uint32_t id); /* the model stops at this id */
+const char *kvik_model_chat_template(const struct kvik_model *m); /* Jinja; NULL = none; lives as long as m */
+bool kvik_model_is_end(const struct kvik_model *m, uint32_t id);  /* the model stops at this id */
 
 /* ---- Model files, without loading their weights -------------------------------------------------------------------
  */
@@ -131,12 +132,17 @@ struct kvik_vocab; /* a vocabulary; read-only */
 #define KVIK_NO_ID UINT32_MAX
 
 /* Of a model (borrowed; NULL when it has none: then only ids can be fed), or loaded alone: a GGUF file with or without
- * tensors, a Hugging Face folder, or a tokenizer.json. */
+ * tensors, a Hugging Face folder, a tokenizer.json, or NULL for the built-in one. */
 const struct kvik_vocab *kvik_model_vocab(const struct kvik_model *m);
 int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *err);
 void kvik_vocab_free(struct kvik_vocab *v);
 size_t kvik_vocab_size(const struct kvik_vocab *v);
 uint32_t kvik_vocab_bos(const struct kvik_vocab *v); /* the token that begins a text; KVIK_NO_ID = none */
+
+uint32_t kvik_vocab_eos(const struct kvik_vocab *v);
+/* The bytes that one token stands for (special ones: their text), which need not be whole characters. *bytes: [*n],
+ * freed by the caller with kvik_free. ARG: an id outside the vocabulary. */
+int kvik_token_bytes(const struct kvik_vocab *v, uint32_t id, char **bytes, size_t *n, struct kvik_err *err);
 
 /* *ids: [*n], freed by the caller with kvik_free (NULL when *n is 0). text may hold any bytes. */
 int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags, uint32_t **ids,
@@ -283,6 +289,7 @@ struct kvik_generate_params {
 	size_t n_stop;
 	uint32_t n_logprobs; /* top K of every step, up to KVIK_LOGPROBS_MAX */
 	bool ignore_end;     /* go on after an end token */
+	bool keep_special;   /* special tokens appear in the text, but for the one that ends it */
 };
 struct kvik_generate_params kvik_generate_params_default(void);
 
@@ -310,6 +317,99 @@ struct kvik_generation {
  * the session. on_token may be NULL. Errors: as kvik_session_feed and kvik_session_sample. */
 int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, const struct kvik_generate_params *params,
 		  kvik_token_fn *on_token, void *user, struct kvik_generation *result, struct kvik_err *err);
+
+/* ---- Engines: many requests at once ------------------------------------------------------------------------------ */
+
+/* One thread of its own computes for all requests in mixed steps over one cache: long prompts are cut so that running
+ * texts do not stall, a prefix that is known or being computed is never computed again, and when memory is short the
+ * least urgent request waits. Any thread may call these functions. */
+struct kvik_engine;
+
+struct kvik_engine_params {
+	struct kvik_cache_params cache; /* chunk: token budget of a step; sessions: of full length, for which the
+					   default of kv_memory has room */
+	uint32_t sequences;             /* at most so many are computed together (default 64) */
+	float itl_factor;               /* prefill may stretch a step that decodes to so many times its length without
+					   it (default 2); 0: as far as the budget goes */
+	uint32_t tenants;               /* 0..tenants-1 share fairly (default 64) */
+	uint32_t queue_requests;        /* most that wait (default 1024) */
+	uint64_t queue_tokens;          /* most prompt tokens that wait (default 16 Mi) */
+};
+struct kvik_engine_params kvik_engine_params_default(void);
+
+/* The model must outlive the engine and be used by nothing else. params may be NULL. */
+int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct kvik_engine_params *params,
+		    struct kvik_err *err);
+/* Takes no more requests and waits until all have ended, or ends them after grace_ms. */
+void kvik_engine_drain(struct kvik_engine *e, uint64_t grace_ms);
+void kvik_engine_free(struct kvik_engine *e); /* drains with grace 0 */
+const struct kvik_model *kvik_engine_model(const struct kvik_engine *e);
+
+struct kvik_usage {
+	uint32_t prompt_tokens, new_tokens;
+	uint32_t
+		cached_tokens; /* of the prompt: found in the cache, or computed for another request at the same time */
+	uint32_t preemptions;
+	double queue_ms, first_token_ms, total_ms; /* since submission; first_token_ms 0: there was none */
+};
+
+enum kvik_event_kind {
+	KVIK_EVENT_TOKEN,  /* token, of `choice` */
+	KVIK_EVENT_CHOICE, /* `choice` has ended: finish */
+	KVIK_EVENT_END     /* the request has ended: usage; error; its last event */
+};
+
+struct kvik_event {
+	enum kvik_event_kind kind;
+	uint32_t choice;
+	const struct kvik_token *token;
+	enum kvik_finish finish;
+	const struct kvik_usage *usage;
+	const struct kvik_err *error; /* NULL: it ended well. FULL: the queue is full, try again after retry_ms.
+					 LIMIT: it can never fit. CANCELLED: also by a deadline, see its text. */
+	uint64_t retry_ms;
+	const float *embedding; /* [dim], with END of a request that asked for it */
+};
+/* On the engine's thread, in order; must not block and not call kvik_engine_free. What it points to ends with the call.
+ */
+typedef void kvik_event_fn(void *user, const struct kvik_event *e);
+
+enum kvik_pooling { KVIK_POOLING_NONE, KVIK_POOLING_MEAN, KVIK_POOLING_LAST };
+
+struct kvik_request_params {
+	const uint32_t *ids; /* [n_ids], copied; at least one */
+	size_t n_ids;
+	struct kvik_generate_params generate; /* strings and biases are copied */
+	uint32_t choices;                     /* answers to the one prompt; choice i draws with seed + i (default 1) */
+	uint32_t tenant;                      /* shares fairly with the others */
+	uint64_t scope;   /* namespace of the prefix cache: requests of different scopes neither share
+			     nor time each other's prefixes; 0 is the public one. Make it secret. */
+	int32_t priority; /* higher is earlier within a tenant; -1000..1000 */
+	uint64_t queue_ms_max, total_ms_max; /* ends after so long in the queue, or in all; 0 = never */
+	enum kvik_pooling pooling;           /* not NONE: no text; the embedding of the prompt, of length 1 */
+	kvik_event_fn *on_event;
+	void *user;
+};
+struct kvik_request_params kvik_request_params_default(void);
+
+/* Queues a request; *id names it for kvik_engine_cancel. From 0 on on_event is called, with END as its last event,
+ * whatever happens. Errors (then it never is): ARG, NOMEM, CANCELLED (the engine drains). */
+int kvik_engine_submit(struct kvik_engine *e, const struct kvik_request_params *params, uint64_t *id,
+		       struct kvik_err *err);
+/* Ends a request soon, if it has not ended; its pages are free at the next step. */
+void kvik_engine_cancel(struct kvik_engine *e, uint64_t id);
+
+struct kvik_engine_stats {
+	uint32_t running, waiting; /* sequences */
+	uint64_t kv_bytes_ceiling, kv_bytes_used, kv_bytes_cached, kv_bytes_peak;
+	uint64_t prefix_tokens_queried, prefix_tokens_hit, prefix_tokens_joined, prefix_tokens_evicted;
+	uint64_t prompt_tokens_computed, new_tokens, tokens_recomputed;
+	uint64_t requests, refused, finished, cancelled, expired, failed, preemptions, steps;
+	double queue_ms_sum, step_ms_last;
+	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
+	bool draining;
+};
+struct kvik_engine_stats kvik_engine_get_stats(struct kvik_engine *e);
 
 #ifdef __cplusplus
 }

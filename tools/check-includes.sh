@@ -26,5 +26,7 @@ check model kernels kv format base
 check sample base
 check sched kv base
 check engine base format token tmpl kernels kv model sample sched
+check api base tmpl
+check http api base
 check cli api http base
 exit $bad

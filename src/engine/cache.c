@@ -94,9 +94,10 @@ static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
 	c->seqs = mem_zalloc(chunk, sizeof *c->seqs);
 	c->ids = mem_zalloc(chunk, sizeof *c->ids);
 	c->logit_tokens = mem_zalloc(chunk, sizeof *c->logit_tokens);
+	c->hidden_tokens = mem_zalloc(chunk, sizeof *c->hidden_tokens);
 	c->row = mem_zalloc(n_vocab, sizeof *c->row);
 	c->sample_scratch = mem_alloc(sample_scratch_bytes(n_vocab));
-	if (!c->seqs || !c->ids || !c->logit_tokens || !c->row || !c->sample_scratch)
+	if (!c->seqs || !c->ids || !c->logit_tokens || !c->hidden_tokens || !c->row || !c->sample_scratch)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the buffers of a cache");
 	return model_work_new(&c->work, c->model->model, chunk, chunk, err);
 }
@@ -133,6 +134,7 @@ void kvik_cache_free(struct kvik_cache *c)
 	mem_free(c->seqs);
 	mem_free(c->ids);
 	mem_free(c->logit_tokens);
+	mem_free(c->hidden_tokens);
 	mem_free(c->row);
 	mem_free(c->sample_scratch);
 	mem_free(c);
@@ -161,14 +163,16 @@ struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c)
 
 /* ---- A step ------------------------------------------------------------------------------------------------------ */
 
-void cache_step(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits)
+void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits, float *hidden)
 {
 	struct model_batch b = {.plan = &c->plan,
 				.ids = c->ids,
 				.seqs = c->seqs,
 				.n_seqs = n_items,
 				.logit_tokens = c->logit_tokens,
-				.logits = logits};
+				.logits = logits,
+				.hidden_tokens = c->hidden_tokens,
+				.hidden = hidden};
 	for (uint32_t i = 0; i < n_items; i++) {
 		const struct step_item *it = &items[i];
 		struct model_seq *s = &c->seqs[i];
@@ -180,8 +184,8 @@ void cache_step(struct kvik_cache *c, const struct step_item *items, uint32_t n_
 		b.n_tokens += it->n;
 		for (uint32_t k = it->n_logits; k > 0; k--)
 			c->logit_tokens[b.n_logits++] = b.n_tokens - k;
+		for (uint32_t k = it->n_hidden; k > 0; k--)
+			c->hidden_tokens[b.n_hidden++] = b.n_tokens - k;
 	}
 	model_forward(c->model->model, c->work, &b);
-	for (uint32_t i = 0; i < n_items; i++)
-		kv_commit(c->kv, items[i].seq, items[i].n);
 }

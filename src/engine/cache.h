@@ -12,11 +12,12 @@ struct kvik_cache {
 	struct kvplan plan;
 	struct kv *kv;
 	struct model_work *work;
-	struct model_seq *seqs; /* [chunk]: the batch being put together */
-	uint32_t *ids;          /* [chunk] */
-	uint32_t *logit_tokens; /* [chunk] */
-	float *row;             /* [n_vocab]: logits that sampling may change */
-	void *sample_scratch;   /* sample_scratch_bytes(n_vocab) */
+	struct model_seq *seqs;  /* [chunk]: the batch being put together */
+	uint32_t *ids;           /* [chunk] */
+	uint32_t *logit_tokens;  /* [chunk] */
+	uint32_t *hidden_tokens; /* [chunk] */
+	float *row;              /* [n_vocab]: logits that sampling may change */
+	void *sample_scratch;    /* sample_scratch_bytes(n_vocab) */
 };
 
 /* A sequence's part of a step. */
@@ -25,11 +26,12 @@ struct step_item {
 	const uint32_t *ids; /* [n], each below n_vocab */
 	uint32_t n;
 	uint32_t n_logits; /* the logits of its last so many tokens are wanted */
+	uint32_t n_hidden; /* and the normed hidden states of its last so many */
 };
 
-/* Computes the tokens of all items (at most params.chunk in all) and commits them; logits: [sum of n_logits][n_vocab],
- * item after item. Room was reserved for them (kv_reserve). Cannot fail. */
-void cache_step(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits);
+/* Computes the tokens of all items (at most params.chunk in all), for which room was reserved (kv_reserve); the caller
+ * commits them. logits: [sum of n_logits][n_vocab], hidden: [sum of n_hidden][dim], item after item. Cannot fail. */
+void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits, float *hidden);
 
 /* Of planning: fills in the defaults that depend on the model; the groups of layers; bytes of pages and tables of
  * `sessions` sequences of `context` tokens. */

@@ -85,7 +85,8 @@ static void begin_text(struct emit *e, const uint32_t *history, size_t n)
 	for (size_t i = 0; i < n && v && !text; i++)
 		text = !vocab_is_control(v, history[i]);
 	if (v)
-		detok_init(&e->detok, v, text ? DETOK_CONTINUE : 0u);
+		detok_init(&e->detok, v,
+			   (text ? DETOK_CONTINUE : 0u) | (e->params.keep_special ? DETOK_KEEP_SPECIAL : 0u));
 }
 
 int emit_next(struct emit *e, const struct emit_room *room, const float *logits, const uint32_t *history, size_t n,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/embedded.h"
 #include "engine/loaded.h"
 
 static const char synthetic[] = "synthetic:";
@@ -9,8 +10,11 @@ static const char synthetic[] = "synthetic:";
 int open_source(struct source **out, const char *path, struct kvik_err *err)
 {
 	*out = NULL;
-	if (!path)
-		return err_set(err, KVIK_ERR_UNSUPPORTED, "this build has no built-in model; name a model file");
+	if (!path) {
+		size_t bytes;
+		const uint8_t *data = embedded_model(&bytes);
+		return source_open_memory(out, data, bytes, "kvik-mini (built in)", err);
+	}
 	if (strncmp(path, synthetic, sizeof synthetic - 1) == 0)
 		return source_open_synthetic(out, path + sizeof synthetic - 1, 0, err);
 	return source_open(out, path, err);

@@ -15,6 +15,7 @@ struct kvik_model {
 	const struct kernels *kernels;
 	struct model *model;
 	struct kvik_vocab vocab; /* v is NULL when the model has none */
+	char *chat_template;     /* NULL: none */
 };
 
 struct kvik_file {
@@ -27,6 +28,8 @@ int open_source(struct source **out, const char *path, struct kvik_err *err) MUS
 /* The two settings of loading that decide sizes and arithmetic. */
 bool wants_int8(enum kvik_act act, const struct source *s);
 int quantized_type(enum kvik_quantize q); /* enum wtype or -1 */
+/* *out: freed with mem_free; NULL when the model has none. */
+int chat_template_of(char **out, const struct source *s, struct kvik_err *err) MUST_CHECK;
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters);
 
 #endif

@@ -44,6 +44,8 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 		rc = open_source(&m->source, path, err);
 	if (!rc)
 		rc = vocab_of_source(&m->vocab.v, m->source, err);
+	if (!rc)
+		rc = chat_template_of(&m->chat_template, m->source, err);
 	if (rc)
 		return rc;
 	struct model_params mp = {.kernels = m->kernels,
@@ -77,6 +79,7 @@ void kvik_model_free(struct kvik_model *m)
 		return;
 	model_free(m->model);
 	vocab_free(m->vocab.v);
+	mem_free(m->chat_template);
 	source_free(m->source);
 	pool_free(m->pool);
 	mem_free(m);
@@ -100,6 +103,11 @@ uint32_t kvik_model_threads(const struct kvik_model *m)
 const struct kvik_vocab *kvik_model_vocab(const struct kvik_model *m)
 {
 	return m->vocab.v ? &m->vocab : NULL;
+}
+
+const char *kvik_model_chat_template(const struct kvik_model *m)
+{
+	return m->chat_template;
 }
 
 bool kvik_model_is_end(const struct kvik_model *m, uint32_t id)

@@ -115,7 +115,8 @@ static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted
 		} else if (at + n == to) {
 			item.n_logits = 1;
 		}
-		cache_step(c, &item, 1, logits);
+		cache_forward(c, &item, 1, logits, NULL);
+		kv_commit(c->kv, s->seq, n);
 		at += n;
 		if (at > s->n)
 			s->n = at;

@@ -1,8 +1,23 @@
 /* text.c: the public functions over vocabularies. Any thread. */
+#include <string.h>
+
 #include "base/mem.h"
 #include "engine/loaded.h"
 #include "engine/vocab_load.h"
 #include "token/detok.h"
+
+/* The vocabulary of the model that is built in. */
+static int built_in(struct vocab **out, struct kvik_err *err)
+{
+	struct source *s;
+	*out = NULL;
+	int rc = open_source(&s, NULL, err);
+	if (rc)
+		return rc;
+	rc = vocab_of_source(out, s, err);
+	source_free(s);
+	return rc;
+}
 
 int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *err)
 {
@@ -10,7 +25,7 @@ int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *
 	struct kvik_vocab *v = mem_zalloc(1, sizeof *v);
 	if (!v)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a vocabulary");
-	int rc = vocab_open(&v->v, path, err);
+	int rc = path ? vocab_open(&v->v, path, err) : built_in(&v->v, err);
 	if (rc)
 		mem_free(v);
 	else
@@ -35,6 +50,51 @@ uint32_t kvik_vocab_bos(const struct kvik_vocab *v)
 {
 	int64_t bos = vocab_bos(v->v);
 	return bos >= 0 ? (uint32_t)bos : KVIK_NO_ID;
+}
+
+uint32_t kvik_vocab_eos(const struct kvik_vocab *v)
+{
+	int64_t eos = vocab_eos(v->v);
+	return eos >= 0 ? (uint32_t)eos : KVIK_NO_ID;
+}
+
+struct token_bytes {
+	char *text;
+	size_t n;
+	bool no_memory;
+};
+
+/* detok_emit_fn */
+static void add_bytes(void *user, const char *text, size_t bytes)
+{
+	struct token_bytes *b = user;
+	char *more = mem_realloc(b->text, b->n + bytes, 1);
+	if (!more) {
+		b->no_memory = true;
+		return;
+	}
+	memcpy(more + b->n, text, bytes);
+	b->text = more;
+	b->n += bytes;
+}
+
+int kvik_token_bytes(const struct kvik_vocab *v, uint32_t id, char **bytes, size_t *n, struct kvik_err *err)
+{
+	struct token_bytes b = {0};
+	struct detok d;
+	*bytes = NULL;
+	*n = 0;
+	detok_init(&d, v->v, DETOK_KEEP_SPECIAL | DETOK_CONTINUE | DETOK_RAW);
+	int rc = detok_feed(&d, id, add_bytes, &b, err);
+	if (!rc && b.no_memory)
+		rc = err_set(err, KVIK_ERR_NOMEM, "no memory for the text of a token");
+	if (rc) {
+		mem_free(b.text);
+		return rc;
+	}
+	*bytes = b.text;
+	*n = b.n;
+	return 0;
 }
 
 int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags, uint32_t **ids,

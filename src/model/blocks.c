@@ -28,6 +28,7 @@ struct norm_job {
 	const struct step *s;
 	const float *weight;
 	const uint32_t *tokens; /* rows of x to take, or NULL for all */
+	float *out;             /* [rows][dim] */
 };
 
 static void norm_item(void *ctx, uint32_t i, uint32_t thread)
@@ -37,12 +38,12 @@ static void norm_item(void *ctx, uint32_t i, uint32_t thread)
 	size_t row = j->tokens ? j->tokens[i] : i;
 	(void)thread;
 	j->s->m->kernels->rms_norm(j->s->w->x + row * h->dim, j->weight, h->rms_eps, h->dim,
-				   j->s->w->norm + (size_t)i * h->dim);
+				   j->out + (size_t)i * h->dim);
 }
 
 static void norm(struct step *s, const float *weight)
 {
-	struct norm_job j = {s, weight, NULL};
+	struct norm_job j = {s, weight, NULL, s->w->norm};
 	pool_run(s->m->pool, s->b->n_tokens, norm_item, &j);
 }
 
@@ -184,10 +185,16 @@ void block_ffn(struct step *s, const struct layer *l)
 
 void block_logits(struct step *s)
 {
-	struct norm_job j = {s, s->m->w.output_norm, s->b->logit_tokens};
+	struct norm_job j = {s, s->m->w.output_norm, s->b->logit_tokens, s->w->norm};
 	struct linear_out out = {&s->m->w.output, NULL, s->b->logits};
 	if (s->b->n_logits == 0)
 		return;
 	pool_run(s->m->pool, s->b->n_logits, norm_item, &j);
 	linear(s, s->w->norm, s->b->n_logits, &out, 1);
+}
+
+void block_hidden(struct step *s)
+{
+	struct norm_job j = {s, s->m->w.output_norm, s->b->hidden_tokens, s->b->hidden};
+	pool_run(s->m->pool, s->b->n_hidden, norm_item, &j);
 }

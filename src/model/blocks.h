@@ -13,5 +13,6 @@ void block_attention(struct step *s);                            /* q, pages -> 
 void block_attention_out(struct step *s, const struct layer *l); /* x += o attn */
 void block_ffn(struct step *s, const struct layer *l);           /* x += down (silu(gate) * up) */
 void block_logits(struct step *s);                               /* x of the wanted tokens -> logits */
+void block_hidden(struct step *s);                               /* x of the wanted tokens -> norm -> hidden */
 
 #endif

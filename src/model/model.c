@@ -236,4 +236,5 @@ void model_forward(struct model *m, struct model_work *w, const struct model_bat
 	for (s.layer = 0; s.layer < m->h.n_layers; s.layer++)
 		m->ops->layer(&s, &m->w.layers[s.layer]);
 	block_logits(&s);
+	block_hidden(&s);
 }

@@ -45,7 +45,10 @@ struct model_batch {
 	uint32_t n_tokens, n_seqs;
 	const uint32_t *logit_tokens; /* [n_logits]: tokens of the batch whose logits are wanted */
 	uint32_t n_logits;
-	float *logits; /* [n_logits][n_vocab] */
+	float *logits;                 /* [n_logits][n_vocab] */
+	const uint32_t *hidden_tokens; /* [n_hidden]: tokens whose final hidden states, normed, are wanted */
+	uint32_t n_hidden;
+	float *hidden; /* [n_hidden][dim] */
 };
 
 /* Buffers of a forward pass of at most tokens_max tokens and logits_max rows of logits. */

@@ -56,6 +56,10 @@ static void out_text(struct out *o, const char *text, size_t bytes)
 static void out_byte(struct out *o, uint8_t b)
 {
 	struct detok *d = o->d;
+	if (d->flags & DETOK_RAW) {
+		out_text(o, (const char *)&b, 1);
+		return;
+	}
 	if (d->n_bytes > 0 && !utf8_continues(d->bytes[0], d->n_bytes, b)) {
 		out_text(o, replacement, 3);
 		d->n_bytes = 0;

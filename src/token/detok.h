@@ -10,7 +10,8 @@
 
 enum detok_flags {
 	DETOK_KEEP_SPECIAL = 1, /* control tokens appear as their text; else they are silent */
-	DETOK_CONTINUE = 2      /* the ids continue a text: a space at their beginning stays */
+	DETOK_CONTINUE = 2,     /* the ids continue a text: a space at their beginning stays */
+	DETOK_RAW = 4           /* bytes as they are: no waiting for whole characters, no U+FFFD */
 };
 
 #define DETOK_RUN_MAX 64 /* bytes that wait at most */

@@ -1,0 +1,231 @@
+/* engine.c: an engine's life, and the queue between its callers and its owner thread (engine_step.c). */
+#include "engine/engine.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+#include "sample/sample.h"
+
+struct kvik_engine_params kvik_engine_params_default(void)
+{
+	return (struct kvik_engine_params){.cache = kvik_cache_params_default(),
+					   .sequences = 64,
+					   .itl_factor = 2,
+					   .tenants = 64,
+					   .queue_requests = 1024,
+					   .queue_tokens = 16u << 20};
+}
+
+static int new_buffers(struct kvik_engine *e, struct kvik_err *err)
+{
+	const struct hparams *h = model_hparams(e->model->model);
+	uint32_t threads = pool_threads(e->model->pool), n = e->params.sequences;
+	e->items = mem_zalloc(n, sizeof *e->items);
+	e->slots = mem_zalloc(n, sizeof *e->slots);
+	e->rooms = mem_zalloc(threads, sizeof *e->rooms);
+	e->logits = mem_zalloc(n, h->n_vocab * sizeof *e->logits);
+	e->hidden = mem_zalloc(e->params.cache.chunk, h->dim * sizeof *e->hidden);
+	bool ok = e->items && e->slots && e->rooms && e->logits && e->hidden;
+	for (uint32_t t = 0; t < threads && ok; t++) {
+		e->rooms[t].row = mem_zalloc(h->n_vocab, sizeof *e->rooms[t].row);
+		e->rooms[t].sample_scratch = mem_alloc(sample_scratch_bytes(h->n_vocab));
+		ok = e->rooms[t].row && e->rooms[t].sample_scratch;
+	}
+	return ok ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for an engine of %u sequences", n);
+}
+
+static int new_sched(struct kvik_engine *e, struct kvik_err *err)
+{
+	struct sched_config c = sched_defaults;
+	c.step_tokens_max = e->cache->params.chunk;
+	c.step_seqs_max = e->params.sequences;
+	c.seq_tokens_max = e->cache->params.context;
+	c.itl_factor = (double)e->params.itl_factor;
+	c.tenants_max = e->params.tenants;
+	c.waiting_max = e->params.queue_requests;
+	c.waiting_tokens_max = e->params.queue_tokens;
+	e->adapter = (struct sched_kv){.kv = e->cache->kv, .step_tokens_max = c.step_tokens_max};
+	struct sched_cache cache = sched_kv_cache(&e->adapter);
+	return sched_new(&e->sched, &c, &cache, err);
+}
+
+static int check(const struct kvik_engine_params *p, struct kvik_err *err)
+{
+	if (p->sequences < 1 || p->sequences > 4096)
+		return err_set(err, KVIK_ERR_ARG, "an engine computes 1..4096 sequences together, not %u",
+			       p->sequences);
+	if (p->cache.chunk <= p->sequences)
+		return err_set(err, KVIK_ERR_ARG, "a step of %u tokens is too small for %u sequences: raise --chunk",
+			       p->cache.chunk, p->sequences);
+	if (p->cache.no_kv_cache)
+		return err_set(err, KVIK_ERR_ARG, "an engine serves from its cache: no_kv_cache is only for sessions");
+	return 0;
+}
+
+/* A cond that waits by the monotonic clock, as os_clock_ns tells it. */
+static void init_locks(struct kvik_engine *e)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->wake, &attr);
+	pthread_cond_init(&e->quiet, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct kvik_engine_params *params,
+		    struct kvik_err *err)
+{
+	struct kvik_engine_params p = params ? *params : kvik_engine_params_default();
+	*out = NULL;
+	int rc = check(&p, err);
+	if (rc)
+		return rc;
+	struct kvik_engine *e = mem_zalloc(1, sizeof *e);
+	if (!e)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for an engine");
+	e->model = m;
+	e->params = p;
+	e->incoming_end = &e->incoming;
+	e->next_id = 1;
+	init_locks(e);
+	rc = new_buffers(e, err);
+	if (!rc)
+		rc = kvik_cache_new(&e->cache, m, &p.cache, err);
+	if (!rc)
+		rc = new_sched(e, err);
+	if (!rc)
+		engine_publish(e);
+	if (!rc && pthread_create(&e->thread, NULL, engine_run, e) != 0)
+		rc = err_set(err, KVIK_ERR_NOMEM, "no thread for the engine");
+	e->started = !rc;
+	if (rc)
+		kvik_engine_free(e);
+	else
+		*out = e;
+	return rc;
+}
+
+static struct timespec deadline(uint64_t ms)
+{
+	uint64_t ns = os_clock_ns() + ms * 1000000;
+	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+}
+
+static bool is_busy(const struct kvik_engine *e)
+{
+	return e->started && (e->live || e->incoming || !e->idle);
+}
+
+void kvik_engine_drain(struct kvik_engine *e, uint64_t grace_ms)
+{
+	struct timespec until = deadline(grace_ms);
+	pthread_mutex_lock(&e->lock);
+	e->draining = true;
+	int timeout = 0;
+	while (is_busy(e) && !timeout)
+		timeout = pthread_cond_timedwait(&e->quiet, &e->lock, &until);
+	for (struct request *r = e->live; r; r = r->next)
+		r->cancelled = e->cancels = true;
+	for (struct request *r = e->incoming; r; r = r->next)
+		r->cancelled = e->cancels = true;
+	pthread_cond_signal(&e->wake);
+	while (is_busy(e))
+		pthread_cond_wait(&e->quiet, &e->lock);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void kvik_engine_free(struct kvik_engine *e)
+{
+	if (!e)
+		return;
+	if (e->started) {
+		kvik_engine_drain(e, 0);
+		pthread_mutex_lock(&e->lock);
+		e->stop = true;
+		pthread_cond_signal(&e->wake);
+		pthread_mutex_unlock(&e->lock);
+		pthread_join(e->thread, NULL);
+	}
+	sched_free(e->sched);
+	kvik_cache_free(e->cache);
+	for (uint32_t t = 0; e->rooms && t < pool_threads(e->model->pool); t++) {
+		mem_free(e->rooms[t].row);
+		mem_free(e->rooms[t].sample_scratch);
+	}
+	mem_free(e->rooms);
+	mem_free(e->items);
+	mem_free(e->slots);
+	mem_free(e->logits);
+	mem_free(e->hidden);
+	pthread_cond_destroy(&e->quiet);
+	pthread_cond_destroy(&e->wake);
+	pthread_mutex_destroy(&e->lock);
+	mem_free(e);
+}
+
+const struct kvik_model *kvik_engine_model(const struct kvik_engine *e)
+{
+	return e->model;
+}
+
+/* ---- Callers ----------------------------------------------------------------------------------------------------- */
+
+int kvik_engine_submit(struct kvik_engine *e, const struct kvik_request_params *params, uint64_t *id,
+		       struct kvik_err *err)
+{
+	struct request *r;
+	if (params->tenant >= e->params.tenants)
+		return err_set(err, KVIK_ERR_ARG, "tenant %u; this engine has %u", params->tenant, e->params.tenants);
+	int rc = request_new(&r, e->model, params, err);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&e->lock);
+	if (e->draining) {
+		rc = err_set(err, KVIK_ERR_CANCELLED, "the engine is shutting down and takes no more requests");
+	} else {
+		r->id = *id = e->next_id++;
+		*e->incoming_end = r;
+		e->incoming_end = &r->next;
+		pthread_cond_signal(&e->wake);
+	}
+	pthread_mutex_unlock(&e->lock);
+	if (rc)
+		request_free(r);
+	return rc;
+}
+
+static bool mark(struct request *list, uint64_t id)
+{
+	for (; list; list = list->next)
+		if (list->id == id) {
+			list->cancelled = true;
+			return true;
+		}
+	return false;
+}
+
+void kvik_engine_cancel(struct kvik_engine *e, uint64_t id)
+{
+	pthread_mutex_lock(&e->lock);
+	if (mark(e->live, id) || mark(e->incoming, id)) {
+		e->cancels = true;
+		pthread_cond_signal(&e->wake);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+struct kvik_engine_stats kvik_engine_get_stats(struct kvik_engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	struct kvik_engine_stats s = e->stats;
+	s.draining = e->draining;
+	for (const struct request *r = e->incoming; r; r = r->next)
+		s.waiting++;
+	pthread_mutex_unlock(&e->lock);
+	return s;
+}

@@ -1,0 +1,319 @@
+/* engine_step.c: the owner thread: drain the queue, plan, compute, sample, emit, commit.
+ *
+ * Invariants: 1. A request is in exactly one place: incoming (under lock), live (known to the scheduler), or freed. 2.
+ * Its END event is sent once, right before it is freed. 3. No lock is held while events are sent or anything is
+ * computed. */
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/os.h"
+#include "engine/engine.h"
+
+static int64_t now_us(void)
+{
+	return (int64_t)(os_clock_ns() / 1000);
+}
+
+/* ---- The queue --------------------------------------------------------------------------------------------------- */
+
+static void link_live(struct kvik_engine *e, struct request *r)
+{
+	r->prev = NULL;
+	r->next = e->live;
+	if (r->next)
+		r->next->prev = r;
+	e->live = r;
+}
+
+static void unlink_live(struct kvik_engine *e, struct request *r)
+{
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		e->live = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+}
+
+/* The last event of a request that is in no list any more. */
+static void finish(struct request *r, const struct kvik_err *error, uint64_t retry_ms)
+{
+	request_end(r, error, retry_ms);
+	request_free(r);
+}
+
+/* How many tokens may come; 0: the prompt leaves no room. */
+static uint32_t new_tokens_max(const struct kvik_engine *e, const struct request *r)
+{
+	uint64_t context = e->cache->params.context, n = r->params.n_ids;
+	uint64_t room = n < context ? context - n : 0, asked = r->params.generate.max_tokens;
+	return (uint32_t)(asked && asked < room ? asked : room);
+}
+
+static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retry_ms, struct kvik_err *err)
+{
+	struct kvik_request_params *p = &r->params;
+	struct sched_req *planned = NULL;
+	int64_t now = now_us(), retry_us = 0;
+	bool text = p->pooling == KVIK_POOLING_NONE;
+	struct sched_request q = {.user = r,
+				  .ids = p->ids,
+				  .n_ids = (uint32_t)p->n_ids,
+				  .max_new = text ? new_tokens_max(e, r) : 0,
+				  .n_sequences = text ? p->choices : 1,
+				  .tenant = p->tenant,
+				  .priority = p->priority,
+				  .share = text ? &r->share : NULL,
+				  .cold = !text,
+				  .start_by_us = p->queue_ms_max ? now + (int64_t)p->queue_ms_max * 1000 : SCHED_NEVER,
+				  .deadline_us = p->total_ms_max ? now + (int64_t)p->total_ms_max * 1000 : SCHED_NEVER};
+	r->share = (struct kv_share){.scope = {{p->scope, p->scope ? ~p->scope : 0}}};
+	if (text && q.max_new == 0)
+		return err_set(err, KVIK_ERR_LIMIT,
+			       "the prompt has %zu tokens, and the context holds %u with the answer", p->n_ids,
+			       e->cache->params.context);
+	for (uint32_t i = 0; i < r->n_choices; i++)
+		r->choices[i].emit.params.max_tokens = q.max_new;
+	int rc = sched_submit(e->sched, &planned, &q, now, &retry_us, err);
+	*retry_ms = (uint64_t)retry_us / 1000;
+	r->planned = planned;
+	return rc;
+}
+
+static void take_incoming(struct kvik_engine *e, struct request *list)
+{
+	while (list) {
+		struct request *r = list;
+		struct kvik_err err = {0};
+		uint64_t retry_ms = 0;
+		list = r->next;
+		int rc = r->cancelled ? err_set(&err, KVIK_ERR_CANCELLED, "cancelled by the caller")
+				      : to_scheduler(e, r, &retry_ms, &err);
+		pthread_mutex_lock(&e->lock);
+		if (!rc)
+			link_live(e, r);
+		else if (rc == KVIK_ERR_FULL)
+			e->stats.refused++;
+		pthread_mutex_unlock(&e->lock);
+		if (rc)
+			finish(r, &err, retry_ms);
+	}
+}
+
+static void pass_cancels(struct kvik_engine *e)
+{
+	for (struct request *r = e->live; r; r = r->next)
+		if (r->cancelled && !r->cancel_passed) {
+			r->cancel_passed = true;
+			sched_cancel(e->sched, r->planned);
+		}
+}
+
+static void take_ended(struct kvik_engine *e)
+{
+	for (struct sched_req *q; (q = sched_next_ended(e->sched)); sched_req_free(q)) {
+		struct sched_req_info info = sched_req_info(q);
+		struct request *r = info.user;
+		struct kvik_err err = {0};
+		if (r->failure.code)
+			err = r->failure;
+		else if (info.end == SCHED_CANCELLED)
+			err_set(&err, KVIK_ERR_CANCELLED, "cancelled by the caller");
+		else if (info.end == SCHED_EXPIRED)
+			err_set(&err, KVIK_ERR_CANCELLED, "the request took longer than it was allowed to");
+		else if (info.end == SCHED_FAILED)
+			err_set(&err, info.code, "the KV cache could not hold the request: %s",
+				kvik_code_text(info.code));
+		r->usage.cached_tokens = info.cached;
+		r->usage.preemptions = info.preemptions;
+		r->usage.queue_ms = info.queue_us > 0 ? (double)info.queue_us / 1e3 : 0;
+		pthread_mutex_lock(&e->lock);
+		unlink_live(e, r);
+		pthread_mutex_unlock(&e->lock);
+		finish(r, err.code ? &err : NULL, 0);
+	}
+}
+
+/* ---- A step ------------------------------------------------------------------------------------------------------ */
+
+/* Rows that an item wants: its last one to sample from; every one for a mean. */
+static void compute(struct kvik_engine *e, const struct sched_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->n_items; i++) {
+		const struct sched_item *it = &plan->items[i];
+		const struct request *r = it->user;
+		e->items[i] = (struct step_item){.seq = it->kv,
+						 .ids = it->ids + it->position,
+						 .n = it->n_tokens,
+						 .n_logits = it->n_samples > 0,
+						 .n_hidden = r->embedding ? it->n_tokens : 0};
+	}
+	cache_forward(e->cache, e->items, plan->n_items, e->logits, e->hidden);
+}
+
+static void pool_hidden(struct kvik_engine *e, const struct sched_plan *plan)
+{
+	size_t dim = model_hparams(e->model->model)->dim;
+	const float *rows = e->hidden;
+	for (uint32_t i = 0; i < plan->n_items; i++) {
+		const struct sched_item *it = &plan->items[i];
+		struct request *r = it->user;
+		if (!r->embedding)
+			continue;
+		request_pool(r, rows, it->n_tokens, dim, it->position + it->n_tokens == r->params.n_ids);
+		rows += it->n_tokens * dim;
+	}
+}
+
+static void sample_slot(void *ctx, uint32_t item, uint32_t thread)
+{
+	struct kvik_engine *e = ctx;
+	struct sample_slot *s = &e->slots[item];
+	s->state = emit_next(&s->r->choices[s->choice].emit, &e->rooms[thread], s->logits, s->item->ids, s->item->n_ids,
+			     &s->token, &s->err);
+}
+
+/* Shows a sampled token and tells the scheduler. */
+static void emit_slot(struct kvik_engine *e, struct sample_slot *s)
+{
+	struct request *r = s->r;
+	if (s->state < 0) {
+		r->failure = s->err;
+		sched_token(e->sched, s->item, s->i, 0, true);
+		sched_cancel(e->sched, r->planned);
+		return;
+	}
+	if (!r->cancelled)
+		request_token(r, s->choice, &s->token);
+	if (s->state != EMIT_GOES_ON && !r->cancelled)
+		request_choice_end(r, s->choice, s->state == EMIT_STOP ? KVIK_FINISH_STOP : KVIK_FINISH_LENGTH);
+	sched_token(e->sched, s->item, s->i, s->token.id, s->state != EMIT_GOES_ON);
+}
+
+static void run_slots(struct kvik_engine *e, uint32_t n)
+{
+	pool_run(e->model->pool, n, sample_slot, e);
+	for (uint32_t i = 0; i < n; i++)
+		emit_slot(e, &e->slots[i]);
+}
+
+/* A row may be sampled for several choices, so there can be more samples than slots: they go in rounds. */
+static void sample(struct kvik_engine *e, const struct sched_plan *plan)
+{
+	size_t n_vocab = cache_vocab_size(e->cache);
+	const float *row = e->logits;
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < plan->n_items; i++) {
+		const struct sched_item *it = &plan->items[i];
+		for (uint32_t k = 0; k < it->n_samples; k++) {
+			e->slots[n++] = (struct sample_slot){
+				.item = it, .i = k, .r = it->user, .choice = it->index + k, .logits = row};
+			if (n == e->params.sequences) {
+				run_slots(e, n);
+				n = 0;
+			}
+		}
+		row += it->n_samples > 0 ? n_vocab : 0;
+	}
+	run_slots(e, n);
+}
+
+/* A plan is committed also when there was nothing to do. */
+static void step(struct kvik_engine *e, const struct sched_plan *plan)
+{
+	uint64_t start = os_clock_ns();
+	if (plan->n_tokens == 0) {
+		sched_commit(e->sched, now_us(), 0);
+		return;
+	}
+	compute(e, plan);
+	pool_hidden(e, plan);
+	sample(e, plan);
+	uint64_t ns = os_clock_ns() - start;
+	e->step_ms = (double)ns / 1e6;
+	sched_commit(e->sched, now_us(), ns / 1000);
+}
+
+/* ---- The loop ---------------------------------------------------------------------------------------------------- */
+
+void engine_publish(struct kvik_engine *e)
+{
+	struct sched_stats s = sched_stats(e->sched, now_us());
+	struct kv_stats kv = kv_stats(e->cache->kv);
+	struct kvik_engine_stats *o = &e->stats;
+	pthread_mutex_lock(&e->lock);
+	*o = (struct kvik_engine_stats){.running = s.running + s.prefilling,
+					.waiting = s.waiting,
+					.kv_bytes_ceiling = kv.memory_bytes,
+					.kv_bytes_used = kv.bytes_used,
+					.kv_bytes_cached = kv.bytes_cached,
+					.kv_bytes_peak = kv.bytes_peak,
+					.prefix_tokens_queried = kv.tokens_queried,
+					.prefix_tokens_hit = kv.tokens_hit,
+					.prefix_tokens_joined = kv.tokens_joined,
+					.prefix_tokens_evicted = kv.tokens_evicted,
+					.prompt_tokens_computed = s.tokens_prefill,
+					.new_tokens = s.tokens_decode,
+					.tokens_recomputed = s.tokens_again,
+					.requests = s.submitted,
+					.refused = s.refused,
+					.finished = s.ended[SCHED_FINISHED],
+					.cancelled = s.ended[SCHED_CANCELLED],
+					.expired = s.ended[SCHED_EXPIRED],
+					.failed = s.ended[SCHED_FAILED],
+					.steps = s.steps,
+					.queue_ms_sum = (double)s.queue_us_sum / 1e3,
+					.step_ms_last = e->step_ms};
+	for (int i = 0; i < SCHED_CAUSES; i++)
+		o->preemptions += s.preempted[i];
+	for (int i = 0; i < KV_GHOSTS; i++)
+		o->hit_rate_at[i] = kv.ghost[i];
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* Sleeps while there is nothing to do, at the latest until wake_us; takes what has come. False: the engine ends. */
+static bool take(struct kvik_engine *e, bool idle, int64_t wake_us, struct request **incoming, bool *cancels)
+{
+	pthread_mutex_lock(&e->lock);
+	int timeout = 0;
+	e->idle = idle;
+	if (idle)
+		pthread_cond_broadcast(&e->quiet);
+	while (idle && !timeout && !e->incoming && !e->cancels && !e->stop) {
+		struct timespec until = {.tv_sec = wake_us / 1000000, .tv_nsec = wake_us % 1000000 * 1000};
+		if (wake_us == SCHED_NEVER)
+			pthread_cond_wait(&e->wake, &e->lock);
+		else
+			timeout = pthread_cond_timedwait(&e->wake, &e->lock, &until);
+	}
+	e->idle = false;
+	*incoming = e->incoming;
+	*cancels = e->cancels;
+	e->incoming = NULL;
+	e->incoming_end = &e->incoming;
+	e->cancels = false;
+	bool go_on = !e->stop;
+	pthread_mutex_unlock(&e->lock);
+	return go_on;
+}
+
+void *engine_run(void *engine)
+{
+	struct kvik_engine *e = engine;
+	struct request *incoming;
+	const struct sched_plan *plan = NULL;
+	bool cancels;
+	while (take(e, !plan || plan->n_tokens == 0, plan ? plan->wake_us : SCHED_NEVER, &incoming, &cancels)) {
+		take_incoming(e, incoming);
+		if (cancels)
+			pass_cancels(e);
+		kv_clock(e->cache->kv, os_clock_ns() / 1000000);
+		plan = sched_plan(e->sched, now_us());
+		step(e, plan);
+		take_ended(e);
+		engine_publish(e);
+	}
+	assert(!e->live && !incoming);
+	return NULL;
+}

@@ -1,0 +1,181 @@
+/* request.c: see request.h. */
+#include "engine/request.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+
+struct kvik_request_params kvik_request_params_default(void)
+{
+	return (struct kvik_request_params){.generate = kvik_generate_params_default(), .choices = 1};
+}
+
+enum { CHOICES_MAX = 128 };
+
+static int check(const struct kvik_model *m, const struct kvik_request_params *p, struct kvik_err *err)
+{
+	uint32_t n_vocab = model_hparams(m->model)->n_vocab;
+	if (p->n_ids == 0 || p->n_ids > UINT32_MAX / 2)
+		return err_set(err, KVIK_ERR_ARG, "a prompt of %zu tokens; it needs at least one", p->n_ids);
+	for (size_t i = 0; i < p->n_ids; i++)
+		if (p->ids[i] >= n_vocab)
+			return err_set(err, KVIK_ERR_ARG, "token id %u is outside the vocabulary of %u (at place %zu)",
+				       p->ids[i], n_vocab, i);
+	if (p->choices < 1 || p->choices > CHOICES_MAX)
+		return err_set(err, KVIK_ERR_ARG, "choices must be 1..%d, not %u", CHOICES_MAX, p->choices);
+	if (!p->on_event)
+		return err_set(err, KVIK_ERR_ARG, "a request needs on_event");
+	return 0;
+}
+
+/* Appends bytes to the block at *at, aligned to 8; returns where. With block NULL it only counts. */
+static void *place(char *block, size_t *at, const void *from, size_t bytes)
+{
+	void *to = block ? block + *at : NULL;
+	if (to && bytes > 0)
+		memcpy(to, from, bytes);
+	*at += (bytes + 7) / 8 * 8;
+	return to;
+}
+
+/* Copies what the pointers of p lead to; returns the bytes it takes. */
+static size_t copy_all(char *block, struct kvik_request_params *p)
+{
+	size_t at = 0;
+	struct kvik_generate_params *g = &p->generate;
+	const void *ids = place(block, &at, p->ids, p->n_ids * sizeof *p->ids);
+	const void *bias = place(block, &at, g->sampling.bias, g->sampling.n_bias * sizeof *g->sampling.bias);
+	const char **stop = place(block, &at, g->stop, g->n_stop * sizeof *g->stop);
+	for (size_t i = 0; i < g->n_stop; i++) {
+		const char *s = place(block, &at, g->stop[i], strlen(g->stop[i]) + 1);
+		if (stop)
+			stop[i] = s;
+	}
+	if (block) {
+		p->ids = ids;
+		g->sampling.bias = bias;
+		g->stop = stop;
+	}
+	return at;
+}
+
+static int init_choices(struct request *r, const struct kvik_model *m, struct kvik_err *err)
+{
+	int rc = 0;
+	for (uint32_t i = 0; i < r->n_choices && !rc; i++) {
+		struct kvik_generate_params g = r->params.generate;
+		g.sampling.seed += i;
+		rc = emit_init(&r->choices[i].emit, m, &g, err);
+	}
+	return rc;
+}
+
+int request_new(struct request **out, const struct kvik_model *m, const struct kvik_request_params *p,
+		struct kvik_err *err)
+{
+	*out = NULL;
+	int rc = check(m, p, err);
+	if (rc)
+		return rc;
+	struct request *r = mem_zalloc(1, sizeof *r + p->choices * sizeof r->choices[0]);
+	if (!r)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a request");
+	r->params = *p;
+	r->n_choices = p->choices;
+	r->submitted_ns = os_clock_ns();
+	r->usage.prompt_tokens = (uint32_t)p->n_ids;
+	r->copies = mem_alloc(copy_all(NULL, &r->params));
+	if (p->pooling != KVIK_POOLING_NONE)
+		r->embedding = mem_zalloc(model_hparams(m->model)->dim, sizeof *r->embedding);
+	if (!r->copies || (p->pooling != KVIK_POOLING_NONE && !r->embedding))
+		rc = err_set(err, KVIK_ERR_NOMEM, "no memory for a request of %zu tokens", p->n_ids);
+	if (!rc) {
+		copy_all(r->copies, &r->params);
+		rc = init_choices(r, m, err);
+	}
+	if (rc)
+		request_free(r);
+	else
+		*out = r;
+	return rc;
+}
+
+void request_free(struct request *r)
+{
+	if (!r)
+		return;
+	for (uint32_t i = 0; i < r->n_choices; i++)
+		emit_release(&r->choices[i].emit);
+	mem_free(r->copies);
+	mem_free(r->embedding);
+	mem_free(r);
+}
+
+static void send(struct request *r, const struct kvik_event *e)
+{
+	r->params.on_event(r->params.user, e);
+}
+
+void request_token(struct request *r, uint32_t choice, const struct kvik_token *t)
+{
+	struct kvik_event e = {.kind = KVIK_EVENT_TOKEN, .choice = choice, .token = t};
+	if (t->id != KVIK_NO_ID) {
+		r->usage.new_tokens++;
+		if (r->first_token_ns == 0)
+			r->first_token_ns = os_clock_ns();
+	}
+	send(r, &e);
+}
+
+void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish finish)
+{
+	struct choice *c = &r->choices[choice];
+	struct kvik_token t;
+	if (c->ended)
+		return;
+	c->ended = true;
+	if (finish != KVIK_FINISH_CANCELLED && emit_flush(&c->emit, &t))
+		request_token(r, choice, &t);
+	struct kvik_event e = {.kind = KVIK_EVENT_CHOICE, .choice = choice, .finish = finish};
+	send(r, &e);
+}
+
+static double ms_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (double)(to_ns - from_ns) / 1e6 : 0;
+}
+
+void request_end(struct request *r, const struct kvik_err *error, uint64_t retry_ms)
+{
+	bool text = r->params.pooling == KVIK_POOLING_NONE;
+	for (uint32_t i = 0; i < r->n_choices && text && !error; i++)
+		request_choice_end(r, i, KVIK_FINISH_LENGTH); /* those that have ended stay as they are */
+	r->usage.total_ms = ms_between(r->submitted_ns, os_clock_ns());
+	r->usage.first_token_ms = ms_between(r->submitted_ns, r->first_token_ns);
+	struct kvik_event e = {.kind = KVIK_EVENT_END,
+			       .usage = &r->usage,
+			       .error = error,
+			       .retry_ms = retry_ms,
+			       .embedding = error ? NULL : r->embedding};
+	send(r, &e);
+}
+
+void request_pool(struct request *r, const float *rows, size_t n, size_t dim, bool last)
+{
+	if (r->params.pooling == KVIK_POOLING_LAST && last)
+		memcpy(r->embedding, rows + (n - 1) * dim, dim * sizeof *rows);
+	for (size_t i = 0; i < n && r->params.pooling == KVIK_POOLING_MEAN; i++)
+		for (size_t d = 0; d < dim; d++)
+			r->embedding[d] += rows[i * dim + d];
+	r->pooled += n;
+	if (!last)
+		return;
+	double squares = 0; /* the mean's divisor goes away with the length */
+	for (size_t d = 0; d < dim; d++)
+		squares += (double)r->embedding[d] * (double)r->embedding[d];
+	float scale = squares > 0 ? (float)(1 / sqrt(squares)) : 0;
+	for (size_t d = 0; d < dim; d++)
+		r->embedding[d] *= scale;
+}

@@ -1,0 +1,50 @@
+/* request.h: a request from submission to its last event: the engine's own copy of what the caller gave, the state of
+ * its choices, and its events. Owner: the engine's thread, but before it is queued. */
+#ifndef KVIK_ENGINE_REQUEST_H
+#define KVIK_ENGINE_REQUEST_H
+
+#include <stdatomic.h>
+
+#include "engine/emit.h"
+#include "kv/kv.h"
+
+struct sched_req;
+
+struct choice {
+	struct emit emit;
+	bool ended;
+};
+
+struct request {
+	struct request *prev, *next; /* of the list it is in */
+	uint64_t id;
+	struct kvik_request_params params; /* pointers go to copies, owned */
+	char *copies;                      /* ids, biases, strings: one block */
+	uint64_t submitted_ns, first_token_ns;
+	struct sched_req *planned; /* while it is live */
+	struct kv_share share;     /* of the prefix tree */
+	atomic_bool cancelled;     /* set under the engine's lock */
+	bool cancel_passed;        /* the scheduler knows */
+	struct kvik_err failure;   /* code 0: none */
+	struct kvik_usage usage;
+	float *embedding; /* [dim], owned; sums first */
+	size_t pooled;    /* rows in it */
+	uint32_t n_choices;
+	struct choice choices[]; /* [n_choices] */
+};
+
+/* ARG, NOMEM. Freed with request_free. */
+int request_new(struct request **out, const struct kvik_model *m, const struct kvik_request_params *p,
+		struct kvik_err *err) MUST_CHECK;
+void request_free(struct request *r);
+
+void request_token(struct request *r, uint32_t choice, const struct kvik_token *t);
+/* What its text still held back, then its end. Once per choice. */
+void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish finish);
+/* The last event: choices that have not ended are cancelled. error: NULL, or why. */
+void request_end(struct request *r, const struct kvik_err *error, uint64_t retry_ms);
+
+/* Rows of hidden states, [n][dim], in order, into the embedding; last: they end the prompt. */
+void request_pool(struct request *r, const float *rows, size_t n, size_t dim, bool last);
+
+#endif
