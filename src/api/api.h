@@ -1,0 +1,53 @@
+/* api.h: the JSON dialects people's programs speak, over an engine and without sockets: a call comes in as method, path
+ * and body, and goes out through a sink.
+ *
+ * Threads: api_handle in any thread; what needs the engine is answered later from the engine's thread. A sink's
+ * functions are called in order, never two at a time, and must not block. */
+#ifndef KVIK_API_API_H
+#define KVIK_API_API_H
+
+#include "base/err.h"
+
+struct api_config {
+	struct kvik_engine *engine; /* borrowed; outlives the api */
+	const char *model_name;     /* what /v1/models shows */
+	const char *chat_template;  /* Jinja; NULL: the model has none, and chat answers 400 */
+	const char *template_name;  /* for error texts */
+	uint32_t choices_max;       /* most n of a request */
+};
+
+struct api;
+int api_new(struct api **out, const struct api_config *c, struct kvik_err *err) MUST_CHECK;
+void api_free(struct api *a); /* after its last call has ended */
+
+struct api_request {
+	const char *method, *path; /* "POST", "/v1/chat/completions": without query */
+	const char *body;          /* [bytes] */
+	size_t bytes;
+	uint32_t tenant;        /* of the key */
+	uint64_t scope;         /* prefix namespace of the key; 0 = public */
+	const char *request_id; /* copied */
+};
+
+/* Where an answer goes. head once, then body any number of times, then end once; all from one thread at a time. */
+struct api_sink {
+	void *ctx;
+	/* stream: body pieces are server-sent events, to be passed on as they come. retry_s: of 429 and 503; 0 = none.
+	 */
+	void (*head)(void *ctx, int status, const char *content_type, bool stream, uint32_t retry_s);
+	void (*body)(void *ctx, const char *text, size_t bytes);
+	void (*end)(void *ctx);
+};
+
+struct api_call;
+/* Answers through the sink, mostly later. *call: the caller's reference, to be given back with api_call_release after
+ * end, or when the client has gone. */
+void api_handle(struct api *a, const struct api_request *q, const struct api_sink *sink, struct api_call **call);
+/* The client has gone: the request is cancelled. The sink is not called after this returns. */
+void api_call_abort(struct api_call *call);
+void api_call_release(struct api_call *call);
+
+/* The texts of /metrics (Prometheus) as far as the engine goes; freed with mem_free. */
+char *api_metrics(struct api *a);
+
+#endif

@@ -1,0 +1,169 @@
+/* call.c: see call.h. */
+#include "api/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/reply.h"
+#include "base/mem.h"
+
+void call_hold(struct api_call *c)
+{
+	atomic_fetch_add(&c->refs, 1);
+}
+
+void api_call_release(struct api_call *c)
+{
+	if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
+		return;
+	reply_free(c->reply);
+	pthread_mutex_destroy(&c->lock);
+	mem_free(c);
+}
+
+void api_call_abort(struct api_call *c)
+{
+	pthread_mutex_lock(&c->lock);
+	uint64_t id = c->engine_id;
+	c->aborted = true;
+	pthread_mutex_unlock(&c->lock);
+	if (id)
+		kvik_engine_cancel(c->api->config.engine, id);
+}
+
+/* ---- Writing; all under the lock --------------------------------------------------------------------------------- */
+
+static void head(struct api_call *c, int status, const char *type, bool stream, uint32_t retry_s)
+{
+	if (!c->aborted && !c->headed)
+		c->sink.head(c->sink.ctx, status, type, stream, retry_s);
+	c->headed = true;
+}
+
+static void body(struct api_call *c, const char *text, size_t bytes)
+{
+	if (!c->aborted && bytes > 0)
+		c->sink.body(c->sink.ctx, text, bytes);
+}
+
+static void end(struct api_call *c)
+{
+	if (!c->aborted)
+		c->sink.end(c->sink.ctx);
+}
+
+static void whole(struct api_call *c, int status, const char *type, const char *text, size_t bytes, uint32_t retry_s)
+{
+	pthread_mutex_lock(&c->lock);
+	head(c, status, type, false, retry_s);
+	body(c, text, bytes);
+	end(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void call_text(struct api_call *c, int status, const char *type, const char *text, size_t bytes)
+{
+	whole(c, status, type, text, bytes, 0);
+}
+
+static const char no_memory[] =
+	"{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\",\"param\":null,\"code\":null}}";
+
+static char *dump(json_t *o)
+{
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	return text;
+}
+
+static void json_with_retry(struct api_call *c, int status, json_t *o, uint32_t retry_s)
+{
+	char *text = dump(o);
+	if (text)
+		whole(c, status, "application/json", text, strlen(text), retry_s);
+	else
+		whole(c, 500, "application/json", no_memory, sizeof no_memory - 1, 0);
+	free(text);
+}
+
+void call_json(struct api_call *c, int status, json_t *o)
+{
+	json_with_retry(c, status, o, 0);
+}
+
+void call_stream_begin(struct api_call *c)
+{
+	pthread_mutex_lock(&c->lock);
+	head(c, 200, "text/event-stream", true, 0);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void call_stream_json(struct api_call *c, const char *event, json_t *o)
+{
+	char *text = dump(o);
+	pthread_mutex_lock(&c->lock);
+	head(c, 200, "text/event-stream", true, 0);
+	if (event) {
+		body(c, "event: ", 7);
+		body(c, event, strlen(event));
+		body(c, "\n", 1);
+	}
+	body(c, "data: ", 6);
+	body(c, text ? text : no_memory, text ? strlen(text) : sizeof no_memory - 1);
+	body(c, "\n\n", 2);
+	pthread_mutex_unlock(&c->lock);
+	free(text);
+}
+
+void call_stream_end(struct api_call *c, bool done_mark)
+{
+	static const char done[] = "data: [DONE]\n\n";
+	pthread_mutex_lock(&c->lock);
+	if (done_mark)
+		body(c, done, sizeof done - 1);
+	end(c);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------ */
+
+static void send_error(struct api_call *c, int status, const char *type, const char *param, const char *text,
+		       uint32_t retry_s)
+{
+	json_t *o = json_pack("{s:{s:s, s:s, s:s?, s:i, s:s}}", "error", "message", text, "type", type, "param", param,
+			      "code", status, "request_id", c->request_id);
+	if (!c->headed) {
+		json_with_retry(c, status, o, retry_s);
+		return;
+	}
+	call_stream_json(c, NULL, o);
+	call_stream_end(c, false);
+}
+
+void call_error(struct api_call *c, int status, const char *type, const char *param, const char *fmt, ...)
+{
+	struct kvik_err err; /* its text is never cut inside a character */
+	char text[sizeof err.text];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	err_set(&err, KVIK_ERR_ARG, "%s", text);
+	send_error(c, status, type, param, err.text, 0);
+}
+
+void call_kvik_error(struct api_call *c, const struct kvik_err *err, uint64_t retry_ms)
+{
+	switch (err->code) {
+	case KVIK_ERR_ARG: send_error(c, 400, "invalid_request_error", NULL, err->text, 0); break;
+	case KVIK_ERR_LIMIT: send_error(c, 400, "invalid_request_error", NULL, err->text, 0); break;
+	case KVIK_ERR_FORMAT: send_error(c, 400, "invalid_request_error", NULL, err->text, 0); break;
+	case KVIK_ERR_FULL:
+		send_error(c, 429, "rate_limit_error", NULL, err->text, (uint32_t)((retry_ms + 999) / 1000));
+		break;
+	case KVIK_ERR_CANCELLED: send_error(c, 503, "server_error", NULL, err->text, 1); break;
+	default: send_error(c, 500, "server_error", NULL, err->text, 0);
+	}
+}

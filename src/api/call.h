@@ -1,0 +1,58 @@
+/* call.h: one call in flight: who holds it, whether its client is still there, and how answers are written to its sink.
+ *
+ * A call is held by the caller of api_handle and, while a request of the engine runs for it, by the engine's events.
+ * The sink is used under `lock` and never after api_call_abort. */
+#ifndef KVIK_API_CALL_H
+#define KVIK_API_CALL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <jansson.h>
+
+#include "api/api.h"
+
+#define API_ID_BYTES 64
+
+struct reply; /* what a generating call collects; reply.h */
+
+struct api {
+	struct api_config config;
+	struct tmpl *chat_template; /* NULL: none */
+	int64_t created;            /* seconds since 1970 */
+	atomic_ullong next_id;
+};
+
+struct api_call {
+	struct api *api;
+	atomic_uint refs;
+	pthread_mutex_t lock;
+	struct api_sink sink; /* under lock; not used once aborted */
+	bool aborted;
+	bool headed; /* head was called */
+	uint32_t tenant;
+	uint64_t scope;
+	uint64_t engine_id; /* of the running request, 0 = none; under lock */
+	char request_id[API_ID_BYTES];
+	struct reply *reply; /* owned; NULL for calls that are answered at once */
+};
+
+void call_hold(struct api_call *c);
+
+/* A whole answer; takes o's reference. */
+void call_json(struct api_call *c, int status, json_t *o);
+void call_text(struct api_call *c, int status, const char *content_type, const char *text, size_t bytes);
+
+/* {"error": {...}} with the status that fits; param: the field at fault, or NULL. After a stream has begun it becomes
+ * an event and ends the stream. */
+void call_error(struct api_call *c, int status, const char *type, const char *param, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+/* The same for an error of the library. */
+void call_kvik_error(struct api_call *c, const struct kvik_err *err, uint64_t retry_ms);
+
+/* Server-sent events. event: its name, or NULL for data alone. Takes o's reference. */
+void call_stream_begin(struct api_call *c);
+void call_stream_json(struct api_call *c, const char *event, json_t *o);
+void call_stream_end(struct api_call *c, bool done_mark);
+
+#endif

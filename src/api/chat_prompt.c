@@ -1,0 +1,160 @@
+/* chat_prompt.c: messages and tools through the model's chat template into a prompt. */
+#include <string.h>
+#include <time.h>
+
+#include "api/reply.h"
+#include "api/routes.h"
+#include "base/mem.h"
+#include "tmpl/tmpl.h"
+
+/* The texts of content parts put together; NULL after the call was answered: a part is no text. */
+static json_t *join_parts(struct api_call *c, const json_t *parts)
+{
+	size_t i, bytes = 0;
+	json_t *part;
+	json_array_foreach((json_t *)parts, i, part)
+	{
+		const char *type = json_string_value(json_object_get(part, "type"));
+		const json_t *text = json_object_get(part, "text");
+		bool is_text = type && (strcmp(type, "text") == 0 || strcmp(type, "input_text") == 0 ||
+					strcmp(type, "output_text") == 0);
+		if (!is_text || !json_is_string(text)) {
+			call_error(c, 400, "invalid_request_error", "messages",
+				   "content of type '%.40s' is not supported: this model reads text",
+				   type ? type : "?");
+			return NULL;
+		}
+		bytes += json_string_length(text);
+	}
+	char *all = mem_alloc(bytes + 1), *to = all;
+	if (!all)
+		return json_string("");
+	json_array_foreach((json_t *)parts, i, part)
+	{
+		const json_t *text = json_object_get(part, "text");
+		memcpy(to, json_string_value(text), json_string_length(text));
+		to += json_string_length(text);
+	}
+	json_t *s = json_stringn(all, bytes);
+	mem_free(all);
+	return s;
+}
+
+/* Clients send the arguments of tool calls as text; templates want the object. */
+static void open_arguments(json_t *message)
+{
+	size_t i;
+	json_t *call;
+	json_array_foreach(json_object_get(message, "tool_calls"), i, call)
+	{
+		json_t *f = json_object_get(call, "function"), *args = json_object_get(f, "arguments");
+		json_t *o = json_is_string(args) ? json_loads(json_string_value(args), 0, NULL) : NULL;
+		if (json_is_object(o))
+			json_object_set(f, "arguments", o);
+		json_decref(o);
+	}
+}
+
+/* A copy of the messages as templates want them; NULL after the call was answered. */
+static json_t *prepare(struct api_call *c, const json_t *messages)
+{
+	size_t i;
+	json_t *m, *copy = json_deep_copy(messages);
+	if (!json_is_array(messages) || json_array_size(messages) == 0) {
+		json_decref(copy);
+		call_error(c, 400, "invalid_request_error", "messages",
+			   "'messages' must be a list with at least one message");
+		return NULL;
+	}
+	json_array_foreach(copy, i, m)
+	{
+		json_t *content = json_object_get(m, "content");
+		bool ok = json_is_object(m) && json_is_string(json_object_get(m, "role")) &&
+			  (!content || json_is_string(content) || json_is_array(content) || json_is_null(content));
+		json_t *joined = ok && json_is_array(content) ? join_parts(c, content) : NULL;
+		if (!ok)
+			call_error(c, 400, "invalid_request_error", "messages",
+				   "messages[%zu] must have a 'role' and a 'content' of text", i);
+		if (!ok || (json_is_array(content) && !joined)) {
+			json_decref(copy);
+			return NULL;
+		}
+		if (joined)
+			json_object_set_new(m, "content", joined);
+		open_arguments(m);
+	}
+	return copy;
+}
+
+static void set_token(json_t *vars, const struct api_call *c, const char *name, uint32_t id)
+{
+	size_t n;
+	char *text = id == KVIK_NO_ID ? NULL : call_token_text(c, id, &n);
+	json_object_set_new(vars, name, text ? json_stringn(text, n) : json_string(""));
+	kvik_free(text);
+}
+
+int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt,
+		char **prompt, size_t *bytes)
+{
+	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	struct kvik_err err;
+	*prompt = NULL;
+	if (!c->api->chat_template || !v) {
+		call_error(c, 400, "invalid_request_error", "messages",
+			   "this model has no chat template: use /v1/completions, or give one with --chat-template");
+		return -1;
+	}
+	json_t *list = prepare(c, messages);
+	if (!list)
+		return -1;
+	json_t *vars = json_object();
+	json_object_set_new(vars, "messages", list);
+	json_object_set(vars, "tools", tools ? tools : json_null());
+	json_object_set(vars, "documents", json_null());
+	json_object_set_new(vars, "add_generation_prompt", json_boolean(add_generation_prompt));
+	set_token(vars, c, "bos_token", kvik_vocab_bos(v));
+	set_token(vars, c, "eos_token", kvik_vocab_eos(v));
+	if (kwargs)
+		json_object_update(vars, kwargs);
+	int rc = tmpl_render(c->api->chat_template, vars, time(NULL), NULL, prompt, bytes, &err);
+	json_decref(vars);
+	if (rc)
+		call_kvik_error(c, &err, 0);
+	return rc;
+}
+
+int prompt_tokenize(struct api_call *c, const char *text, size_t bytes, bool add_special)
+{
+	struct reply *r = c->reply;
+	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	unsigned flags = KVIK_PARSE_SPECIAL | (add_special ? KVIK_ADD_SPECIAL : 0u);
+	struct kvik_err err;
+	if (!v) {
+		call_error(c, 400, "invalid_request_error", "prompt", "this model has no vocabulary: send token ids");
+		return -1;
+	}
+	int rc = kvik_tokenize(v, text, bytes, flags, &r->ids, &r->n_ids, &err);
+	if (!rc && r->n_ids == 0 && kvik_vocab_bos(v) != KVIK_NO_ID) {
+		uint32_t *one = mem_alloc(sizeof *one); /* kvik_free's allocator */
+		if (one) {
+			*one = kvik_vocab_bos(v);
+			r->ids = one;
+			r->n_ids = 1;
+		}
+	}
+	if (!rc && r->n_ids == 0)
+		rc = err_set(&err, KVIK_ERR_ARG, "the prompt is empty");
+	if (rc)
+		call_kvik_error(c, &err, 0);
+	return rc;
+}
+
+char *call_token_text(const struct api_call *c, uint32_t id, size_t *bytes)
+{
+	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	char *text = NULL;
+	if (!v || id >= kvik_vocab_size(v) || kvik_token_bytes(v, id, &text, bytes, NULL))
+		return NULL;
+	return text;
+}

@@ -1,0 +1,213 @@
+/* openai_responses.c: POST /v1/responses: text in and out, whole or as the named events of OpenAI's stream. Nothing is
+ * kept between requests: `store` and `previous_response_id` are refused. */
+#include <string.h>
+
+#include "api/reply.h"
+#include "api/routes.h"
+#include "base/mem.h"
+
+struct response {
+	int sequence; /* of the next event */
+	bool begun;
+};
+
+static json_t *no_logprob(const struct api_call *c, const struct kvik_token *t)
+{
+	(void)c;
+	(void)t;
+	return json_null();
+}
+
+static json_t *usage(const struct api_call *c)
+{
+	const struct kvik_usage *u = &c->reply->usage;
+	return json_pack("{s:I, s:{s:I}, s:I, s:{s:i}, s:I}", "input_tokens", (json_int_t)u->prompt_tokens,
+			 "input_tokens_details", "cached_tokens", (json_int_t)u->cached_tokens, "output_tokens",
+			 (json_int_t)u->new_tokens, "output_tokens_details", "reasoning_tokens", 0, "total_tokens",
+			 (json_int_t)u->prompt_tokens + u->new_tokens);
+}
+
+static json_t *part(const struct reply_choice *ch)
+{
+	return json_pack("{s:s, s:s%, s:[]}", "type", "output_text", "text", ch->text, ch->bytes, "annotations");
+}
+
+static json_t *item(const struct api_call *c, const char *status, bool with_text)
+{
+	const struct reply *r = c->reply;
+	json_t *content = json_array();
+	char id[API_ID_BYTES + 8];
+	snprintf(id, sizeof id, "msg_%s", c->request_id);
+	if (with_text)
+		json_array_append_new(content, part(&r->choices[0]));
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", id, "type", "message", "status", status, "role",
+			 "assistant", "content", content);
+}
+
+static json_t *response(const struct api_call *c, const char *status, bool with_output)
+{
+	const struct reply *r = c->reply;
+	bool cut = with_output && r->choices[0].finish == KVIK_FINISH_LENGTH;
+	json_t *output = json_array();
+	if (with_output)
+		json_array_append_new(output, item(c, cut ? "incomplete" : "completed", true));
+	json_t *o = json_pack(
+		"{s:s, s:s, s:I, s:s, s:s, s:o, s:n, s:f, s:f, s:b, s:s, s:[], s:{}, s:s}", "id", r->id, "object",
+		"response", "created_at", (json_int_t)r->created, "status", cut ? "incomplete" : status, "model",
+		r->model ? r->model : c->api->config.model_name, "output", output, "error", "temperature",
+		(double)r->sampling.generate.sampling.temperature, "top_p", (double)r->sampling.generate.sampling.top_p,
+		"parallel_tool_calls", 0, "tool_choice", "none", "tools", "metadata", "truncation", "disabled");
+	json_object_set_new(o, "incomplete_details",
+			    cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null());
+	if (with_output)
+		json_object_set_new(o, "usage", usage(c));
+	return o;
+}
+
+/* Takes o; adds type and sequence number. */
+static void send(struct api_call *c, const char *type, json_t *o)
+{
+	struct response *s = c->reply->state;
+	json_object_set_new(o, "type", json_string(type));
+	json_object_set_new(o, "sequence_number", json_integer(s->sequence++));
+	call_stream_json(c, type, o);
+}
+
+static json_t *place(const struct api_call *c)
+{
+	char id[API_ID_BYTES + 8];
+	snprintf(id, sizeof id, "msg_%s", c->request_id);
+	return json_pack("{s:s, s:i, s:i}", "item_id", id, "output_index", 0, "content_index", 0);
+}
+
+static void begin(struct api_call *c)
+{
+	struct response *s = c->reply->state;
+	if (s->begun)
+		return;
+	s->begun = true;
+	send(c, "response.created", json_pack("{s:o}", "response", response(c, "in_progress", false)));
+	send(c, "response.in_progress", json_pack("{s:o}", "response", response(c, "in_progress", false)));
+	send(c, "response.output_item.added",
+	     json_pack("{s:i, s:o}", "output_index", 0, "item", item(c, "in_progress", false)));
+	json_t *p = place(c);
+	json_object_set_new(p, "part", json_pack("{s:s, s:s, s:[]}", "type", "output_text", "text", "", "annotations"));
+	send(c, "response.content_part.added", p);
+}
+
+static void delta(struct api_call *c, uint32_t i, const char *text, size_t bytes, json_t *logprobs)
+{
+	(void)i;
+	(void)logprobs;
+	begin(c);
+	json_t *p = place(c);
+	json_object_set_new(p, "delta", json_stringn(text, bytes));
+	json_object_set_new(p, "logprobs", json_array());
+	send(c, "response.output_text.delta", p);
+}
+
+static void choice_end(struct api_call *c, uint32_t i)
+{
+	const struct reply_choice *ch = &c->reply->choices[i];
+	begin(c);
+	json_t *p = place(c);
+	json_object_set_new(p, "text", json_stringn(ch->text, ch->bytes));
+	json_object_set_new(p, "logprobs", json_array());
+	send(c, "response.output_text.done", p);
+	p = place(c);
+	json_object_set_new(p, "part", part(ch));
+	send(c, "response.content_part.done", p);
+	send(c, "response.output_item.done",
+	     json_pack("{s:i, s:o}", "output_index", 0, "item", item(c, "completed", true)));
+}
+
+static void end(struct api_call *c)
+{
+	bool cut = c->reply->choices[0].finish == KVIK_FINISH_LENGTH;
+	send(c, cut ? "response.incomplete" : "response.completed",
+	     json_pack("{s:o}", "response", response(c, "completed", true)));
+	call_stream_end(c, false);
+}
+
+static void whole(struct api_call *c)
+{
+	call_json(c, 200, response(c, "completed", true));
+}
+
+static const struct dialect dialect = {no_logprob, delta, choice_end, end, whole};
+
+/* `instructions` and `input` as messages. NULL after the call was answered. */
+static json_t *messages_of(struct api_call *c, json_t *input, const char *instructions)
+{
+	json_t *list = json_array(), *v;
+	size_t i;
+	if (instructions)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "role", "system", "content", instructions));
+	if (json_is_string(input))
+		json_array_append_new(list, json_pack("{s:s, s:O}", "role", "user", "content", input));
+	json_array_foreach(input, i, v)
+	{
+		const char *type = json_string_value(json_object_get(v, "type"));
+		const char *role = json_string_value(json_object_get(v, "role"));
+		if (!role || (type && strcmp(type, "message") != 0)) {
+			json_decref(list);
+			call_error(c, 400, "invalid_request_error", "input",
+				   "input items of type '%.40s' are not supported; messages are", type ? type : "?");
+			return NULL;
+		}
+		json_array_append_new(list,
+				      json_pack("{s:s, s:O?}", "role", strcmp(role, "developer") ? role : "system",
+						"content", json_object_get(v, "content")));
+	}
+	return list;
+}
+
+void openai_responses(struct api_call *c, json_t *body)
+{
+	struct reply *r = reply_new(c, &dialect, body, "resp_");
+	struct field_error e;
+	json_t *input = NULL;
+	const char *instructions = NULL;
+	uint32_t max_tokens = 0;
+	size_t bytes;
+	if (r)
+		r->state = mem_zalloc(1, sizeof(struct response));
+	if (!r || !r->state) {
+		call_error(c, 500, "server_error", NULL, "out of memory");
+		return;
+	}
+	const struct field own[] = {
+		{"model", FIELD_STRING, &r->model, 0, 0},
+		{"input", FIELD_JSON, &input, 0, 0},
+		{"instructions", FIELD_STRING, &instructions, 0, 0},
+		{"max_output_tokens", FIELD_U32, &max_tokens, 1, 1e9},
+		{"stream", FIELD_BOOL, &r->stream, 0, 0},
+		{"store", FIELD_NO_EFFECT, NULL, 0, 0}, /* nothing is stored, and the answer's id cannot be asked for */
+		{"truncation", FIELD_NO_EFFECT, NULL, 0, 0},
+		{"include", FIELD_FALSE_ONLY, NULL, 0, 0},
+		{"tools", FIELD_FALSE_ONLY, NULL, 0, 0},
+		{"previous_response_id", FIELD_FALSE_ONLY, NULL, 0, 0},
+		{"background", FIELD_FALSE_ONLY, NULL, 0, 0},
+	};
+	struct field fields[SAMPLING_FIELDS + sizeof own / sizeof *own];
+	size_t n = sampling_fields(&r->sampling, fields);
+	memcpy(fields + n, own, sizeof own);
+	int rc = fields_read(body, fields, n + sizeof own / sizeof *own, &e);
+	if (!rc)
+		rc = sampling_finish(&r->sampling,
+				     kvik_model_get_info(kvik_engine_model(c->api->config.engine)).vocab_size, &e);
+	if (!rc && r->sampling.n != 1)
+		rc = field_fail(&e, "n", "'n' is not a parameter of responses");
+	if (!rc && !json_is_string(input) && !json_is_array(input))
+		rc = field_fail(&e, "input", "'input' must be a text or a list of messages");
+	if (rc) {
+		call_error(c, 400, "invalid_request_error", e.param[0] ? e.param : NULL, "%s", e.text);
+		return;
+	}
+	r->sampling.generate.max_tokens = max_tokens;
+	json_t *messages = messages_of(c, input, instructions);
+	if (messages && chat_render(c, messages, NULL, NULL, true, &r->prompt, &bytes) == 0 &&
+	    prompt_tokenize(c, r->prompt, bytes, false) == 0)
+		reply_start(c);
+	json_decref(messages);
+}

@@ -1,0 +1,226 @@
+/* reply.c: see reply.h. */
+#include "api/reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *body, const char *prefix)
+{
+	struct reply *r = mem_zalloc(1, sizeof *r);
+	if (!r) {
+		json_decref(body);
+		return NULL;
+	}
+	r->dialect = d;
+	r->body = body;
+	r->created = time(NULL);
+	snprintf(r->id, sizeof r->id, "%s%s", prefix, c->request_id);
+	sampling_init(&r->sampling, 1);
+	c->reply = r;
+	return r;
+}
+
+void reply_free(struct reply *r)
+{
+	if (!r)
+		return;
+	for (uint32_t i = 0; i < r->n_choices; i++) {
+		mem_free(r->choices[i].text);
+		json_decref(r->choices[i].logprobs);
+		json_decref(r->choices[i].ids);
+	}
+	mem_free(r->choices);
+	sampling_release(&r->sampling);
+	json_decref(r->body);
+	kvik_free(r->ids);
+	mem_free(r->prompt);
+	mem_free(r->echo);
+	mem_free(r->embedding);
+	mem_free(r->state);
+	mem_free(r);
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+static bool append(struct reply_choice *ch, const char *text, size_t n)
+{
+	if (ch->bytes + n + 1 > ch->cap) {
+		size_t cap = 2 * (ch->bytes + n + 1);
+		char *more = mem_realloc(ch->text, cap, 1);
+		if (!more)
+			return false;
+		ch->text = more;
+		ch->cap = cap;
+	}
+	memcpy(ch->text + ch->bytes, text, n);
+	ch->bytes += n;
+	ch->text[ch->bytes] = '\0';
+	return true;
+}
+
+/* Entries of logprobs that no delta has carried yet. */
+static json_t *unsent_logprobs(struct reply_choice *ch)
+{
+	if (!ch->logprobs)
+		return NULL;
+	json_t *list = json_array();
+	for (; ch->logprobs_sent < json_array_size(ch->logprobs); ch->logprobs_sent++)
+		json_array_append(list, json_array_get(ch->logprobs, ch->logprobs_sent));
+	return list;
+}
+
+/* Sends what is text for certain: not what may be the beginning of a tool call. */
+static void send_delta(struct api_call *c, uint32_t i)
+{
+	struct reply *r = c->reply;
+	struct reply_choice *ch = &r->choices[i];
+	size_t upto = ch->text ? toolcall_text_bytes(r->tools, ch->text, ch->bytes, false) : 0;
+	json_t *logprobs = unsent_logprobs(ch);
+	if (upto > ch->sent || json_array_size(logprobs) > 0)
+		r->dialect->delta(c, i, ch->text + ch->sent, upto > ch->sent ? upto - ch->sent : 0, logprobs);
+	json_decref(logprobs);
+	if (upto > ch->sent)
+		ch->sent = upto;
+}
+
+static void on_token(struct api_call *c, uint32_t i, const struct kvik_token *t)
+{
+	struct reply *r = c->reply;
+	struct reply_choice *ch = &r->choices[i];
+	if (t->id != KVIK_NO_ID) {
+		ch->tokens++;
+		if (ch->ids)
+			json_array_append_new(ch->ids, json_integer(t->id));
+		if (ch->logprobs)
+			json_array_append_new(ch->logprobs, r->dialect->logprob(c, t));
+	}
+	append(ch, t->text, t->text_bytes);
+	if (r->stream)
+		send_delta(c, i);
+}
+
+static void on_end(struct api_call *c, const struct kvik_event *e)
+{
+	struct reply *r = c->reply;
+	r->usage = *e->usage;
+	pthread_mutex_lock(&c->lock);
+	c->engine_id = 0;
+	pthread_mutex_unlock(&c->lock);
+	if (e->error) {
+		call_kvik_error(c, e->error, e->retry_ms);
+		return;
+	}
+	if (e->embedding) {
+		size_t bytes = kvik_model_get_info(kvik_engine_model(c->api->config.engine)).dim * sizeof *r->embedding;
+		r->embedding = mem_alloc(bytes);
+		if (r->embedding)
+			memcpy(r->embedding, e->embedding, bytes);
+	}
+	if (r->stream)
+		r->dialect->end(c);
+	else
+		r->dialect->whole(c);
+}
+
+static void on_event(void *user, const struct kvik_event *e)
+{
+	struct api_call *c = user;
+	struct reply *r = c->reply;
+	switch (e->kind) {
+	case KVIK_EVENT_TOKEN: on_token(c, e->choice, e->token); break;
+	case KVIK_EVENT_CHOICE:
+		r->choices[e->choice].finish = e->finish;
+		r->choices[e->choice].ended = true;
+		if (r->stream)
+			r->dialect->choice_end(c, e->choice);
+		break;
+	case KVIK_EVENT_END: on_end(c, e); api_call_release(c); /* the engine's hold */
+	}
+}
+
+/* ---- Start ------------------------------------------------------------------------------------------------------- */
+
+static bool new_choices(struct reply *r)
+{
+	r->choices = mem_zalloc(r->sampling.n, sizeof *r->choices);
+	if (!r->choices)
+		return false;
+	r->n_choices = r->sampling.n;
+	for (uint32_t i = 0; i < r->n_choices; i++) {
+		struct reply_choice *ch = &r->choices[i];
+		if (r->wants_logprobs)
+			ch->logprobs = json_array();
+		if (r->wants_ids)
+			ch->ids = json_array();
+		if (!append(ch, "", 0))
+			return false;
+	}
+	return true;
+}
+
+void reply_start(struct api_call *c)
+{
+	struct reply *r = c->reply;
+	struct kvik_request_params p = kvik_request_params_default();
+	struct kvik_err err;
+	if (r->sampling.n > c->api->config.choices_max) {
+		call_error(c, 400, "invalid_request_error", "n", "'n' may be at most %u on this server",
+			   c->api->config.choices_max);
+		return;
+	}
+	if (!new_choices(r)) {
+		err_set(&err, KVIK_ERR_NOMEM, "out of memory");
+		call_kvik_error(c, &err, 0);
+		return;
+	}
+	p.ids = r->ids;
+	p.n_ids = r->n_ids;
+	p.generate = r->sampling.generate;
+	p.generate.keep_special = r->tools != TOOLCALL_NONE;
+	p.choices = r->sampling.n;
+	p.tenant = c->tenant;
+	p.scope = c->scope;
+	p.pooling = r->pooling;
+	p.on_event = on_event;
+	p.user = c;
+	call_hold(c); /* for the engine's events */
+	/* The lock keeps an abort from missing the request that is just being submitted. */
+	pthread_mutex_lock(&c->lock);
+	int rc = c->aborted ? err_set(&err, KVIK_ERR_CANCELLED, "the client has gone")
+			    : kvik_engine_submit(c->api->config.engine, &p, &c->engine_id, &err);
+	pthread_mutex_unlock(&c->lock);
+	if (rc) {
+		call_kvik_error(c, &err, 0);
+		api_call_release(c);
+	}
+}
+
+/* ---- Shared parts of answers ------------------------------------------------------------------------------------- */
+
+json_t *reply_usage(const struct api_call *c)
+{
+	const struct kvik_usage *u = &c->reply->usage;
+	return json_pack("{s:I, s:I, s:I, s:{s:I}, s:{s:i}}", "prompt_tokens", (json_int_t)u->prompt_tokens,
+			 "completion_tokens", (json_int_t)u->new_tokens, "total_tokens",
+			 (json_int_t)u->prompt_tokens + u->new_tokens, "prompt_tokens_details", "cached_tokens",
+			 (json_int_t)u->cached_tokens, "completion_tokens_details", "reasoning_tokens", 0);
+}
+
+const char *reply_finish(const struct reply *r, uint32_t choice)
+{
+	const struct reply_choice *ch = &r->choices[choice];
+	bool calls = r->tools != TOOLCALL_NONE && toolcall_text_bytes(r->tools, ch->text, ch->bytes, true) < ch->bytes;
+	return calls && ch->finish == KVIK_FINISH_STOP ? "tool_calls" : kvik_finish_name(ch->finish);
+}
+
+json_t *reply_explain(const struct api_call *c)
+{
+	const struct kvik_usage *u = &c->reply->usage;
+	return json_pack("{s:I, s:I, s:f, s:f, s:f}", "cached_tokens", (json_int_t)u->cached_tokens, "preemptions",
+			 (json_int_t)u->preemptions, "queue_ms", u->queue_ms, "first_token_ms", u->first_token_ms,
+			 "total_ms", u->total_ms);
+}

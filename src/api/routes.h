@@ -1,0 +1,25 @@
+/* routes.h: the handlers of each path. A handler takes the parsed body's reference (NULL for GET) and answers the call,
+ * now or later. */
+#ifndef KVIK_API_ROUTES_H
+#define KVIK_API_ROUTES_H
+
+#include "api/call.h"
+
+typedef void route_fn(struct api_call *c, json_t *body);
+
+route_fn openai_chat, openai_completions, openai_embeddings, openai_models, openai_responses;
+route_fn native_completion, native_tokenize, native_detokenize, native_apply_template, native_props, native_slots,
+	native_health;
+
+/* The prompt of messages through the model's chat template. prompt: freed with mem_free. On an error the call is
+ * answered and -1 returned. tools may be NULL; kwargs: more variables, or NULL. */
+int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt,
+		char **prompt, size_t *bytes);
+/* Text to c->reply->ids. add_special: with the token that begins a text. */
+int prompt_tokenize(struct api_call *c, const char *text, size_t bytes, bool add_special);
+/* An entry of OpenAI's logprobs of chat, and its texts. */
+json_t *chat_logprob(const struct api_call *c, const struct kvik_token *t);
+/* The text of one token, as far as it is text; freed with kvik_free. NULL: none. */
+char *call_token_text(const struct api_call *c, uint32_t id, size_t *bytes);
+
+#endif

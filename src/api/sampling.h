@@ -1,0 +1,25 @@
+/* sampling.h: the parameters of generation that the dialects share, from JSON to what the engine takes. */
+#ifndef KVIK_API_SAMPLING_H
+#define KVIK_API_SAMPLING_H
+
+#include "api/fields.h"
+
+#define SAMPLING_FIELDS 24
+#define SAMPLING_STOPS_MAX 16
+
+struct sampling {
+	struct kvik_generate_params generate; /* its pointers lead into this struct */
+	uint32_t n;                           /* choices */
+	json_t *stop_json, *bias_json, *seed_json;
+	const char *stops[SAMPLING_STOPS_MAX]; /* borrowed from the body */
+	struct kvik_bias *bias;                /* owned */
+};
+
+void sampling_init(struct sampling *s, float temperature);
+void sampling_release(struct sampling *s);
+/* Writes the fields into table; returns how many, at most SAMPLING_FIELDS. They point into s. */
+size_t sampling_fields(struct sampling *s, struct field *table);
+/* After fields_read: stop strings, biases, the seed. n_vocab: ids must be below. */
+int sampling_finish(struct sampling *s, uint32_t n_vocab, struct field_error *e) MUST_CHECK;
+
+#endif
