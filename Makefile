@@ -21,7 +21,12 @@ install: all
 deps:
 	@tools/install-deps.sh
 
-test: all format-check sanitize
+# The Python packages of the tests; where PyPI is out of reach these tests are skipped.
+.venv/ready: tests/requirements.txt
+	@python3 -m venv .venv && .venv/bin/pip install -q -r tests/requirements.txt && touch $@ || \
+		echo "kvik: no Python packages for the tests; what needs them will be skipped"
+
+test: all .venv/ready format-check sanitize
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
 # Every kernel against the limits of this machine.

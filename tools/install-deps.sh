@@ -2,8 +2,8 @@
 # Installs the Debian 12 packages kvik builds and tests with, and those named as arguments, if any is missing. Needs
 # root (or sudo) only then.
 set -eu
-packages="gcc g++ make cmake ninja-build pkg-config git clang-format python3
- libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev $*"
+packages="gcc g++ make cmake ninja-build pkg-config git clang-format python3 python3-venv
+ libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev libevent-dev libssl-dev $*"
 missing=""
 for p in $packages; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"

@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""The server as its users meet it: the OpenAI Python SDK and plain HTTP against `kvik serve` with the built-in model.
+
+tests/http/test_openai.py KVIK. Exits with 77 (skipped) when the openai package is not there."""
+import concurrent.futures
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+try:
+    import openai
+except ImportError:
+    print("skipped: the Python package openai is not installed (pip install -r tests/requirements.txt)")
+    sys.exit(77)
+
+KVIK = sys.argv.pop(1) if len(sys.argv) > 1 else "build/kvik"
+STORY = [{"role": "user", "content": "Tell me a story."}]
+
+
+class Server:
+    def __init__(self, *options):
+        self.process = subprocess.Popen([KVIK, "serve", "--port", "0", *options], stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        found = re.search(r"://[^:]+:(\d+)/v1", line)
+        assert found, line
+        self.port = int(found.group(1))
+        self.log = tempfile.TemporaryFile("w+")
+        self.reader = concurrent.futures.ThreadPoolExecutor(1)
+        self.reader.submit(lambda: [self.log.write(x) for x in self.process.stderr])
+
+    def client(self, key="none"):
+        return openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=key, max_retries=0, timeout=60)
+
+    def ask(self, method, path, body=None, headers={}):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        c.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), headers)
+        r = c.getresponse()
+        text = r.read().decode()
+        c.close()
+        return r.status, json.loads(text) if r.headers.get("Content-Type") == "application/json" else text, r.headers
+
+    def stop(self, sig=signal.SIGTERM):
+        self.process.send_signal(sig)
+        return self.process.wait(60)
+
+
+class Api(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--seqs", "16", "--alias", "mini")
+        cls.ai = cls.server.client()
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def chat(self, **options):
+        return self.ai.chat.completions.create(**{"model": "mini", "messages": STORY, "temperature": 0, "max_tokens": 24, **options})
+
+    def test_chat(self):
+        r = self.chat()
+        self.assertEqual(r.choices[0].finish_reason, "length")
+        self.assertEqual(r.usage.completion_tokens, 24)
+        self.assertEqual(r.usage.total_tokens, r.usage.prompt_tokens + 24)
+        self.assertGreater(len(r.choices[0].message.content), 20)
+
+    def test_stream_is_the_whole(self):
+        whole = self.chat().choices[0].message.content
+        parts, usage, finish = [], None, None
+        for chunk in self.chat(stream=True, stream_options={"include_usage": True}):
+            usage = chunk.usage or usage
+            for c in chunk.choices:
+                parts.append(c.delta.content or "")
+                finish = c.finish_reason or finish
+        self.assertEqual("".join(parts), whole)
+        self.assertEqual((finish, usage.completion_tokens), ("length", 24))
+        self.assertGreater(usage.prompt_tokens_details.cached_tokens, 0)
+
+    def test_end_of_turn(self):
+        r = self.chat(messages=[{"role": "user", "content": "Hello!"}], max_tokens=200)
+        self.assertEqual(r.choices[0].finish_reason, "stop")
+        self.assertNotIn("<|im_end|>", r.choices[0].message.content)
+
+    def test_choices_and_seed(self):
+        options = dict(n=3, temperature=1, seed=5)
+        a, b = self.chat(**options), self.chat(**options)
+        texts = [c.message.content for c in a.choices]
+        self.assertEqual(texts, [c.message.content for c in b.choices])
+        self.assertEqual(len(set(texts)), 3)
+
+    def test_stop_string(self):
+        whole = self.chat(max_tokens=40).choices[0].message.content
+        word = whole.split()[6]
+        r = self.chat(max_tokens=40, stop=[word])
+        self.assertEqual(r.choices[0].finish_reason, "stop")
+        self.assertEqual(r.choices[0].message.content, whole[:whole.index(word)])
+
+    def test_logprobs(self):
+        r = self.chat(max_tokens=5, logprobs=True, top_logprobs=3)
+        content = r.choices[0].logprobs.content
+        self.assertEqual(len(content), 5)
+        for t in content:
+            self.assertEqual(len(t.top_logprobs), 3)
+            self.assertEqual(t.token, t.top_logprobs[0].token)
+            self.assertEqual(bytes(t.bytes).decode(), t.token)
+        self.assertEqual("".join(t.token for t in content).lstrip(), r.choices[0].message.content.lstrip())
+
+    def test_logit_bias(self):
+        ids = self.server.ask("POST", "/tokenize", {"content": " dog"})[1]["tokens"]
+        r = self.ai.completions.create(model="mini", prompt="A", max_tokens=3, temperature=0, logit_bias={str(ids[0]): 100})
+        self.assertIn("dog", r.choices[0].text)
+
+    def test_completions(self):
+        r = self.ai.completions.create(model="mini", prompt="Once upon a time", max_tokens=12, temperature=0, logprobs=2, echo=False)
+        self.assertEqual(len(r.choices[0].logprobs.tokens), 12)
+        e = self.ai.completions.create(model="mini", prompt="Once upon a time", max_tokens=12, temperature=0, echo=True)
+        self.assertEqual(e.choices[0].text, "Once upon a time" + r.choices[0].text)
+        ids = self.server.ask("POST", "/tokenize", {"content": "Once upon a time", "add_special": True})[1]["tokens"]
+        i = self.ai.completions.create(model="mini", prompt=ids, max_tokens=12, temperature=0)
+        self.assertEqual(i.choices[0].text, r.choices[0].text)
+        streamed = "".join(c.choices[0].text for c in self.ai.completions.create(
+            model="mini", prompt="Once upon a time", max_tokens=12, temperature=0, stream=True))
+        self.assertEqual(streamed, r.choices[0].text)
+
+    def test_embeddings(self):
+        r = self.ai.embeddings.create(model="mini", input=["a red ball", "a red ball", "the river"])
+        a, b, c = (x.embedding for x in r.data)
+        self.assertEqual(a, b)
+        self.assertNotEqual(a, c)
+        self.assertAlmostEqual(sum(x * x for x in a), 1, places=4)
+        f = self.ai.embeddings.create(model="mini", input="a red ball", encoding_format="float").data[0].embedding
+        self.assertEqual(len(f), len(a))
+        self.assertLess(max(abs(x - y) for x, y in zip(a, f)), 1e-6)
+
+    def test_responses(self):
+        r = self.ai.responses.create(model="mini", input="Hello!", temperature=0, max_output_tokens=60)
+        self.assertEqual(r.status, "completed")
+        self.assertGreater(len(r.output_text), 0)
+        text, kinds = "", []
+        for e in self.ai.responses.create(model="mini", input="Hello!", temperature=0, max_output_tokens=60, stream=True):
+            kinds.append(e.type)
+            text += e.delta if e.type == "response.output_text.delta" else ""
+        self.assertEqual(text, r.output_text)
+        self.assertEqual((kinds[0], kinds[-1]), ("response.created", "response.completed"))
+
+    def test_tools(self):
+        tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
+        r = self.chat(tools=tools, max_tokens=8)
+        self.assertIn(r.choices[0].finish_reason, ("length", "stop", "tool_calls"))
+        with self.assertRaises(openai.BadRequestError):
+            self.chat(tools=tools, tool_choice="required")
+
+    def test_models(self):
+        self.assertEqual([m.id for m in self.ai.models.list()], ["mini"])
+
+    def test_llama_server_paths(self):
+        ask = self.server.ask
+        self.assertEqual(ask("GET", "/health")[1], {"status": "ok"})
+        r = ask("POST", "/completion", {"prompt": "Once upon a time", "n_predict": 8, "temperature": 0})[1]
+        self.assertTrue(r["stop"] and r["content"] and r["tokens_predicted"] == 8)
+        tokens = ask("POST", "/tokenize", {"content": "Hello 你好"})[1]["tokens"]
+        self.assertEqual(ask("POST", "/detokenize", {"tokens": tokens})[1]["content"], "Hello 你好")
+        self.assertIn("Tell me", ask("POST", "/apply-template", {"messages": STORY})[1]["prompt"])
+        self.assertEqual(ask("GET", "/props")[1]["model_alias"], "mini")
+        self.assertIn("kv_bytes_used", ask("GET", "/slots")[1][0])
+
+    def test_metrics(self):
+        self.chat()
+        text = self.server.ask("GET", "/metrics")[1]
+        for name in ("vllm:kv_cache_usage_perc", "vllm:num_requests_running", "vllm:prefix_cache_hits_total", "kvik_steps_total"):
+            self.assertRegex(text, rf"(?m)^{name} [0-9.e+-]+$")
+
+    def test_wrong_requests(self):
+        ask = self.server.ask
+        cases = [("POST", "/v1/chat/completions", "{", 400), ("POST", "/v1/chat/completions", "", 400),
+                 ("POST", "/v1/chat/completions", "[]", 400), ("POST", "/v1/chat/completions", {"messages": []}, 400),
+                 ("POST", "/v1/chat/completions", {"messages": STORY, "temprature": 1}, 400),
+                 ("POST", "/v1/chat/completions", {"messages": STORY, "temperature": "hot"}, 400),
+                 ("POST", "/v1/chat/completions", {"messages": STORY, "response_format": {"type": "json_object"}}, 400),
+                 ("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400),
+                 ("POST", "/v1/completions", {"prompt": [1, "x"]}, 400), ("POST", "/v1/completions", {"prompt": [999999]}, 400),
+                 ("POST", "/v1/completions", {"prompt": "a", "n": 1000}, 400), ("POST", "/v1/completions", b"\xff\xfe{}", 400),
+                 ("POST", "/v1/completions", {"prompt": "word " * 4000}, 400),
+                 ("GET", "/v1/chat/completions", None, 405), ("GET", "/nothing", None, 404), ("POST", "/v1/models", "{}", 405)]
+        for method, path, body, status in cases:
+            got, answer, _ = ask(method, path, body)
+            self.assertEqual(got, status, (path, body))
+            self.assertTrue(answer["error"]["message"] and answer["error"]["type"], (path, body))
+        self.assertEqual(ask("POST", "/v1/completions", {"prompt": "a", "temprature": 1})[1]["error"]["param"], "temprature")
+        self.assertEqual(self.chat(max_tokens=2).usage.completion_tokens, 2)
+
+    def test_malformed_http(self):
+        for junk in (b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"POST /v1/completions HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+                     b"GET / HTTP/9.9\r\n\r\n", b"A" * 100000 + b"\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", self.server.port), timeout=20) as s:
+                try:
+                    s.sendall(junk)
+                    s.recv(4096)
+                except OSError:
+                    pass
+        self.assertEqual(self.server.ask("GET", "/health")[0], 200)
+
+    def test_together_as_alone(self):
+        prompts = [f"Once upon a time, there was a {x}" for x in ("fox", "girl", "bear", "boat", "king", "cat", "dog", "tree")] * 4
+        def go(i):
+            return self.ai.completions.create(model="mini", prompt=prompts[i], max_tokens=30, temperature=0.9, seed=i).choices[0].text
+        alone = [go(i) for i in range(len(prompts))]
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            together = list(pool.map(go, range(len(prompts))))
+        self.assertEqual(together, alone)
+
+    def test_clients_that_leave(self):
+        for i in range(8):
+            s = socket.create_connection(("127.0.0.1", self.server.port), timeout=20)
+            body = json.dumps({"prompt": "Once", "max_tokens": 1900, "stream": i % 2 == 0, "ignore_eos": True})
+            s.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            time.sleep(0.05)
+            s.close()
+        deadline = time.time() + 20
+        while self.server.ask("GET", "/slots")[1][0]["running"] and time.time() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(self.server.ask("GET", "/slots")[1][0]["running"], 0)
+
+
+class Keys(unittest.TestCase):
+    def test_keys_limits_and_reload(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".keys") as f:
+            f.write("# tenants\nsecret-one alice\nsecret-two bob 2\n")
+            f.flush()
+            s = Server("--keys", f.name)
+            try:
+                ok = {"Authorization": "Bearer secret-one"}
+                body = {"prompt": "Once upon a time, there was a small fox", "max_tokens": 2, "temperature": 0}
+                self.assertEqual(s.ask("POST", "/v1/completions", body)[0], 401)
+                self.assertEqual(s.ask("POST", "/v1/completions", body, {"Authorization": "Bearer secret-on"})[0], 401)
+                self.assertEqual(s.ask("GET", "/health")[0], 200)
+                self.assertEqual(s.ask("POST", "/v1/completions", body, ok)[0], 200)
+                hit = s.ask("POST", "/v1/completions", body, ok)[1]["usage"]["prompt_tokens_details"]["cached_tokens"]
+                self.assertGreater(hit, 0)
+                bob = {"Authorization": "Bearer secret-two"}
+                status, answer, _ = s.ask("POST", "/v1/completions", body, bob)
+                self.assertEqual((status, answer["usage"]["prompt_tokens_details"]["cached_tokens"]), (200, 0))  # not alice's
+                self.assertEqual(s.ask("POST", "/v1/completions", body, bob)[0], 200)
+                status, _, headers = s.ask("POST", "/v1/completions", body, bob)
+                self.assertEqual(status, 429)
+                self.assertGreater(int(headers["Retry-After"]), 0)
+                f.write("secret-three carol\n")
+                f.flush()
+                s.process.send_signal(signal.SIGHUP)
+                time.sleep(0.5)
+                self.assertEqual(s.ask("POST", "/v1/completions", body, {"Authorization": "Bearer secret-three"})[0], 200)
+            finally:
+                s.stop()
+
+    def test_graceful_shutdown(self):
+        s = Server("--grace", "20")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            running = pool.submit(s.ask, "POST", "/v1/completions", {"prompt": "Once", "max_tokens": 300, "ignore_eos": True})
+            time.sleep(0.1)
+            self.assertEqual(s.stop(), 0)
+            status, answer, _ = running.result()
+        self.assertEqual((status, answer["usage"]["completion_tokens"]), (200, 300))
+
+
+if __name__ == "__main__":
+    result = unittest.main(exit=False, verbosity=1).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
