@@ -20,18 +20,12 @@ static size_t carve_all(struct attn_scratch *s, void *memory, size_t rows, uint3
 	struct carver c = {memory, 0};
 	size_t dims = (head_dim + 15) / 16 * 16, f = sizeof(float);
 	s->dims = (uint32_t)dims;
-	s->room = carve(&c, dims * KV_PAGE_TOKENS * f);
-	s->tight = carve(&c, dims * KV_PAGE_TOKENS * f);
+	s->room = carve(&c, dims == head_dim ? 0 : dims * ATTN_SEGMENT * f);
 	s->scores = carve(&c, rows * ATTN_SEGMENT * f);
-	s->part = carve(&c, rows * dims * f);
 	s->out = carve(&c, rows * dims * f);
-	s->part_max = carve(&c, rows * f);
-	s->part_sum = carve(&c, rows * f);
-	s->max = carve(&c, rows * f);
-	s->sum = carve(&c, rows * f);
+	s->row = carve(&c, rows * sizeof *s->row);
 	s->q = carve(&c, rows * sizeof *s->q);
 	s->mask = carve(&c, rows * (ATTN_SEGMENT / KV_PAGE_TOKENS) * sizeof *s->mask);
-	s->seen = carve(&c, rows * sizeof *s->seen);
 	return c.at;
 }
 
@@ -44,7 +38,7 @@ size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim)
 void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, uint32_t head_dim)
 {
 	carve_all(s, memory, rows, head_dim);
-	memset(s->sum, 0, rows * sizeof *s->sum);
+	memset(s->row, 0, rows * sizeof *s->row);
 	if (s->dims != head_dim) /* the padding is computed and dropped */
-		memset(s->room, 0, (size_t)s->dims * KV_PAGE_TOKENS * sizeof *s->room);
+		memset(s->room, 0, (size_t)s->dims * ATTN_SEGMENT * sizeof *s->room);
 }

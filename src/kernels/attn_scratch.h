@@ -6,21 +6,25 @@
 
 enum { ATTN_SEGMENT = 256, ATTN_HEAD_DIM_MAX = 512 };
 
-struct attn_scratch {
-	uint32_t dims;              /* head_dim rounded up to whole vectors */
-	float *room;                /* [dims][16]: a page's K or V in f32 */
-	float *tight;               /* the same before rows are padded */
-	float *scores;              /* [rows][ATTN_SEGMENT], then the weights */
-	float *part, *out;          /* [rows][dims]: of the segment, and of all so far; not yet divided by sum */
-	float *part_max, *part_sum; /* [rows] */
-	float *max, *sum;           /* [rows] */
-	const float **q;            /* [rows] */
-	uint16_t *mask;             /* [rows][pages of a segment] */
-	bool *seen;                 /* [rows]: the segment has a visible position */
-	uint32_t any[ATTN_SEGMENT / KV_PAGE_TOKENS]; /* positions of the page that any row sees */
+/* What is known of a row after some segments. */
+struct attn_row {
+	float max, sum; /* of the segments so far; sum 0: none was visible */
+	float old, new; /* weights of the outputs before and of this segment; unless first */
+	bool first;     /* this segment is the first visible one */
+	bool seen;      /* this segment has a visible position */
 };
 
-/* Sets the pointers (memory: 64-byte aligned, attn_scratch_bytes()) and zeroes sum. */
+struct attn_scratch {
+	uint32_t dims;        /* head_dim rounded up to whole vectors */
+	float *room;          /* [ATTN_SEGMENT][dims]: V in f32, only where dims is not head_dim */
+	float *scores;        /* [rows][ATTN_SEGMENT], then the weights */
+	float *out;           /* [rows][dims]: of all segments so far, not yet divided by the sum */
+	struct attn_row *row; /* [rows] */
+	const float **q;      /* [rows] */
+	uint16_t *mask;       /* [queries][pages of a segment] */
+};
+
+/* Sets the pointers (memory: 64-byte aligned, attn_scratch_bytes()) and clears the rows. */
 void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, uint32_t head_dim);
 
 #endif

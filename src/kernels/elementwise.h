@@ -20,28 +20,7 @@ static inline vf vf_exp(vf x)
 	p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
 	p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
 	p = vf_fma(vf_mul(r, r), p, vf_add(r, vf_set1(1)));
-	return vf_select_lt(x, tiny, vf_set1(0), vf_mul(p, vf_pow2(n)));
-}
-
-/* The fixed tree: lane i takes lane i + 8, then i + 4, i + 2, i + 1. */
-static inline float tree_sum(vf v)
-{
-	float s[16];
-	vf_store(s, v);
-	for (int half = 8; half > 0; half /= 2)
-		for (int i = 0; i < half; i++)
-			s[i] += s[i + half];
-	return s[0];
-}
-
-static inline float tree_max(vf v)
-{
-	float s[16];
-	vf_store(s, v);
-	for (int half = 8; half > 0; half /= 2)
-		for (int i = 0; i < half; i++)
-			s[i] = s[i] > s[i + half] ? s[i] : s[i + half];
-	return s[0];
+	return vf_select_lt(x, tiny, vf_set1(0), vf_ldexp(p, n));
 }
 
 /* Codes in -127..127, whatever the input; NaN becomes -127. */
@@ -60,7 +39,7 @@ static void act_quantize(const struct act *a, uint32_t token)
 	int32_t *sum16 = a->sum16 + (size_t)first * blocks * 2 + (token - first);
 	for (uint32_t b = 0; b < blocks; b++, x += 32, q += stride * 32, scale += stride, sum16 += 2 * stride) {
 		vf lo = vf_load(x), hi = vf_load(x + 16);
-		float max = tree_max(vf_max(vf_abs(lo), vf_abs(hi)));
+		float max = vf_tree_max(vf_max(vf_abs(lo), vf_abs(hi)));
 		/* An amplitude whose inverse overflows counts as zero; one that is not finite poisons the block. */
 		float inverse = max > 0x1p-100f ? 127 / max : 0;
 		*scale = max > 0x1p-100f ? max / 127 : max - max;
@@ -86,7 +65,7 @@ static void rms_norm(const float *x, const float *weight, float eps, uint32_t n,
 	}
 	vf rest = vf_load_part(x + whole, n - whole);
 	sum = vf_fma(rest, rest, sum);
-	float inverse = 1 / sqrtf(tree_sum(sum) / (float)n + eps);
+	float inverse = 1 / sqrtf(vf_tree_sum(sum) / (float)n + eps);
 	for (uint32_t i = 0; i < n; i++)
 		out[i] = weight[i] * (x[i] * inverse);
 }

@@ -236,13 +236,16 @@ INLINE void product(const enum mat_form form, const struct mat *m, const struct 
 			float *to = out + token * out_stride + row;
 			uint32_t rows = row_end - row;
 			n = left >= VEC_TOKENS ? VEC_TOKENS : left >= 4 ? 4 : left;
-			switch (n) {
-			case 1: micro(form, tiles, a, token, to, out_stride, rows, 1); break;
-			case 2: micro(form, tiles, a, token, to, out_stride, rows, 2); break;
-			case 3: micro(form, tiles, a, token, to, out_stride, rows, 3); break;
-			case 4: micro(form, tiles, a, token, to, out_stride, rows, 4); break;
-			default: micro(form, tiles, a, token, to, out_stride, rows, VEC_TOKENS);
-			}
+			if (n == VEC_TOKENS)
+				micro(form, tiles, a, token, to, out_stride, rows, VEC_TOKENS);
+			else if (VEC_TOKENS > 4 && n == 4)
+				micro(form, tiles, a, token, to, out_stride, rows, 4);
+			else if (VEC_TOKENS > 3 && n == 3)
+				micro(form, tiles, a, token, to, out_stride, rows, 3);
+			else if (VEC_TOKENS > 2 && n == 2)
+				micro(form, tiles, a, token, to, out_stride, rows, 2);
+			else
+				micro(form, tiles, a, token, to, out_stride, rows, 1);
 		}
 	}
 }

@@ -18,7 +18,7 @@ typedef struct {
 	__m256i a, b;
 } vw;
 
-enum { VEC_TILES = 1, VEC_TOKENS = 4 };
+enum { VEC_TILES = 1, VEC_TOKENS = 4, VEC_ROWS = 2, VEC_DIMS = 2 };
 
 static inline vf vf_set1(float x)
 {
@@ -107,9 +107,25 @@ static inline __m256 pow2_half(__m256 n)
 	return _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));
 }
 
-static inline vf vf_pow2(vf n)
+static inline vf vf_ldexp(vf x, vf n)
 {
-	return (vf){pow2_half(n.a), pow2_half(n.b)};
+	return (vf){_mm256_mul_ps(x.a, pow2_half(n.a)), _mm256_mul_ps(x.b, pow2_half(n.b))};
+}
+
+static inline float vf_tree_sum(vf x)
+{
+	__m256 a = _mm256_add_ps(x.a, x.b);
+	__m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+	return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+static inline float vf_tree_max(vf x)
+{
+	__m256 a = _mm256_max_ps(x.a, x.b);
+	__m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+	return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
 }
 
 static inline vf vf_load_f16(const uint16_t *p)

@@ -12,7 +12,7 @@ typedef __m512 vf;
 typedef __m512i vi;
 typedef __m512i vw;
 
-enum { VEC_TILES = 2, VEC_TOKENS = 8 };
+enum { VEC_TILES = 2, VEC_TOKENS = 8, VEC_ROWS = 4, VEC_DIMS = 4 };
 
 static inline vf vf_set1(float x)
 {
@@ -89,10 +89,25 @@ static inline vf vf_select_mask(uint32_t mask, vf yes, vf no)
 	return _mm512_mask_blend_ps((__mmask16)mask, no, yes);
 }
 
-static inline vf vf_pow2(vf n)
+static inline vf vf_ldexp(vf x, vf n)
 {
-	__m512i e = _mm512_add_epi32(_mm512_cvttps_epi32(n), _mm512_set1_epi32(127));
-	return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
+	return _mm512_scalef_ps(x, n);
+}
+
+static inline float vf_tree_sum(vf x)
+{
+	__m256 a = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+	__m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+	return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+static inline float vf_tree_max(vf x)
+{
+	__m256 a = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+	__m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+	b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+	return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
 }
 
 static inline vf vf_load_f16(const uint16_t *p)

@@ -21,8 +21,9 @@ typedef struct {
 	uint8_t b[64];
 } vw; /* weights: 4 unsigned bytes per lane */
 
-/* Tiles and tokens that a product computes together. */
-enum { VEC_TILES = 1, VEC_TOKENS = 4 };
+/* Tiles (of 16 rows, or pages) and tokens that a product computes together; rows and vectors of dims in attention's
+ * second one. As many as the registers hold. */
+enum { VEC_TILES = 1, VEC_TOKENS = 1, VEC_ROWS = 1, VEC_DIMS = 1 };
 
 #define FOR_LANES for (int l = 0; l < 16; l++)
 
@@ -116,11 +117,28 @@ static inline vf vf_select_mask(uint32_t mask, vf x, vf y)
 	return x;
 }
 
-/* 2^n for whole n in -126..127 */
-static inline vf vf_pow2(vf n)
+/* x * 2^n for whole n in -126..127 */
+static inline vf vf_ldexp(vf x, vf n)
 {
-	FOR_LANES n.f[l] = bits_f32((uint32_t)((int32_t)n.f[l] + 127) << 23);
-	return n;
+	FOR_LANES x.f[l] *= bits_f32((uint32_t)((int32_t)n.f[l] + 127) << 23);
+	return x;
+}
+
+/* The fixed tree: lane i takes lane i + 8, then i + 4, i + 2, i + 1. */
+static inline float vf_tree_sum(vf v)
+{
+	for (int half = 8; half > 0; half /= 2)
+		for (int i = 0; i < half; i++)
+			v.f[i] += v.f[i + half];
+	return v.f[0];
+}
+
+static inline float vf_tree_max(vf v)
+{
+	for (int half = 8; half > 0; half /= 2)
+		for (int i = 0; i < half; i++)
+			v.f[i] = v.f[i] > v.f[i + half] ? v.f[i] : v.f[i + half];
+	return v.f[0];
 }
 
 static inline vf vf_load_f16(const uint16_t *p)
