@@ -12,11 +12,10 @@
 
 #include "base/mem.h"
 #include "token/regex.h"
-#include "token/unicode.h"
 
 enum { PATTERNS_MAX = 6 };
 
-#define CONTRACTIONS "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+#define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define TAIL "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)"
 #define BEFORE "[^\\r\\n\\p{L}\\p{N}]?"
@@ -43,8 +42,8 @@ enum { PATTERNS_MAX = 6 };
 #define LETTERS_MARKS "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
 #define DEEPSEEK3 ASCII_WORD LETTERS_MARKS " ?[\\p{P}\\p{S}]+[\\r\\n]*|" TAIL
 #define SPARK ASCII_WORD LETTERS_MARKS " ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+"
-#define BAILING                                                                                                   \
-	"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++" \
+#define BAILING                                                                              \
+	"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++" \
 	"[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"
 #define SEED CONTRACTIONS "|" BEFORE "\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" TAIL
 #define EXAONE_MOE                                                                                              \
@@ -84,11 +83,6 @@ static const char deepseek_letters[] =
 	"\\x{10CF2}\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"
 	"]+";
 
-/* Not regular expressions but rules, because as expressions they take quadratic time: runs of digits are cut into
- * threes from their right end. What counts as a digit: decimal ones; any number; decimal ones, of runs that no word
- * character follows. */
-static const char digits3[] = "digits3", digits3_number[] = "digits3_number", digits3_word[] = "digits3_word";
-
 struct named {
 	const char *names; /* between blanks */
 	const char *patterns[PATTERNS_MAX];
@@ -127,27 +121,26 @@ static const struct named table[] = {
 	{" tekken ", {TEKKEN}, PRETOK_IGNORE_MERGES | PRETOK_ADD_BOS},
 	{" gpt-4o llama4 kanana2 talkie minimax-m2 ", {GPT4O}, 0},
 	{" granite-embed-multi-97m ", {GPT4O}, PRETOK_IGNORE_MERGES},
-	{" tiny_aya cohere2moe ", {digits3_word, GPT4O}, 0},
+	{" tiny_aya cohere2moe ", {"\\d{1,3}(?=(?:\\d{3})*\\b)", GPT4O}, 0},
 	{" chameleon ",
 	 {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
 	  "[\\p{P}!-/:-@\\[-`{-~]", GPT2},
 	 PRETOK_ADD_BOS},
 	{" poro-chat bloom gpt3-finnish ", {BLOOM}, 0},
 	{" viking ", {BLOOM, "\\p{N}"}, 0},
-	{" superbpe ", {"\\p{N}+", digits3}, 0},
+	{" superbpe ", {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}, 0},
 	{" bailingmoe bailingmoe2 llada-moe ", {BAILING}, 0},
 	{" seed-coder ", {SEED}, 0},
 	{" kimi-k2 ", {KIMI}, 0},
 	{" exaone-moe ", {EXAONE_MOE}, 0},
-	{" afmoe ", {digits3_number, AFMOE_ASIAN, DEEPSEEK3}, 0},
+	{" afmoe ", {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))", AFMOE_ASIAN, DEEPSEEK3}, 0},
 	{" gemma4 granite-embed-multi-311m ", {"[^\\n]+|[\\n]+"}, PRETOK_PLAIN | PRETOK_NEWLINES | PRETOK_ADD_BOS},
 	{" sarvam-moe ", {"[^\\n]+|[\\n]+"}, PRETOK_PLAIN},
 };
 
 struct pretok {
 	size_t n;
-	struct regex *patterns[PATTERNS_MAX]; /* [n]; NULL: a rule for digits */
-	const char *rules[PATTERNS_MAX];      /* which */
+	struct regex *patterns[PATTERNS_MAX]; /* [n] */
 };
 
 static const struct named *find(const char *pre)
@@ -180,12 +173,8 @@ int pretok_new(struct pretok **out, const char *pre, struct kvik_err *err)
 			       pre);
 	struct pretok *p = mem_zalloc(1, sizeof *p);
 	int rc = p ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for the pre-tokenizer");
-	for (size_t i = 0; !rc && i < PATTERNS_MAX && named->patterns[i]; i++, p->n++) {
-		const char *pattern = named->patterns[i];
-		p->rules[i] = pattern;
-		if (pattern != digits3 && pattern != digits3_number && pattern != digits3_word)
-			rc = regex_new(&p->patterns[i], pattern, strlen(pattern), false, err);
-	}
+	for (; !rc && p->n < PATTERNS_MAX && named->patterns[p->n]; p->n++)
+		rc = regex_new(&p->patterns[p->n], named->patterns[p->n], strlen(named->patterns[p->n]), false, err);
 	if (rc)
 		pretok_free(p);
 	else
@@ -228,45 +217,6 @@ static int stage_match(void *ctx, size_t start, size_t end)
 	return rc ? rc : word(s, end);
 }
 
-static bool is_digit(uint32_t c, const char *rule)
-{
-	return uni_bit(c) & (rule == digits3_number ? UNI_NUMBER : UNI(ND));
-}
-
-/* A run of n digits from start to end. */
-static int cut_digits(struct stage *s, size_t start, size_t end, size_t n)
-{
-	int rc = 0;
-	for (size_t at = start; at < end && !rc; start = at) {
-		size_t group = n % 3 ? n % 3 : 3;
-		unsigned bytes;
-		for (size_t i = 0; i < group; i++, at += bytes)
-			uni_next(s->text + at, end - at, &bytes);
-		rc = stage_match(s, start, at);
-		n -= group;
-	}
-	return rc;
-}
-
-static int digits_each(struct stage *s, size_t bytes, const char *rule)
-{
-	int rc = 0;
-	for (size_t at = 0, start = 0, n = 0; at <= bytes && !rc;) {
-		unsigned length = 1;
-		uint32_t c = at < bytes ? uni_next(s->text + at, bytes - at, &length) : '\n';
-		if (is_digit(c, rule)) {
-			n++;
-		} else {
-			if (n > 0 && !(rule == digits3_word && uni_word(c)))
-				rc = cut_digits(s, start, at, n);
-			n = 0;
-			start = at + length;
-		}
-		at += length;
-	}
-	return rc;
-}
-
 static int cut(const struct stage *above, size_t i, const char *text, size_t bytes)
 {
 	struct stage s = *above;
@@ -275,8 +225,7 @@ static int cut(const struct stage *above, size_t i, const char *text, size_t byt
 	s.i = i;
 	s.text = text;
 	s.done = 0;
-	int rc = s.p->patterns[i] ? regex_each(s.p->patterns[i], s.work, text, bytes, stage_match, &s, s.err)
-				  : digits_each(&s, bytes, s.p->rules[i]);
+	int rc = regex_each(s.p->patterns[i], s.work, text, bytes, stage_match, &s, s.err);
 	return rc ? rc : word(&s, bytes);
 }
 

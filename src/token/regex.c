@@ -6,12 +6,14 @@
 #include <pcre2.h>
 
 #include "base/mem.h"
+#include "token/digits.h"
 #include "token/regex_dialect.h"
 #include "token/utf8.h"
 
 enum { JIT_STACK_BYTES = 16 << 20, MATCH_LIMIT = 50 * 1000 * 1000 };
 
 struct regex {
+	enum digits_rule digits; /* done without PCRE2 */
 	pcre2_code *code;
 };
 
@@ -81,14 +83,16 @@ int regex_new(struct regex **out, const char *pattern, size_t bytes, bool litera
 	if (!rc && literal) {
 		r->code = compile(pattern, bytes, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_LITERAL, &error);
 		rc = r->code ? 0 : compile_failed(error, pattern, bytes, err);
-	} else if (!rc) {
+	} else if (!rc && (r->digits = digits_rule(pattern, bytes)) == DIGITS_NONE) {
 		rc = compile_dialect(r, pattern, bytes, err);
 	}
 	if (rc) {
 		regex_free(r);
 		return rc;
 	}
-	(void)pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without it the interpreter does the same, slower */
+	if (r->code)
+		(void)pcre2_jit_compile(r->code,
+					PCRE2_JIT_COMPLETE); /* without it the interpreter does the same, slower */
 	*out = r;
 	return 0;
 }
@@ -140,6 +144,8 @@ int regex_each(const struct regex *r, struct regex_work *w, const char *text, si
 	       void *ctx, struct kvik_err *err)
 {
 	size_t last_end = SIZE_MAX;
+	if (r->digits)
+		return digits_each(r->digits, text, bytes, found, ctx);
 	for (size_t at = 0; at <= bytes;) {
 		int n = pcre2_match(r->code, (PCRE2_SPTR)text, bytes, at, 0, w->data, w->context);
 		if (n == PCRE2_ERROR_NOMATCH)

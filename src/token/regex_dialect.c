@@ -14,13 +14,13 @@
 
 enum { GROUPS_MAX = 200, OPERANDS_MAX = 4, NAME_MAX_BYTES = 48 };
 
-/* Members of classes. White space is the property White_Space; a word is Alphabetic, Mark, Decimal_Number or
- * Connector_Punctuation. */
+/* Members of classes. White space is the property White_Space; a word is Alphabetic, Mark, Decimal_Number,
+ * Connector_Punctuation and, unlike elsewhere, the superscripts and fractions of Latin-1. */
 #define SPACE "\\t-\\r \\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 #define NOT_SPACE                                                                                       \
 	"\\x00-\\x08\\x0e-\\x1f!-\\x84\\x86-\\x9f\\xa1-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
 	"\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xb2\\xb3\\xb9\\xbc-\\xbe"
 #define HEX "0-9A-Fa-f"
 #define BOUNDARY "(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "])"
 #define NO_BOUNDARY "(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "])"

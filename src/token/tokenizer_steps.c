@@ -6,7 +6,9 @@
 #include "token/utf8.h"
 
 #define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define WORDS_PATTERN "[\\w\\x{200C}\\x{200D}]+|[^\\w\\s\\x{200C}\\x{200D}]+"
+/* What Rust calls a word, which is not what Oniguruma does. */
+#define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{200C}\\x{200D}"
+#define WORDS_PATTERN "[" WORD "]+|[^" WORD "\\s]+"
 enum { DEPTH_MAX = 16 };
 
 /* ---- Members ----------------------------------------------------------------------------------------------------- */

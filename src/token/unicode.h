@@ -43,8 +43,8 @@ static inline bool uni_white(uint32_t c)
 	return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || (c > 0x9F && uni_bit(c) & (UNI(ZS) | UNI(ZL) | UNI(ZP)));
 }
 
-/* \w: Alphabetic, Mark, Decimal_Number, Connector_Punctuation, Join_Control. Alphabetic are letters, letter numbers
- * and, beyond them, the circled and squared Latin letters. */
+/* \w in Rust: Alphabetic, Mark, Decimal_Number, Connector_Punctuation, Join_Control. Alphabetic are letters, letter
+ * numbers and, beyond them, the circled and squared Latin letters. */
 static inline bool uni_word(uint32_t c)
 {
 	if (uni_bit(c) & (UNI_LETTER | UNI_MARK | UNI(ND) | UNI(NL) | UNI(PC)))

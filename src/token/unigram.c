@@ -106,20 +106,20 @@ static bool add_blank(struct normal *n)
 	return n->v->escape_whitespaces ? buf_add(&n->out, "\xE2\x96\x81", 3) : buf_add(&n->out, " ", 1);
 }
 
-/* Blanks run together, or stay; one comes in front of the first word, or of every word. */
+/* Blanks stay, or runs of them become one between words and none at the ends; one more comes in front of the text. */
 static bool add_byte(struct normal *n, char c)
 {
-	bool ok = true;
-	if (c == ' ') {
+	bool merge = n->v->remove_extra_whitespaces, ok = true;
+	if (c == ' ' && merge) {
 		n->in_word = false;
-		return n->v->remove_extra_whitespaces || add_blank(n);
+		return true;
 	}
-	if (!n->in_word && (n->v->remove_extra_whitespaces || (n->v->add_space_prefix && !n->begun))) {
+	if (!n->begun)
+		ok = !n->v->add_space_prefix || add_blank(n);
+	else if (merge && !n->in_word)
 		ok = add_blank(n);
-		n->begun = true;
-	}
-	n->in_word = true;
-	return ok && buf_add(&n->out, &c, 1);
+	n->begun = n->in_word = true;
+	return ok && (c == ' ' ? add_blank(n) : buf_add(&n->out, &c, 1));
 }
 
 static bool add_normal(struct normal *n, const char *text, size_t bytes)

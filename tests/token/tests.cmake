@@ -1,1 +1,2 @@
 kvik_test(token/test_pipelines token)
+kvik_test(token/test_pretok token)
