@@ -1,3 +1,5 @@
 # Benchmarks: programs that print what a part does against the machine's limit; see `make bench`.
 add_executable(bench_kernels bench/bench_kernels.c bench/bench.c)
 target_link_libraries(bench_kernels PRIVATE kvik_kernels)
+add_executable(bench_token bench/bench_token.c bench/bench.c)
+target_link_libraries(bench_token PRIVATE kvik_engine)
