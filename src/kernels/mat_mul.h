@@ -2,8 +2,9 @@
  *
  * VEC_TILES tiles (of 16 rows) and up to VEC_TOKENS tokens are computed together, as many as the level's registers
  * hold, so that a weight is loaded and unpacked once for the tokens and an activation once for the tiles. Weights are
- * unpacked in registers; nothing is expanded to memory. With one token the product streams the weights once at the
- * speed of memory; with many, the tiles stay in the caches while groups of tokens pass by.
+ * unpacked in registers; nothing is expanded to memory. A single token takes VEC_WIDE tiles, whose independent chains
+ * keep the stream of weights from waiting for the arithmetic; with many tokens the tiles stay in the caches while
+ * groups of tokens pass by.
  *
  * Order of additions of one output, the same for every level, batch and split of the work:
  *   float forms    acc = fma(w[c], x[c], acc), c ascending, from 0
@@ -18,7 +19,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { T = VEC_TILES, R = MAT_TILE_ROWS };
+enum { T = VEC_WIDE /* the most tiles */, R = MAT_TILE_ROWS };
 
 /* ---- Float forms ------------------------------------------------------------------------------------------------- */
 
@@ -34,16 +35,16 @@ INLINE vf float_weights(const enum mat_form form, const uint8_t *tile, size_t co
 
 /* sum[t][i] of tile i and the n tokens from token on. */
 INLINE void float_micro(const enum mat_form form, const uint8_t *const tiles[T], const struct act *a, uint32_t token,
-			vf sum[][T], const unsigned n)
+			vf sum[][T], const unsigned m, const unsigned n)
 {
 	const float *x = a->x + (size_t)token * a->cols;
 	for (uint32_t c = 0; c < a->cols; c++) {
 		vf w[T];
-		for (unsigned i = 0; i < T; i++)
+		for (unsigned i = 0; i < m; i++)
 			w[i] = float_weights(form, tiles[i], c);
 		for (unsigned t = 0; t < n; t++) {
 			vf xt = vf_set1(x[(size_t)t * a->cols + c]);
-			for (unsigned i = 0; i < T; i++)
+			for (unsigned i = 0; i < m; i++)
 				sum[t][i] = vf_fma(w[i], xt, sum[t][i]);
 		}
 	}
@@ -118,19 +119,19 @@ struct act_block {
 };
 
 INLINE void group_dot(const enum mat_form form, const struct tile_block t[T], const struct act_block *x, vi dot[][T],
-		      const unsigned g, const unsigned n)
+		      const unsigned g, const unsigned m, const unsigned n)
 {
 	vw w[T];
-	for (unsigned i = 0; i < T; i++)
+	for (unsigned i = 0; i < m; i++)
 		w[i] = group_codes(form, &t[i], g);
 	for (unsigned k = 0; k < n; k++)
-		for (unsigned i = 0; i < T; i++)
+		for (unsigned i = 0; i < m; i++)
 			dot[k][i] = vi_dot4(dot[k][i], w[i], x->q + k * 32 + g * 4, tile_forms[form].codes < 512);
 }
 
 /* A block of 32 columns, or (block 16) one half of it, added to the sums. */
 INLINE void int_block(const enum mat_form form, const struct tile_block t[T], const struct act_block *x,
-		      const unsigned half, vf sum[][T], const unsigned n)
+		      const unsigned half, vf sum[][T], const unsigned m, const unsigned n)
 {
 	const struct tile_form *f = &tile_forms[form];
 	const bool whole = f->block == 32;
@@ -140,35 +141,35 @@ INLINE void int_block(const enum mat_form form, const struct tile_block t[T], co
 	int32_t total[VEC_TOKENS];
 	for (unsigned k = 0; k < n; k++) {
 		total[k] = whole ? s[k] + s[x->stride + k] : s[k];
-		for (unsigned i = 0; i < T; i++) {
+		for (unsigned i = 0; i < m; i++) {
 			dot[k][i] = vi_set1(-f->zero * total[k]);
 			high[k][i] = vi_set1(0);
 		}
 	}
 	if (whole) {
-		group_dot(form, t, x, dot, 0, n);
-		group_dot(form, t, x, two ? high : dot, 4, n);
-		group_dot(form, t, x, dot, 1, n);
-		group_dot(form, t, x, two ? high : dot, 5, n);
-		group_dot(form, t, x, dot, 2, n);
-		group_dot(form, t, x, two ? high : dot, 6, n);
-		group_dot(form, t, x, dot, 3, n);
-		group_dot(form, t, x, two ? high : dot, 7, n);
+		group_dot(form, t, x, dot, 0, m, n);
+		group_dot(form, t, x, two ? high : dot, 4, m, n);
+		group_dot(form, t, x, dot, 1, m, n);
+		group_dot(form, t, x, two ? high : dot, 5, m, n);
+		group_dot(form, t, x, dot, 2, m, n);
+		group_dot(form, t, x, two ? high : dot, 6, m, n);
+		group_dot(form, t, x, dot, 3, m, n);
+		group_dot(form, t, x, two ? high : dot, 7, m, n);
 	} else {
-		group_dot(form, t, x, dot, half * 4, n);
-		group_dot(form, t, x, dot, half * 4 + 1, n);
-		group_dot(form, t, x, dot, half * 4 + 2, n);
-		group_dot(form, t, x, dot, half * 4 + 3, n);
+		group_dot(form, t, x, dot, half * 4, m, n);
+		group_dot(form, t, x, dot, half * 4 + 1, m, n);
+		group_dot(form, t, x, dot, half * 4 + 2, m, n);
+		group_dot(form, t, x, dot, half * 4 + 3, m, n);
 	}
 	for (unsigned k = 0; k < n && two; k++)
-		for (unsigned i = 0; i < T; i++)
+		for (unsigned i = 0; i < m; i++)
 			dot[k][i] = vi_add(dot[k][i], high[k][i]);
-	for (unsigned i = 0; i < T; i++) {
+	for (unsigned i = 0; i < m; i++) {
 		vf scale = block_scale(form, &t[i], half);
 		for (unsigned k = 0; k < n; k++)
 			sum[k][i] = vf_fma(vf_from_vi(dot[k][i]), vf_mul(scale, vf_set1(x->scale[k])), sum[k][i]);
 	}
-	for (unsigned i = 0; i < T && f->mins; i++) {
+	for (unsigned i = 0; i < m && f->mins; i++) {
 		vf min = vf_sub(vf_set1(0), block_min(form, &t[i], half));
 		for (unsigned k = 0; k < n; k++)
 			sum[k][i] = vf_fma(min, vf_set1(x->scale[k] * (float)total[k]), sum[k][i]);
@@ -176,7 +177,7 @@ INLINE void int_block(const enum mat_form form, const struct tile_block t[T], co
 }
 
 INLINE void int_micro(const enum mat_form form, const uint8_t *const tiles[T], const struct act *a, uint32_t token,
-		      vf sum[][T], const unsigned n)
+		      vf sum[][T], const unsigned m, const unsigned n)
 {
 	uint32_t blocks = a->cols / 32, stride = act_group(a->tokens), first = token / stride * stride;
 	struct act_block x = {.stride = stride};
@@ -184,13 +185,13 @@ INLINE void int_micro(const enum mat_form form, const uint8_t *const tiles[T], c
 	x.q = a->q + (size_t)first * a->cols + (token - first) * 32;
 	x.scale = a->scale + (size_t)first * blocks + (token - first);
 	x.sum16 = a->sum16 + (size_t)first * blocks * 2 + (token - first);
-	for (unsigned i = 0; i < T; i++)
+	for (unsigned i = 0; i < m; i++)
 		t[i] = tile_first(form, tiles[i], a->cols);
 	for (uint32_t b = 1; b <= blocks; b++) {
-		int_block(form, t, &x, 0, sum, n);
+		int_block(form, t, &x, 0, sum, m, n);
 		if (tile_forms[form].block == 16)
-			int_block(form, t, &x, 1, sum, n);
-		for (unsigned i = 0; i < T; i++)
+			int_block(form, t, &x, 1, sum, m, n);
+		for (unsigned i = 0; i < m; i++)
 			tile_next(form, &t[i], b);
 		x.q += stride * 32;
 		x.scale += stride;
@@ -202,18 +203,18 @@ INLINE void int_micro(const enum mat_form form, const uint8_t *const tiles[T], c
 
 /* out: of the first tile and token; rows: of the matrix from the first tile on. */
 INLINE void micro(const enum mat_form form, const uint8_t *const tiles[T], const struct act *a, uint32_t token,
-		  float *out, size_t out_stride, uint32_t rows, const unsigned n)
+		  float *out, size_t out_stride, uint32_t rows, const unsigned m, const unsigned n)
 {
 	vf sum[VEC_TOKENS][T];
 	for (unsigned k = 0; k < n; k++)
-		for (unsigned i = 0; i < T; i++)
+		for (unsigned i = 0; i < m; i++)
 			sum[k][i] = vf_set1(0);
 	if (tile_forms[form].float_bytes)
-		float_micro(form, tiles, a, token, sum, n);
+		float_micro(form, tiles, a, token, sum, m, n);
 	else
-		int_micro(form, tiles, a, token, sum, n);
+		int_micro(form, tiles, a, token, sum, m, n);
 	for (unsigned k = 0; k < n; k++, out += out_stride)
-		for (unsigned i = 0; i < T; i++) {
+		for (unsigned i = 0; i < m; i++) {
 			if (rows >= (i + 1) * R)
 				vf_store(out + i * R, sum[k][i]);
 			else if (rows > i * R)
@@ -221,33 +222,45 @@ INLINE void micro(const enum mat_form form, const uint8_t *const tiles[T], const
 		}
 }
 
-/* All tokens against tile..tile_end of one form. A group of tokens that does not fill the registers is taken in parts.
- */
-INLINE void product(const enum mat_form form, const struct mat *m, const struct act *a, uint32_t tile,
+/* m tiles from tile on (past tile_end: the first again, computed and dropped) and n tokens from token on. */
+INLINE void product_part(const enum mat_form form, const struct mat *w, const struct act *a, uint32_t tile,
+			 uint32_t tile_end, uint32_t token, float *out, size_t out_stride, const unsigned m,
+			 const unsigned n)
+{
+	uint32_t row = tile * R, row_end = tile_end * R < w->rows ? tile_end * R : w->rows;
+	const uint8_t *tiles[T];
+	for (unsigned i = 0; i < m; i++)
+		tiles[i] = w->tiles + (tile + i < tile_end ? tile + i : tile) * w->tile_bytes;
+	micro(form, tiles, a, token, out + token * out_stride + row, out_stride, row_end - row, m, n);
+}
+
+/* A group of tokens that does not fill the registers is taken in parts. */
+INLINE void product_tokens(const enum mat_form form, const struct mat *w, const struct act *a, uint32_t tile,
+			   uint32_t tile_end, float *out, size_t out_stride)
+{
+	for (uint32_t token = 0, n; token < a->tokens; token += n) {
+		uint32_t left = a->tokens - token;
+		n = left >= VEC_TOKENS ? VEC_TOKENS : left >= 4 ? 4 : left;
+		if (n == VEC_TOKENS)
+			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_TILES, VEC_TOKENS);
+		else if (VEC_TOKENS > 4 && n == 4)
+			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_TILES, 4);
+		else if (VEC_TOKENS > 3 && n == 3)
+			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_TILES, 3);
+		else if (VEC_TOKENS > 2 && n == 2)
+			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_TILES, 2);
+		else
+			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_TILES, 1);
+	}
+}
+
+INLINE void product(const enum mat_form form, const struct mat *w, const struct act *a, uint32_t tile,
 		    uint32_t tile_end, float *out, size_t out_stride)
 {
-	for (; tile < tile_end; tile += T) {
-		uint32_t row = tile * R, row_end = tile_end * R < m->rows ? tile_end * R : m->rows;
-		const uint8_t *tiles[T]; /* past the end: the first again, computed and dropped */
-		for (unsigned i = 0; i < T; i++)
-			tiles[i] = m->tiles + (tile + i < tile_end ? tile + i : tile) * m->tile_bytes;
-		for (uint32_t token = 0, n; token < a->tokens; token += n) {
-			uint32_t left = a->tokens - token;
-			float *to = out + token * out_stride + row;
-			uint32_t rows = row_end - row;
-			n = left >= VEC_TOKENS ? VEC_TOKENS : left >= 4 ? 4 : left;
-			if (n == VEC_TOKENS)
-				micro(form, tiles, a, token, to, out_stride, rows, VEC_TOKENS);
-			else if (VEC_TOKENS > 4 && n == 4)
-				micro(form, tiles, a, token, to, out_stride, rows, 4);
-			else if (VEC_TOKENS > 3 && n == 3)
-				micro(form, tiles, a, token, to, out_stride, rows, 3);
-			else if (VEC_TOKENS > 2 && n == 2)
-				micro(form, tiles, a, token, to, out_stride, rows, 2);
-			else
-				micro(form, tiles, a, token, to, out_stride, rows, 1);
-		}
-	}
+	for (; VEC_WIDE > VEC_TILES && a->tokens == 1 && tile + VEC_WIDE <= tile_end; tile += VEC_WIDE)
+		product_part(form, w, a, tile, tile_end, 0, out, out_stride, VEC_WIDE, 1);
+	for (; tile < tile_end; tile += VEC_TILES)
+		product_tokens(form, w, a, tile, tile_end, out, out_stride);
 }
 
 #define PRODUCT(form)                                                                                          \

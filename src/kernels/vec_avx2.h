@@ -18,7 +18,7 @@ typedef struct {
 	__m256i a, b;
 } vw;
 
-enum { VEC_TILES = 1, VEC_TOKENS = 4, VEC_ROWS = 2, VEC_DIMS = 2 };
+enum { VEC_TILES = 1, VEC_WIDE = 1, VEC_TOKENS = 4, VEC_ROWS = 2, VEC_DIMS = 2 };
 
 static inline vf vf_set1(float x)
 {

@@ -12,7 +12,7 @@ typedef __m512 vf;
 typedef __m512i vi;
 typedef __m512i vw;
 
-enum { VEC_TILES = 2, VEC_TOKENS = 8, VEC_ROWS = 4, VEC_DIMS = 4 };
+enum { VEC_TILES = 2, VEC_WIDE = 4, VEC_TOKENS = 8, VEC_ROWS = 4, VEC_DIMS = 4 };
 
 static inline vf vf_set1(float x)
 {

@@ -21,9 +21,9 @@ typedef struct {
 	uint8_t b[64];
 } vw; /* weights: 4 unsigned bytes per lane */
 
-/* Tiles (of 16 rows, or pages) and tokens that a product computes together; rows and vectors of dims in attention's
- * second one. As many as the registers hold. */
-enum { VEC_TILES = 1, VEC_TOKENS = 1, VEC_ROWS = 1, VEC_DIMS = 1 };
+/* Tiles (of 16 rows, or pages) and tokens that a product computes together, tiles with a single token; rows and vectors
+ * of dims in attention's second one. As many as the registers hold. */
+enum { VEC_TILES = 1, VEC_WIDE = 1, VEC_TOKENS = 1, VEC_ROWS = 1, VEC_DIMS = 2 };
 
 #define FOR_LANES for (int l = 0; l < 16; l++)
 

@@ -2,7 +2,7 @@
  * of ITEM_TILES tiles. An item owns its rows of the output, so the split changes no bit. */
 #include "model/linear.h"
 
-enum { ITEM_TILES = 8, OUTS_MAX = 3 };
+enum { ITEM_TILES = 4, OUTS_MAX = 3 };
 
 struct job {
 	const struct step *s;
