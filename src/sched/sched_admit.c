@@ -6,7 +6,6 @@
  *
  *	its known tokens beyond what it shares + what the prefilling ones will still need + a page for each resident
  *
- * (the oftener it had to give way, the more pages: else it would be in and out again with every page that is taken),
  * or when residents that it may displace (rank_displaces) make that room. When nobody is resident it is admitted in any
  * case. A protected one needs no room: it takes it from the others; in turn all protected residents together must fit
  * to their last token, so that none of them ever has to give way.
@@ -75,8 +74,7 @@ static uint64_t displaceable(const struct sched *s, const struct sched_seq *q)
 
 static uint64_t room_needed(const struct sched *s, const struct sched_seq *q)
 {
-	uint64_t pages = (uint64_t)s->n_resident * (1 + q->preemptions);
-	uint64_t others = is_protected(s, q) ? 0 : s->promised + pages * s->page_cost;
+	uint64_t others = is_protected(s, q) ? 0 : s->promised + s->n_resident * s->page_cost;
 	return still_needed(s, q) + others;
 }
 

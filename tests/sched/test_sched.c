@@ -279,6 +279,24 @@ static void test_each_fills_the_cache(void **state)
 	end(&sim);
 }
 
+/* Twice as many streams as memory holds: those that give way come back when there is room to stay. */
+static void test_no_thrashing(void **state)
+{
+	struct sched_config c = config();
+	struct sim sim;
+	(void)state;
+	begin(&sim, &c, 400);
+	for (int i = 0; i < 16; i++)
+		add(&sim, 0, 100, 300);
+	sim_run(&sim);
+	struct sched_stats st = sched_stats(sim.sched, sim.now_us);
+	printf("16 streams in the memory of 8: %llu preemptions, %llu tokens computed again, %llu stalls, %.0f s\n",
+	       (unsigned long long)st.preempted[SCHED_FOR_MEMORY], (unsigned long long)st.tokens_again,
+	       (unsigned long long)st.stalls, (double)sim.now_us / 1e6);
+	assert_true(st.preempted[SCHED_FOR_MEMORY] <= 16);
+	end(&sim);
+}
+
 /* A preempted one computes again only what was evicted: nothing, when its place and not its memory was taken. */
 static void test_preempted_comes_back(void **state)
 {
@@ -363,6 +381,27 @@ static void test_light_tenant(void **state)
 	}
 	printf("light tenant beside a heavy one: first token after at most %.2f s\n", (double)longest / 1e6);
 	assert_true(longest < 1500000);
+	end(&sim);
+}
+
+/* Every slot is taken, by a tenant with long answers and one other: a third does not wait for the answers to end. */
+static void test_share_displaces(void **state)
+{
+	struct sched_config c = config();
+	struct sim sim;
+	(void)state;
+	c.tenants_max = 3;
+	c.step_seqs_max = 4;
+	begin(&sim, &c, FAKE_PAGES_MAX);
+	for (int i = 0; i < 10; i++)
+		add(&sim, 0, 64, 2000);
+	add(&sim, 1000, 64, 2000)->r.tenant = 1;
+	struct sim_req *third = add(&sim, 2000000, 64, 16);
+	third->r.tenant = 2;
+	while (sim_step(&sim) && !third->ended)
+		;
+	assert_true(third->first_us[0] - third->arrival_us < 5000000);
+	assert_true(sched_stats(sim.sched, 0).preempted[SCHED_FOR_SHARE] == 1);
 	end(&sim);
 }
 
@@ -632,10 +671,12 @@ int main(void)
 		cmocka_unit_test(test_no_sharing),
 		cmocka_unit_test(test_answers_share_prompt),
 		cmocka_unit_test(test_each_fills_the_cache),
+		cmocka_unit_test(test_no_thrashing),
 		cmocka_unit_test(test_preempted_comes_back),
 		cmocka_unit_test(test_cache_shrinks),
 		cmocka_unit_test(test_cancel_frees_at_next_step),
 		cmocka_unit_test(test_light_tenant),
+		cmocka_unit_test(test_share_displaces),
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_nobody_saves_up),
 		cmocka_unit_test(test_priorities),

@@ -1,6 +1,6 @@
 /* test_sched_sim.c: random scenarios of the scheduler, over the fake cache and over the real one: tiny memory, tiny
  * budgets, cancels, deadlines, several answers, shared prefixes. KVIK_SEED=n runs the one scenario n; KVIK_SCENARIOS=n
- * that many (CI: a few hundred; ctest -C long: 100000). */
+ * that many (CI: a few hundred; make test-long: 100000). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
