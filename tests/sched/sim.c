@@ -198,6 +198,40 @@ static void check_prompt_ends(struct sim *sim)
 	}
 }
 
+static void check_pair(struct sim *sim, uint32_t a, uint32_t b, bool both, double bound)
+{
+	struct sim_range *r = &sim->ranges[a][b];
+	double d = (double)sched_served(sim->sched, a) / sim->weights[a] -
+		   (double)sched_served(sim->sched, b) / sim->weights[b];
+	if (!both || !r->both)
+		*r = (struct sim_range){.both = both, .lowest = d, .highest = d};
+	r->lowest = fmin(r->lowest, d);
+	r->highest = fmax(r->highest, d);
+	if (r->highest - r->lowest > bound)
+		broken(sim, "two tenants that both waited were served too differently");
+}
+
+/* The stated bound, at any time. */
+static void check_shares(struct sim *sim)
+{
+	uint32_t n = sim->config.tenants_max, prompt_max = 0, new_max = 0;
+	bool queued[SIM_TENANTS_MAX] = {false};
+	if (n < 2 || n > SIM_TENANTS_MAX || !sim->weights[0])
+		return;
+	for (uint32_t i = 0; i < sim->n_submitted; i++) {
+		const struct sim_req *q = &sim->reqs[i];
+		prompt_max = q->r.n_ids > prompt_max ? q->r.n_ids : prompt_max;
+		new_max = q->r.max_new > new_max ? q->r.max_new : new_max;
+		queued[q->r.tenant] |= q->handle && sched_req_info(q->handle).queue_us < 0;
+	}
+	for (uint32_t a = 0; a < n; a++)
+		for (uint32_t b = 0; b < a; b++) {
+			uint32_t weight = sim->weights[a] < sim->weights[b] ? sim->weights[a] : sim->weights[b];
+			uint64_t bound = sched_fair_bound(sim->sched, prompt_max, new_max, weight);
+			check_pair(sim, a, b, queued[a] && queued[b], (double)bound);
+		}
+}
+
 static void check_state(struct sim *sim)
 {
 	const char *what = sched_check(sim->sched);
@@ -205,6 +239,7 @@ static void check_state(struct sim *sim)
 		what = sim->cache_check(sim->cache.ctx);
 	if (what)
 		broken(sim, what);
+	check_shares(sim);
 }
 
 bool sim_step(struct sim *sim)

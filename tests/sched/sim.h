@@ -8,7 +8,7 @@
 
 #include "sched/sched.h"
 
-enum { SIM_ANSWERS_MAX = 4 };
+enum { SIM_ANSWERS_MAX = 4, SIM_TENANTS_MAX = 4 };
 
 /* One request, and what has happened to it. */
 struct sim_req {
@@ -43,6 +43,12 @@ struct sim {
 	struct sched_config config;
 	struct sim_req *reqs; /* [n_reqs], by arrival */
 	uint32_t n_reqs, n_submitted, n_ended;
+	uint32_t weights[SIM_TENANTS_MAX]; /* with more tenants shares are not checked */
+	/* For each pair: how the difference of their services has ranged since both have somebody in the queue. */
+	struct sim_range {
+		bool both;
+		double lowest, highest;
+	} ranges[SIM_TENANTS_MAX][SIM_TENANTS_MAX];
 	int64_t now_us;
 	int64_t plan_us;         /* of the last plan */
 	uint64_t tokens_prefill; /* through the model */

@@ -156,8 +156,10 @@ static const char *run_scenario(uint64_t seed, bool with_real)
 		return NULL;
 	if (sched_new(&sim.sched, &sim.config, &sim.cache, NULL) != 0)
 		return "sched_new";
-	for (uint32_t t = 0; t < sim.config.tenants_max; t++)
-		sched_set_weight(sim.sched, t, 1 + sim_below(&sim, 3));
+	for (uint32_t t = 0; t < sim.config.tenants_max; t++) {
+		sim.weights[t] = 1 + sim_below(&sim, 3);
+		sched_set_weight(sim.sched, t, sim.weights[t]);
+	}
 	sim.torture = with_real && one_in(&sim, 4);
 	sim_run(&sim);
 	struct sched_stats st = sched_stats(sim.sched, sim.now_us);
