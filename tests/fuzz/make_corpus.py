@@ -228,6 +228,16 @@ def tokenizer_seeds():
     return out
 
 
+def text_seeds():
+    """Vocabulary, flags, text."""
+    texts = {"prose": " Hello  w\u00f6rld, it's 1234567 \n\n\taab ab", "han": "\u4f60\u597d \u4f60",
+             "marks": "e\u0301\u0301 \u200d\U0001f44d\U0001f3fd", "blanks": " " * 40 + "a" + "\u3000\xa0", "run": "a" * 60,
+             "special": "a <s> b</s><x>ab<|end|> <0x0A>"}
+    out = {f"{name}-{kind}": bytes([kind, 3]) + t.encode() for name, t in texts.items() for kind in range(8)}
+    out.update({f"bytes-{kind}": bytes([kind, 2]) + b"a\xff\xe4\xbd b\xc0\xaf\xed\xa0\x80\xf0\x9f" for kind in range(8)})
+    return out
+
+
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 def strings_of(v):
@@ -267,7 +277,8 @@ def main():
     tokenizer_words |= {b"null", b"true", b"false", b"\0", b"[", b"{"}
     for name, seeds, dictionary in (("fuzz_gguf", gguf_seeds(), words), ("fuzz_hf_config", config_seeds(), json_words),
                                     ("fuzz_safetensors", safetensors_seeds(), header_words),
-                                    ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words)):
+                                    ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words),
+                                    ("fuzz_vocab_text", text_seeds(), {b"<s>", b"</s>", b"<|end|>", b"\xe2\x96\x81"})):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():
