@@ -332,6 +332,8 @@ static int set_config(const struct loading *l, bool template)
 	if (v->unk < 0)
 		v->unk = v->model == WORD_BPE ? -1 : named_token(l, "unk_token");
 	v->eot = vocab_guess_eot(v);
+	vocab_add_end(v, v->eos);
+	vocab_add_end(v, v->eot);
 	int rc = tj_bool(l->config, "add_bos_token", "tokenizer_config.json", false, &bos, l->err);
 	if (!rc)
 		rc = tj_bool(l->config, "add_eos_token", "tokenizer_config.json", false, &eos, l->err);

@@ -191,6 +191,10 @@ static void copy_settings(struct vocab *v, const struct vocab_desc *d)
 	v->mask = checked(v, d->mask);
 	v->eot = checked(v, d->eot);
 	v->eom = checked(v, d->eom);
+	vocab_add_end(v, v->eos);
+	vocab_add_end(v, v->eot);
+	vocab_add_end(v, v->eom);
+	vocab_add_known_ends(v);
 	if (v->eot < 0)
 		v->eot = vocab_guess_eot(v);
 	v->add_bos = d->add_bos;
@@ -324,7 +328,10 @@ bool vocab_is_control(const struct vocab *v, uint32_t id)
 
 bool vocab_is_end(const struct vocab *v, uint32_t id)
 {
-	return (int64_t)id == v->eos || (int64_t)id == v->eot || (int64_t)id == v->eom;
+	for (size_t i = 0; i < v->n_ends; i++)
+		if (v->ends[i] == id)
+			return true;
+	return false;
 }
 
 int64_t vocab_bos(const struct vocab *v)

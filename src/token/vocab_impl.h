@@ -54,6 +54,7 @@ enum piece_flag {
 	PIECE_BLANK_AFTER = 2 /* a blank follows, unless the text ends */
 };
 
+#define VOCAB_ENDS_MAX 32
 #define VOCAB_CHARS 0x180 /* code points with a table of their own; holds all characters of byte-level BPE */
 
 struct vocab {
@@ -75,6 +76,8 @@ struct vocab {
 	size_t n_specials;
 	struct special_set raw, normalized; /* GGUF: all are raw */
 	int64_t bos, eos, unk, sep, pad, cls, mask, eot, eom;
+	uint32_t ends[VOCAB_ENDS_MAX]; /* [n_ends]: generation stops at these */
+	size_t n_ends;
 	bool add_bos, add_eos, add_sep;
 	bool add_space_prefix, escape_whitespaces, remove_extra_whitespaces;
 	bool ignore_merges, fuse_unk, byte_fallback;
@@ -127,6 +130,9 @@ int64_t vocab_char(const struct vocab *v, const char *text, unsigned bytes); /* 
 bool vocab_neighbours(const struct vocab *v, uint32_t a, uint32_t b);
 /* eot, where the file names none: the usual names. */
 int64_t vocab_guess_eot(const struct vocab *v);
+void vocab_add_end(struct vocab *v, int64_t id); /* -1 is ignored */
+/* Every token whose name is known to end a turn or a text; GGUF files name one or two of them only. */
+void vocab_add_known_ends(struct vocab *v);
 
 /* Cuts special tokens of one set out (special.c): their ids go to the sink, what lies between to plain. */
 typedef int special_plain_fn(void *sink, const char *text, size_t bytes, bool at_start);

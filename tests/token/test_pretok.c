@@ -62,8 +62,8 @@ static void published(void **state)
 static const char *const others[] = {
 	"llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano smaug-bpe chatglm-bpe",
 	"phi-2 mpt olmo jais trillion granite-docling gigachat jina-es jina-de jina-v2-es jina-v2-de a.x-4.0 mellum",
-	"exaone4 modern-bert jina-v1-en jina-v2-code roberta-bpe kormo f2llmv2 stablelm2 megrez hunyuan solar-open "
-	"grok-2",
+	"exaone4 modern-bert jina-v1-en jina-v2-code roberta-bpe kormo f2llmv2 stablelm2 megrez hunyuan",
+	"solar-open grok-2",
 	"deepseek-r1-qwen refact smollm codeshell exaone minerva-7b mellum2 llama4 kanana2 talkie minimax-m2",
 	"granite-embed-multi-97m cohere2moe poro-chat gpt3-finnish bailingmoe2 llada-moe hunyuan-dense joyai-llm hy_v4",
 	"sarvam-moe granite-embed-multi-311m"};
