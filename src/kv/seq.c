@@ -139,11 +139,14 @@ static bool must_copy(const struct kv *kv, const struct kv_seq *s, uint32_t grou
 	return i->refs > 1 && i->claimed != offset;
 }
 
+/* The node of s takes the copy too: nobody else may need the other page any more. */
 static void copy_last(struct kv *kv, struct kv_seq *s, uint32_t group)
 {
-	uint8_t **last = &s->table[group].pages[s->tokens / kv->desc[group].page_tokens];
-	uint8_t *own = pages_get(&kv->pages, group);
+	uint32_t block = s->tokens / kv->desc[group].page_tokens;
+	uint8_t **last = &s->table[group].pages[block], *own = pages_get(&kv->pages, group);
 	memcpy(own, *last, kv->desc[group].page_bytes);
+	if (s->node && s->node->pages[tree_slot(&kv->tree, group, block)] == *last)
+		tree_set_page(&kv->tree, s->node, group, block, own);
 	pages_unref(&kv->pages, group, *last);
 	*last = own;
 	kv->pages_copied++;
