@@ -10,7 +10,8 @@
  *
  * This is Greedy-Dual-Size-Frequency (Cherkasova, 1998): cost of recomputing (a token deep in a text attends to more)
  * times the chance of reuse (hits so far) per byte; the floor rises to the worth of each victim, so what is not used
- * again is overtaken by what is, whatever its merits were.
+ * again is overtaken by what is, whatever its merits were. What is computed again soon after it was evicted gets its
+ * hits back, and one more.
  *
  * Places to come back to are ends of nodes that are leaves, forks or marked. What the window before the next such place
  * below does not reach is worthless, and found to be so only when its turn in the heap comes: until memory is needed,
@@ -145,7 +146,7 @@ static void drop_leaf(struct tree *t, struct node *n, enum kv_why cause)
 {
 	uint64_t *count = cause == KV_EXPIRED ? &t->tokens_expired : &t->tokens_evicted;
 	*count += n->end - n->start;
-	ghost_note_gone(&t->ghost, ghost_roll(n->parent->hash, *tree_token(t, n, n->start)), cause);
+	ghost_note_gone(&t->ghost, ghost_roll(n->parent->hash, *tree_token(t, n, n->start)), cause, n->hits);
 	tree_remove(t, n);
 }
 

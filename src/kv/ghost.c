@@ -167,18 +167,35 @@ double ghost_rate(const struct ghost *g, uint32_t size)
 	return g->asked ? (double)hits / (double)g->asked : (double)NAN;
 }
 
-/* ---- History ----------------------------------------------------------------------------------------------------- */
+/* ---- History -----------------------------------------------------------------------------------------------------
+ *
+ *     63                        6 5    2 1   0
+ *     [ key                      | hits | cause ]     an entry; cause 0: empty */
 
-void ghost_note_gone(struct ghost *g, uint64_t hash, enum kv_why cause)
+enum { CAUSE_EVICTED = 1, CAUSE_EXPIRED = 2, HITS_MAX = 15, CODE_BITS = 6 };
+
+static uint64_t *entry_of(const struct ghost *g, uint64_t key)
 {
-	uint64_t key = ghost_mix(hash), code = cause == KV_EVICTED ? 1 : 2;
-	g->history[key >> 2 & (g->n_history - 1)] = (key & ~UINT64_C(3)) | code;
+	return &g->history[key >> CODE_BITS & (g->n_history - 1)];
+}
+
+void ghost_note_gone(struct ghost *g, uint64_t hash, enum kv_why cause, uint32_t hits)
+{
+	uint64_t key = ghost_mix(hash), code = cause == KV_EVICTED ? CAUSE_EVICTED : CAUSE_EXPIRED;
+	code |= (uint64_t)(hits < HITS_MAX ? hits : HITS_MAX) << 2;
+	*entry_of(g, key) = key >> CODE_BITS << CODE_BITS | code;
 }
 
 enum kv_why ghost_cause(const struct ghost *g, uint64_t hash)
 {
-	uint64_t key = ghost_mix(hash), found = g->history[key >> 2 & (g->n_history - 1)];
-	if ((found ^ key) >> 2 != 0 || (found & 3) == 0)
+	uint64_t key = ghost_mix(hash), found = *entry_of(g, key);
+	if ((found ^ key) >> CODE_BITS != 0 || (found & 3) == 0)
 		return KV_NEW;
-	return (found & 3) == 1 ? KV_EVICTED : KV_EXPIRED;
+	return (found & 3) == CAUSE_EVICTED ? KV_EVICTED : KV_EXPIRED;
+}
+
+uint32_t ghost_return_hits(const struct ghost *g, uint64_t hash)
+{
+	uint64_t found = *entry_of(g, ghost_mix(hash));
+	return ghost_cause(g, hash) == KV_EVICTED ? (uint32_t)(found >> 2 & HITS_MAX) + 1 : 0;
 }

@@ -4,7 +4,8 @@
  * lists in a row hold the keys that caches of 1/2, 1, 2 and 4 times the memory would hold beyond the smaller one: a key
  * found in list i would have hit in every cache from i on (LRU caches include the smaller ones: Mattson et al., 1970).
  * Large caches are sampled: only keys whose hash falls into 1/2^k of the range are followed, in lists 1/2^k as long
- * (SHARDS: Waldspurger et al., 2015). The history is a small table of the last prefixes that left, with the cause.
+ * (SHARDS: Waldspurger et al., 2015). The history is a small table of the last prefixes that left: why, and how often
+ * they had been hit.
  *
  * Owner: one thread. Memory is fixed at ghost_init. */
 #ifndef KVIK_KV_GHOST_H
@@ -29,7 +30,7 @@ struct ghost_list {
 struct ghost {
 	struct ghost_entry *entries; /* [n_entries] */
 	uint32_t *buckets;           /* [n_buckets]: a power of two */
-	uint64_t *history;           /* [n_history]: a power of two; keys with the cause in the two lowest bits */
+	uint64_t *history;           /* [n_history]: a power of two; see ghost.c */
 	uint32_t n_entries, n_buckets, n_history, free;
 	uint32_t sample_bits; /* keys with so many leading zeros are followed */
 	struct ghost_list list[KV_GHOSTS];
@@ -47,7 +48,9 @@ void ghost_use(struct ghost *g, uint64_t hash, bool asked);
 /* Predicted hit rate; NAN when nothing was asked. */
 double ghost_rate(const struct ghost *g, uint32_t size);
 
-void ghost_note_gone(struct ghost *g, uint64_t hash, enum kv_why cause);
+void ghost_note_gone(struct ghost *g, uint64_t hash, enum kv_why cause, uint32_t hits);
+/* What a prefix that is computed again starts with: its hits when it was evicted, and one for its return. */
+uint32_t ghost_return_hits(const struct ghost *g, uint64_t hash);
 /* KV_EVICTED, KV_EXPIRED, or KV_NEW when nothing is remembered. */
 enum kv_why ghost_cause(const struct ghost *g, uint64_t hash);
 

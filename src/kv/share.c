@@ -117,6 +117,7 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 	if (!may_grow(t, to, &s->share)) {
 		to = tree_add(t, to, ids[i++], &s->promised);
 		to->priority = s->share.priority;
+		to->hits = ghost_return_hits(&t->ghost, to->hash);
 		to->ttl = ttl_of(&s->share);
 		to->expires = tree_expiry(t, to->ttl);
 	}

@@ -35,16 +35,16 @@ static void lay_out_nodes(struct tree *t)
 	t->node_bytes = sizeof(struct node) + t->slot0[t->n_groups] * sizeof(uint8_t *) + t->frame * sizeof(uint32_t);
 }
 
-/* Tokens cost pages of the full groups; where there are none, count as if windows kept everything. */
+/* Tokens cost pages of the full groups and nodes; where there are only windows, count as if they kept everything. */
 static uint64_t unit_bytes(const struct tree *t)
 {
-	uint64_t full = 0, all = 0;
+	uint64_t full = 0, all = 0, nodes = t->node_bytes * GHOST_UNIT_TOKENS / t->frame;
 	for (uint32_t g = 0; g < t->n_groups; g++) {
 		uint64_t bytes = t->pages->group[g].stride * GHOST_UNIT_TOKENS / t->desc[g].page_tokens + 1;
 		all += bytes;
 		full += t->desc[g].window ? 0 : bytes;
 	}
-	return full ? full : all;
+	return nodes + (full ? full : all);
 }
 
 int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups,
@@ -53,7 +53,7 @@ int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc,
 	*t = (struct tree){.pages = p, .desc = desc, .n_groups = n_groups};
 	lay_out_nodes(t);
 	evict_init(t);
-	int rc = ghost_init(&t->ghost, p->memory_bytes / unit_bytes(t), p->memory_bytes / 256, err);
+	int rc = ghost_init(&t->ghost, pages_room(p) / unit_bytes(t), p->memory_bytes / 256, err);
 	if (rc)
 		return rc;
 	t->buckets = mem_zalloc(BUCKETS_MIN, sizeof(struct node *));

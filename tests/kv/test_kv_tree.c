@@ -458,6 +458,25 @@ static void test_ghost(void **state)
 	kv_free(kv);
 }
 
+/* Popular texts among many that come once: eviction by worth keeps what was hit before, by age it does not. */
+static void test_worth_against_age(void **state)
+{
+	struct kv *kv = new_kv(&full_group, 1, 4 << 20);
+	uint32_t ids[640];
+	(void)state;
+	for (uint32_t i = 0; i < 3000; i++) {
+		uint32_t popular = i / 3 % 20 + 1;
+		fill(ids, 640, 0, i % 3 == 0 ? popular : 1000 + i);
+		request(kv, &everybody, ids, i % 3 == 0 ? 320 : 640, 1);
+	}
+	struct kv_stats st = kv_stats(kv);
+	double hit = (double)st.tokens_hit / (double)st.tokens_queried;
+	print_message("%.3f of the tokens hit, %.3f would with eviction by age; %.3f at most\n", hit,
+		      st.ghost[KV_GHOST_SAME], 0.2);
+	assert_true(hit > 0.15 && st.ghost[KV_GHOST_SAME] < 0.05);
+	kv_free(kv);
+}
+
 /* ---- Failing allocations ----------------------------------------------------------------------------------------- */
 
 /* Of everything a little, with each error taken as it comes. */
@@ -523,6 +542,7 @@ int main(void)
 		cmocka_unit_test(test_time_to_live),
 		cmocka_unit_test(test_full_keeps_the_cache),
 		cmocka_unit_test(test_ghost),
+		cmocka_unit_test(test_worth_against_age),
 		cmocka_unit_test(test_torture),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 kvik_test(kv/test_kv kv)
 kvik_test(kv/test_kv_cost kv)
-kvik_test(kv/test_kv_parts kv)
+kvik_test(kv/test_kv_ghost kv)
 kvik_test(kv/test_kv_tree kv)
 kvik_test(kv/test_kv_random kv)
 kvik_test(kv/test_kv_room kv)

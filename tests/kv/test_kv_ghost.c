@@ -1,4 +1,4 @@
-/* test_kv_parts.c: the heap and the ghost list, each against a naive twin. */
+/* test_kv_ghost.c: the ghost list against a naive twin, a stack of keys by age. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "kv/ghost.h"
-#include "kv/heap.h"
 
 static uint64_t state_of_random;
 
@@ -18,45 +17,6 @@ static uint32_t below(uint32_t n)
 	state_of_random = state_of_random * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(state_of_random >> 33) % n;
 }
-
-/* ---- Heap -------------------------------------------------------------------------------------------------------- */
-
-struct item {
-	struct heap_link link;
-	uint32_t key;
-	bool in;
-};
-
-static bool item_before(const struct heap_link *a, const struct heap_link *b)
-{
-	return HEAP_ELEMENT(a, const struct item, link)->key < HEAP_ELEMENT(b, const struct item, link)->key;
-}
-
-static void test_heap(void **state)
-{
-	enum { ITEMS = 200, STEPS = 20000 };
-	static struct item items[ITEMS];
-	struct heap h = {.before = item_before};
-	(void)state;
-	for (int step = 0; step < STEPS; step++) {
-		struct item *i = &items[below(ITEMS)];
-		assert_int_equal(heap_has(&h, &i->link), i->in);
-		if (i->in) {
-			heap_remove(&h, &i->link);
-		} else {
-			i->key = below(100);
-			heap_push(&h, &i->link);
-		}
-		i->in = !i->in;
-		uint32_t least = UINT32_MAX;
-		for (int k = 0; k < ITEMS; k++)
-			if (items[k].in && items[k].key < least)
-				least = items[k].key;
-		assert_int_equal(h.top ? HEAP_ELEMENT(h.top, struct item, link)->key : UINT32_MAX, least);
-	}
-}
-
-/* ---- Ghost list -------------------------------------------------------------------------------------------------- */
 
 enum { UNITS = 24, KEYS = 150 };
 
@@ -129,8 +89,10 @@ static void test_history(void **state)
 	(void)state;
 	assert_int_equal(ghost_init(&g, 100, 1 << 16, NULL), 0);
 	assert_int_equal(ghost_cause(&g, 5), KV_NEW);
-	ghost_note_gone(&g, 5, KV_EVICTED);
-	ghost_note_gone(&g, 6, KV_EXPIRED);
+	ghost_note_gone(&g, 5, KV_EVICTED, 3);
+	ghost_note_gone(&g, 6, KV_EXPIRED, 3);
+	assert_int_equal(ghost_return_hits(&g, 5), 4);
+	assert_int_equal(ghost_return_hits(&g, 6), 0);
 	assert_int_equal(ghost_cause(&g, 5), KV_EVICTED);
 	assert_int_equal(ghost_cause(&g, 6), KV_EXPIRED);
 	assert_int_equal(ghost_cause(&g, 7), KV_NEW);
@@ -140,7 +102,6 @@ static void test_history(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_heap),
 		cmocka_unit_test(test_ghost_is_lru),
 		cmocka_unit_test(test_ghost_samples),
 		cmocka_unit_test(test_history),
