@@ -19,6 +19,7 @@ bench: all
 	@$(BUILD)/bench_kernels
 	@$(BUILD)/bench_model llama3.2-1b:q4_0
 	@$(BUILD)/bench_model llama3.2-1b:q8_0
+	@$(BUILD)/bench_kv
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: deps
