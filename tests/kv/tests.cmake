@@ -7,3 +7,6 @@ kvik_test(kv/test_kv_room kv)
 # A million random operations; `make test-long`, or under the sanitizers `ctest --test-dir build-asan -C long -L long`.
 add_test(NAME test_kv_million COMMAND test_kv_random CONFIGURATIONS long)
 set_tests_properties(test_kv_million PROPERTIES LABELS long TIMEOUT 1800 ENVIRONMENT KVIK_STEPS=1000000)
+# What the bookkeeping costs per token; part of `make bench`.
+add_executable(bench_kv bench/bench_kv.c)
+target_link_libraries(bench_kv PRIVATE kvik_kv)
