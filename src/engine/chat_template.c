@@ -43,7 +43,8 @@ static int of_config(char **out, const char *path, struct kvik_err *err)
 	json_error_t e;
 	if (file_map(&m, path, NULL))
 		return 0; /* no such file: no template */
-	json_t *o = json_loadb((const char *)m.data, m.size, 0, &e);
+	/* model_max_length is often 10^30, which no integer of jansson holds */
+	json_t *o = json_loadb((const char *)m.data, m.size, JSON_DECODE_INT_AS_REAL, &e);
 	const json_t *t = pick(json_object_get(o, "chat_template"));
 	int rc = o ? 0 : err_set(err, KVIK_ERR_FORMAT, "%s: line %d: %s", path, e.line, e.text);
 	if (!rc && json_is_string(t))

@@ -82,5 +82,18 @@ ok plan "$kvik" plan $model --ctx 64 --seqs 3 --kv-dtype f32,int8
 ok "plan as JSON" "$kvik" plan --synthetic llama3-8b:q4_k_m --json
 ok "synthetic" "$kvik" run --synthetic tiny:q8_0 --ids 1 -n 3 --json
 
+# transformers writes int(1e30) where a tokenizer has no limit
+cp -r tests/model/data/llama-gqa "$out/folder"
+echo '{"model_max_length": 1000000000000000019884624838656}' >"$out/folder/tokenizer_config.json"
+ok "a folder without a tokenizer" "$kvik" run "$out/folder" --ids 1,2,3 -n 3 --json
+stories=../shared/models/tinystories-656k
+if [ -e $stories ]; then
+	for how in "--quantize q8_0" "--kv-dtype int8" ""; do
+		# shellcheck disable=SC2086
+		ok "a folder with a tokenizer" "$kvik" run $stories -p "Once upon a time" -n 40 $how
+		ok "a story" has "Once upon a time\|there was\|little"
+	done
+fi
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
