@@ -159,7 +159,9 @@ void kvik_free(void *p); /* what the library gave to the caller; NULL is fine */
 	X(F32, "f32")   \
 	X(F16, "f16")   \
 	X(BF16, "bf16") \
-	X(INT8, "int8")
+	X(INT8, "int8") \
+	X(FP8, "fp8")   \
+	X(INT4, "int4")
 
 enum kvik_dtype {
 #define KVIK_DTYPE_ENUM(name, text) KVIK_##name,

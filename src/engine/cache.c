@@ -45,6 +45,10 @@ int cache_resolve(struct kvik_cache_params *p, const struct hparams *h, struct k
 	return 0;
 }
 
+_Static_assert((int)KVIK_FP8 == (int)KV_FP8 && (int)KVIK_INT4 == (int)KV_INT4 &&
+		       (int)KVIK_DTYPE_COUNT == (int)KV_DTYPE_COUNT,
+	       "the dtypes of kvik.h are those of a page, in the same order");
+
 int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_cache_params *p, struct kvik_err *err)
 {
 	struct kvplan_params pp = {

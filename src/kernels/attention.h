@@ -6,6 +6,7 @@
  *   weight   exp(score - maximum of the segment), exactly 0 where masked
  *   sum      16 partials by position mod 16, then the fixed tree
  *   out      fma chain over the visible positions, ascending, of weight (times the V scale) and V
+ * int4 adds what its groups need (attn_micro.h); rotated keys meet rotated queries, and outputs are rotated back last.
  * Segments are merged in ascending order; one without a visible position is skipped. So the bits of a row depend on its
  * position, the mask and the stored values, never on what else is computed beside it. */
 #ifndef KVIK_KERNELS_ATTENTION_H
@@ -67,10 +68,12 @@ static void segment_scores(const struct attn *a, struct attn_scratch *s, const s
 {
 	uint32_t n = a->layout->head_dim;
 	switch (a->layout->k) {
-	case KV_F16: score_pages(KV_F16, g, n, a->scale, s->q, rows, s->scores); break;
-	case KV_BF16: score_pages(KV_BF16, g, n, a->scale, s->q, rows, s->scores); break;
-	case KV_INT8: score_pages(KV_INT8, g, n, a->scale, s->q, rows, s->scores); break;
-	default: score_pages(KV_F32, g, n, a->scale, s->q, rows, s->scores);
+	case KV_F16: score_pages(KV_F16, g, n, a->scale, s->q, s->q_sums, rows, s->scores); break;
+	case KV_BF16: score_pages(KV_BF16, g, n, a->scale, s->q, s->q_sums, rows, s->scores); break;
+	case KV_FP8: score_pages(KV_FP8, g, n, a->scale, s->q, s->q_sums, rows, s->scores); break;
+	case KV_INT4: score_pages(KV_INT4, g, n, a->scale, s->q, s->q_sums, rows, s->scores); break;
+	case KV_INT8: score_pages(KV_INT8, g, n, a->scale, s->q, s->q_sums, rows, s->scores); break;
+	default: score_pages(KV_F32, g, n, a->scale, s->q, s->q_sums, rows, s->scores);
 	}
 }
 
@@ -112,11 +115,34 @@ static float segment_weights(const struct attn *a, const struct segment *g, cons
 		if (mask[i] != 0xFFFF)
 			w = vf_select_mask(mask[i], w, vf_set1(0));
 		sum = vf_add(sum, w);
-		if (l->v == KV_INT8)
+		if (scaled_by_token(l->v))
 			w = vf_mul(w, token_scales(l->v, g->v[i], l->head_dim));
 		vf_store(scores + i * P, w);
 	}
 	return vf_tree_sum(sum);
+}
+
+/* V in int4: the weights of row r times each group's scales, and their sums with its minima, in 16 partials by position
+ * mod 16 and the fixed tree. */
+static void segment_groups(const struct attn *a, struct attn_scratch *s, const struct segment *g, uint32_t rows,
+			   uint32_t r)
+{
+	uint32_t head_dim = a->layout->head_dim, groups = kv_groups(head_dim);
+	const uint16_t *mask = s->mask + r / a->heads * SEGMENT_PAGES;
+	const float *weights = s->scores + r * ATTN_SEGMENT;
+	for (uint32_t k = 0; k < groups; k++) {
+		float *scaled = s->scaled + ((size_t)k * rows + r) * ATTN_SEGMENT;
+		vf sum = vf_set1(0);
+		for (uint32_t i = 0; i < g->n; i++) {
+			const uint16_t *scales = group_scales(g->v[i], head_dim, k);
+			vf w = vf_load(weights + i * P), min = vf_load_f16(scales + P);
+			if (mask[i] != 0xFFFF)
+				min = vf_select_mask(mask[i], min, vf_set1(0));
+			vf_store(scaled + i * P, vf_mul(w, vf_load_f16(scales)));
+			sum = vf_fma(w, min, sum);
+		}
+		s->minima[r * groups + k] = vf_tree_sum(sum);
+	}
 }
 
 /* Takes a segment's maximum and sum into the row's, and how the outputs of both are to be weighed. */
@@ -145,7 +171,14 @@ static void segment_softmax(const struct attn *a, struct attn_scratch *s, const 
 		s->row[r].seen = segment_max(g, mask, scores, &top);
 		if (s->row[r].seen)
 			merge_row(&s->row[r], top, segment_weights(a, g, mask, top, scores));
+		if (s->row[r].seen && a->layout->v == KV_INT4)
+			segment_groups(a, s, g, rows, r);
 	}
+}
+
+static bool is_wide(const struct attn *a, const struct attn_scratch *s)
+{
+	return a->layout->v != KV_INT4 && s->dims != a->layout->head_dim;
 }
 
 /* head_dim is no multiple of 16: the segment's V as f32 rows of s->dims in s->room; g then lists these. */
@@ -179,7 +212,8 @@ static uint32_t same_rows(const struct attn *a, const struct attn_scratch *s, co
 
 static void segment_values(const struct attn *a, struct attn_scratch *s, const struct segment *g, uint32_t rows)
 {
-	enum kv_dtype d = s->dims == a->layout->head_dim ? a->layout->v : KV_F32;
+	enum kv_dtype d = is_wide(a, s) ? KV_F32 : a->layout->v;
+	uint32_t groups = kv_groups(a->layout->head_dim);
 	for (uint32_t r = 0, n; r < rows; r += n) {
 		const uint16_t *mask = s->mask + r / a->heads * SEGMENT_PAGES;
 		const float *p = s->scores + r * ATTN_SEGMENT;
@@ -190,9 +224,29 @@ static void segment_values(const struct attn *a, struct attn_scratch *s, const s
 		switch (d) {
 		case KV_F16: value_rows(KV_F16, g, s->dims, s->dims, p, mask, &s->row[r], out, n); break;
 		case KV_BF16: value_rows(KV_BF16, g, s->dims, s->dims, p, mask, &s->row[r], out, n); break;
+		case KV_FP8: value_rows(KV_FP8, g, s->dims, s->dims, p, mask, &s->row[r], out, n); break;
+		case KV_INT4:
+			value_rows_int4(g, s->dims, s->scaled + r * ATTN_SEGMENT, (size_t)rows * ATTN_SEGMENT,
+					s->minima + r * groups, mask, &s->row[r], out, n);
+			break;
 		case KV_INT8: value_rows(KV_INT8, g, s->dims, s->dims, p, mask, &s->row[r], out, n); break;
 		default: value_rows(KV_F32, g, s->dims, s->dims, p, mask, &s->row[r], out, n);
 		}
+	}
+}
+
+/* K in int4: the queries as the keys are stored, and their sums over each group of dims, in ascending order. */
+static void rotate_queries(struct attn_scratch *s, uint32_t rows, uint32_t head_dim)
+{
+	for (uint32_t r = 0; r < rows; r++) {
+		float *q = s->rotated + (size_t)r * head_dim, *sums = s->q_sums + (size_t)r * kv_groups(head_dim);
+		memcpy(q, s->q[r], head_dim * sizeof *q);
+		if (kv_rotates(KV_INT4, head_dim))
+			rotate(q, head_dim);
+		memset(sums, 0, kv_groups(head_dim) * sizeof *sums);
+		for (uint32_t d = 0; d < head_dim; d++)
+			sums[d / KV_GROUP_DIMS] += q[d];
+		s->q[r] = q;
 	}
 }
 
@@ -202,9 +256,11 @@ static void attention(const struct attn *a)
 	uint32_t pages = (a->position + a->queries + P - 1) / P;
 	struct attn_scratch s;
 	struct segment g;
-	attn_scratch_carve(&s, a->scratch, rows, head_dim);
+	attn_scratch_carve(&s, a->scratch, rows, a->layout);
 	for (uint32_t r = 0; r < rows; r++)
 		s.q[r] = a->q + r / a->heads * a->q_stride + r % a->heads * head_dim;
+	if (a->layout->k == KV_INT4)
+		rotate_queries(&s, rows, head_dim);
 	for (uint32_t first = 0; first < pages; first += SEGMENT_PAGES) {
 		list_pages(a, first, pages, &g);
 		if (g.n == 0)
@@ -212,7 +268,7 @@ static void attention(const struct attn *a)
 		segment_scores(a, &s, &g, rows);
 		segment_masks(a, &s, &g);
 		segment_softmax(a, &s, &g, rows);
-		if (s.dims != head_dim)
+		if (is_wide(a, &s))
 			widen_values(a->layout, &s, &g);
 		segment_values(a, &s, &g, rows);
 	}
@@ -221,6 +277,8 @@ static void attention(const struct attn *a)
 		float inverse = 1 / s.row[r].sum;
 		for (uint32_t d = 0; d < head_dim; d++)
 			out[d] = s.out[r * s.dims + d] * inverse;
+		if (kv_rotates(a->layout->v, head_dim))
+			rotate(out, head_dim);
 	}
 }
 

@@ -51,9 +51,65 @@ INLINE void score_micro(const enum kv_dtype d, const uint8_t *const k[VEC_TILES]
 			vf_store(scores + r * ATTN_SEGMENT + i * P, vf_mul(sum[r][i], scale[i]));
 }
 
+/* The same for int4. Per group of dims: the chain over the codes from 0, then fma with the token's scale into the
+ * score; then fma of the sum of q over the group with the token's minimum. q_sums: [row][groups]. */
+INLINE void score_micro_int4(const uint8_t *const k[VEC_TILES], const uint8_t *const next[VEC_TILES], vf attn_scale,
+			     uint32_t head_dim, const float *const *q, const float *q_sums, float *scores,
+			     const unsigned n)
+{
+	vf sum[VEC_TOKENS][VEC_TILES], part[VEC_TOKENS][VEC_TILES];
+	uint32_t groups = kv_groups(head_dim);
+	for (unsigned r = 0; r < n; r++)
+		for (unsigned i = 0; i < VEC_TILES; i++)
+			sum[r][i] = vf_set1(0);
+	for (uint32_t g = 0; g < groups; g++) {
+		uint32_t dims = head_dim - g * KV_GROUP_DIMS < KV_GROUP_DIMS ? head_dim % KV_GROUP_DIMS : KV_GROUP_DIMS;
+		for (unsigned r = 0; r < n; r++)
+			for (unsigned i = 0; i < VEC_TILES; i++)
+				part[r][i] = vf_set1(0);
+		for (uint32_t dim = 0; dim < dims; dim++) {
+			size_t at = ((size_t)g * GROUP_BYTES + dim % GROUP_BYTES) * P;
+			vf kd[VEC_TILES];
+			for (unsigned i = 0; i < VEC_TILES; i++) {
+				__builtin_prefetch(next[i] + at);
+				kd[i] = dim < GROUP_BYTES ? vf_load_low4(k[i] + at) : vf_load_high4(k[i] + at);
+			}
+			for (unsigned r = 0; r < n; r++) {
+				vf qd = vf_set1(q[r][g * KV_GROUP_DIMS + dim]);
+				for (unsigned i = 0; i < VEC_TILES; i++)
+					part[r][i] = vf_fma(kd[i], qd, part[r][i]);
+			}
+		}
+		for (unsigned i = 0; i < VEC_TILES; i++) {
+			const uint16_t *scales = group_scales(k[i], head_dim, g);
+			vf scale = vf_load_f16(scales), min = vf_load_f16(scales + P);
+			for (unsigned r = 0; r < n; r++) {
+				sum[r][i] = vf_fma(part[r][i], scale, sum[r][i]);
+				sum[r][i] = vf_fma(vf_set1(q_sums[r * groups + g]), min, sum[r][i]);
+			}
+		}
+	}
+	for (unsigned r = 0; r < n; r++)
+		for (unsigned i = 0; i < VEC_TILES; i++)
+			vf_store(scores + r * ATTN_SEGMENT + i * P, vf_mul(sum[r][i], attn_scale));
+}
+
+/* Rows of int4: few at once, for each has two sums. */
+INLINE void score_rows_int4(const uint8_t *const k[VEC_TILES], const uint8_t *const next[VEC_TILES], float attn_scale,
+			    uint32_t head_dim, const float *const *q, const float *q_sums, uint32_t rows, float *scores)
+{
+	enum { N = VEC_TOKENS > 4 ? 4 : 1 };
+	uint32_t r = 0, groups = kv_groups(head_dim);
+	vf scale = vf_set1(attn_scale);
+	for (; r + N <= rows; r += N)
+		score_micro_int4(k, next, scale, head_dim, q + r, q_sums + r * groups, scores + r * ATTN_SEGMENT, N);
+	for (; N > 1 && r < rows; r++)
+		score_micro_int4(k, next, scale, head_dim, q + r, q_sums + r * groups, scores + r * ATTN_SEGMENT, 1);
+}
+
 /* All rows against the pages of the segment; room for an odd page's twin is part of scores. */
 INLINE void score_pages(const enum kv_dtype d, const struct segment *g, uint32_t head_dim, float attn_scale,
-			const float *const *q, uint32_t rows, float *scores)
+			const float *const *q, const float *q_sums, uint32_t rows, float *scores)
 {
 	for (uint32_t page = 0; page < g->n; page += VEC_TILES) {
 		const uint8_t *k[VEC_TILES], *next[VEC_TILES];
@@ -63,6 +119,10 @@ INLINE void score_pages(const enum kv_dtype d, const struct segment *g, uint32_t
 			k[i] = g->k[at];
 			next[i] = g->k[at + VEC_TILES < g->n ? at + VEC_TILES : g->n];
 			scale[i] = vf_mul(token_scales(d, k[i], head_dim), vf_set1(attn_scale));
+		}
+		if (d == KV_INT4) {
+			score_rows_int4(k, next, attn_scale, head_dim, q, q_sums, rows, scores + page * P);
+			continue;
 		}
 		uint32_t r = 0;
 		float *to = scores + page * P;
@@ -83,7 +143,9 @@ INLINE void value_token(const enum kv_dtype d, const uint8_t *v, size_t at, cons
 {
 	vf x[VEC_DIMS];
 	for (unsigned j = 0; j < vectors; j++)
-		x[j] = load_code(d, v, at + j * 16);
+		x[j] = d != KV_INT4 ? load_code(d, v, at + j * 16)
+		       : j == 0     ? vf_load_low4(v + at / 2)
+				    : vf_load_high4(v + at / 2);
 	for (unsigned r = 0; r < n; r++) {
 		vf pr = vf_set1(p[r * ATTN_SEGMENT]);
 		for (unsigned j = 0; j < vectors; j++)
@@ -103,8 +165,8 @@ INLINE void value_micro(const enum kv_dtype d, const struct segment *g, uint32_t
 		if (mask[i] == 0xFFFF) {
 			for (size_t t = 0; t < P; t++) {
 				size_t at = t * stride + dim;
-				__builtin_prefetch(next + at * code_bytes(d));
-				if (vectors * 16 * code_bytes(d) > 64)
+				__builtin_prefetch(next + (d == KV_INT4 ? at / 2 : at * code_bytes(d)));
+				if (d != KV_INT4 && vectors * 16 * code_bytes(d) > 64)
 					__builtin_prefetch(next + at * code_bytes(d) + 64);
 				value_token(d, v, at, p + t, sum, n, vectors);
 			}
@@ -142,6 +204,37 @@ INLINE void value_dims(const enum kv_dtype d, const struct segment *g, uint32_t 
 		value_micro(d, g, stride, dim, p, mask, sum, n, 1);
 		value_merge(sum, out + dim, dims, row, n, 1);
 	}
+}
+
+/* int4: two vectors, a group of dims, at once; p: [group][rows of the call][ATTN_SEGMENT] weights times scales; minima:
+ * [n][groups] sums of weights times minima, added last. */
+INLINE void value_dims_int4(const struct segment *g, uint32_t dims, const float *p, size_t group_stride,
+			    const float *minima, const uint16_t *mask, const struct attn_row *row, float *out,
+			    const unsigned n)
+{
+	vf sum[VEC_ROWS][VEC_DIMS];
+	uint32_t groups = dims / KV_GROUP_DIMS;
+	for (uint32_t k = 0; k < groups; k++, p += group_stride, out += KV_GROUP_DIMS) {
+		value_micro(KV_INT4, g, dims, (size_t)k * KV_GROUP_DIMS, p, mask, sum, n, 2);
+		for (unsigned r = 0; r < n; r++)
+			for (unsigned j = 0; j < 2; j++)
+				sum[r][j] = vf_add(sum[r][j], vf_set1(minima[r * groups + k]));
+		value_merge(sum, out, dims, row, n, 2);
+	}
+}
+
+INLINE void value_rows_int4(const struct segment *g, uint32_t dims, const float *p, size_t group_stride,
+			    const float *minima, const uint16_t *mask, const struct attn_row *row, float *out,
+			    uint32_t n)
+{
+	if (n == VEC_ROWS)
+		value_dims_int4(g, dims, p, group_stride, minima, mask, row, out, VEC_ROWS);
+	else if (VEC_ROWS > 3 && n == 3)
+		value_dims_int4(g, dims, p, group_stride, minima, mask, row, out, 3);
+	else if (VEC_ROWS > 2 && n == 2)
+		value_dims_int4(g, dims, p, group_stride, minima, mask, row, out, 2);
+	else
+		value_dims_int4(g, dims, p, group_stride, minima, mask, row, out, 1);
 }
 
 /* n rows (1..VEC_ROWS) that see the same tokens. */

@@ -15,30 +15,36 @@ static void *carve(struct carver *c, size_t bytes)
 	return p;
 }
 
-static size_t carve_all(struct attn_scratch *s, void *memory, size_t rows, uint32_t head_dim)
+static size_t carve_all(struct attn_scratch *s, void *memory, size_t rows, uint32_t head_dim, bool wide, bool int4)
 {
 	struct carver c = {memory, 0};
-	size_t dims = (head_dim + 15) / 16 * 16, f = sizeof(float);
+	size_t groups = kv_groups(head_dim), f = sizeof(float);
+	size_t dims = int4 ? groups * KV_GROUP_DIMS : (head_dim + 15) / 16 * 16;
 	s->dims = (uint32_t)dims;
-	s->room = carve(&c, dims == head_dim ? 0 : dims * ATTN_SEGMENT * f);
 	s->scores = carve(&c, rows * ATTN_SEGMENT * f);
 	s->out = carve(&c, rows * dims * f);
 	s->row = carve(&c, rows * sizeof *s->row);
 	s->q = carve(&c, rows * sizeof *s->q);
 	s->mask = carve(&c, rows * (ATTN_SEGMENT / KV_PAGE_TOKENS) * sizeof *s->mask);
+	s->minima = carve(&c, rows * groups * f);
+	s->q_sums = carve(&c, rows * groups * f);
+	s->rotated = carve(&c, rows * head_dim * f);
+	s->scaled = carve(&c, int4 ? rows * groups * ATTN_SEGMENT * f : 0);
+	s->room = carve(&c, wide ? dims * ATTN_SEGMENT * f : 0);
 	return c.at;
 }
 
 size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim)
 {
 	struct attn_scratch s;
-	return carve_all(&s, NULL, heads > ATTN_ROWS_MAX ? heads : ATTN_ROWS_MAX, head_dim);
+	return carve_all(&s, NULL, heads > ATTN_ROWS_MAX ? heads : ATTN_ROWS_MAX, head_dim, head_dim % 16 != 0, true);
 }
 
-void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, uint32_t head_dim)
+void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, const struct kv_layout *l)
 {
-	carve_all(s, memory, rows, head_dim);
+	bool int4 = l->v == KV_INT4, wide = !int4 && l->head_dim % 16 != 0;
+	carve_all(s, memory, rows, l->head_dim, wide, int4);
 	memset(s->row, 0, rows * sizeof *s->row);
-	if (s->dims != head_dim) /* the padding is computed and dropped */
+	if (wide) /* the padding is computed and dropped */
 		memset(s->room, 0, (size_t)s->dims * ATTN_SEGMENT * sizeof *s->room);
 }

@@ -15,9 +15,13 @@ struct attn_row {
 };
 
 struct attn_scratch {
-	uint32_t dims;        /* head_dim rounded up to whole vectors */
+	uint32_t dims;        /* head_dim rounded up to whole vectors, or (V in int4) groups */
 	float *room;          /* [ATTN_SEGMENT][dims]: V in f32, only where dims is not head_dim */
 	float *scores;        /* [rows][ATTN_SEGMENT], then the weights */
+	float *scaled;        /* V in int4: [groups][rows][ATTN_SEGMENT] weights times scales */
+	float *minima;        /* V in int4: [rows][groups] sums of weights times minima */
+	float *rotated;       /* K in int4: [rows][head_dim] the queries as the keys are stored */
+	float *q_sums;        /* K in int4: [rows][groups] sums of the queries' dims */
 	float *out;           /* [rows][dims]: of all segments so far, not yet divided by the sum */
 	struct attn_row *row; /* [rows] */
 	const float **q;      /* [rows] */
@@ -25,6 +29,6 @@ struct attn_scratch {
 };
 
 /* Sets the pointers (memory: 64-byte aligned, attn_scratch_bytes()) and clears the rows. */
-void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, uint32_t head_dim);
+void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, const struct kv_layout *l);
 
 #endif

@@ -46,6 +46,27 @@ static inline uint16_t f32_to_f16(float f)
 	return (uint16_t)(sign | (mag - 0x38000000 + 0xFFF + odd) >> 13);
 }
 
+/* e4m3 (no infinity, largest 448). Decodes to value / 256, which f16 arithmetic gives by shifting bits; a scale makes
+ * up for it. */
+static inline float fp8_to_f32_256th(uint8_t b)
+{
+	return f16_to_f32((uint16_t)((b & 0x80) << 8 | (b & 0x7F) << 7));
+}
+
+/* Round to nearest even, of |f| <= 448; NaN becomes 448. */
+static inline uint8_t f32_to_fp8(float f)
+{
+	uint32_t b = f32_bits(f), sign = b >> 24 & 0x80, mag = b & 0x7FFFFFFF;
+	if (mag >= 0x43E00000)
+		return (uint8_t)(sign | 0x7E);
+	if (mag < 0x3C800000) { /* below 2^-6, in steps of 2^-9: adding 2^14 lets the FPU do the rounding */
+		float s = bits_f32(mag) + 0x1p14f;
+		return (uint8_t)(sign | (f32_bits(s) - 0x46800000));
+	}
+	uint32_t odd = mag >> 20 & 1;
+	return (uint8_t)(sign | (mag - 0x3C000000 + 0x7FFFF + odd) >> 20);
+}
+
 static inline float bf16_to_f32(uint16_t h)
 {
 	return bits_f32((uint32_t)h << 16);

@@ -5,20 +5,28 @@ enum { ALIGN = 64, HEAD_DIM_MAX = 512 };
 
 static const struct {
 	const char *name;
-	uint32_t bytes; /* of a code */
+	uint32_t bytes; /* of a code; 0: int4 */
 	uint32_t scale; /* bytes per token and head */
 } dtypes[KV_DTYPE_COUNT] = {
-	[KV_F32] = {"f32", 4, 0}, [KV_F16] = {"f16", 2, 0}, [KV_BF16] = {"bf16", 2, 0}, [KV_INT8] = {"int8", 1, 4}};
+	[KV_F32] = {"f32", 4, 0},   [KV_F16] = {"f16", 2, 0}, [KV_BF16] = {"bf16", 2, 0},
+	[KV_INT8] = {"int8", 1, 4}, [KV_FP8] = {"fp8", 1, 4}, [KV_INT4] = {"int4", 0, 0},
+};
 
 const char *kv_dtype_name(enum kv_dtype d)
 {
 	return dtypes[d].name;
 }
 
+static size_t token_bytes(enum kv_dtype d, uint32_t head_dim)
+{
+	if (d == KV_INT4)
+		return (size_t)kv_groups(head_dim) * (KV_GROUP_DIMS / 2 + 2 * sizeof(uint16_t));
+	return (size_t)head_dim * dtypes[d].bytes + dtypes[d].scale;
+}
+
 static size_t head_bytes(enum kv_dtype d, uint32_t head_dim)
 {
-	size_t bytes = KV_PAGE_TOKENS * ((size_t)head_dim * dtypes[d].bytes + dtypes[d].scale);
-	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+	return (KV_PAGE_TOKENS * token_bytes(d, head_dim) + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 int kv_layout_init(struct kv_layout *l, enum kv_dtype k, enum kv_dtype v, uint32_t layers, uint32_t kv_heads,
@@ -38,7 +46,5 @@ int kv_layout_init(struct kv_layout *l, enum kv_dtype k, enum kv_dtype v, uint32
 
 size_t kv_layout_token_bytes(const struct kv_layout *l)
 {
-	size_t k = (size_t)l->head_dim * dtypes[l->k].bytes + dtypes[l->k].scale;
-	size_t v = (size_t)l->head_dim * dtypes[l->v].bytes + dtypes[l->v].scale;
-	return l->layers * l->kv_heads * (k + v);
+	return l->layers * l->kv_heads * (token_bytes(l->k, l->head_dim) + token_bytes(l->v, l->head_dim));
 }

@@ -157,6 +157,30 @@ static inline vf vf_load_u8(const uint8_t *p)
 		    _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8))))};
 }
 
+static inline vf vf_load_fp8(const uint8_t *p)
+{
+	__m256i h = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7);
+	h = _mm256_and_si256(h, _mm256_set1_epi16((short)0xBFFF)); /* the sign came in twice */
+	return (vf){_mm256_cvtph_ps(_mm256_castsi256_si128(h)), _mm256_cvtph_ps(_mm256_extracti128_si256(h, 1))};
+}
+
+static inline vf bytes_to_vf(__m128i b)
+{
+	return (vf){_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(b)),
+		    _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(b, 8)))};
+}
+
+static inline vf vf_load_low4(const uint8_t *p)
+{
+	return bytes_to_vf(_mm_and_si128(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(15)));
+}
+
+static inline vf vf_load_high4(const uint8_t *p)
+{
+	__m128i b = _mm_srli_epi16(_mm_loadu_si128((const __m128i *)p), 4);
+	return bytes_to_vf(_mm_and_si128(b, _mm_set1_epi8(15)));
+}
+
 static inline void vf_store_f16(uint16_t *p, vf x)
 {
 	_mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));

@@ -131,6 +131,24 @@ static inline vf vf_load_u8(const uint8_t *p)
 	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 
+static inline vf vf_load_fp8(const uint8_t *p)
+{
+	__m256i h = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7);
+	return _mm512_cvtph_ps(_mm256_and_si256(h, _mm256_set1_epi16((short)0xBFFF))); /* the sign came in twice */
+}
+
+static inline vf vf_load_low4(const uint8_t *p)
+{
+	__m128i b = _mm_and_si128(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8(15));
+	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(b));
+}
+
+static inline vf vf_load_high4(const uint8_t *p)
+{
+	__m512i b = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+	return _mm512_cvtepi32_ps(_mm512_srli_epi32(b, 4));
+}
+
 static inline void vf_store_f16(uint16_t *p, vf x)
 {
 	_mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));

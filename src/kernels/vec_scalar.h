@@ -169,6 +169,29 @@ static inline vf vf_load_u8(const uint8_t *p)
 	return r;
 }
 
+/* fp8 values / 256 */
+static inline vf vf_load_fp8(const uint8_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = fp8_to_f32_256th(p[l]);
+	return r;
+}
+
+/* The low and the high four bits of 16 bytes. */
+static inline vf vf_load_low4(const uint8_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = (float)(p[l] & 15);
+	return r;
+}
+
+static inline vf vf_load_high4(const uint8_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = (float)(p[l] >> 4);
+	return r;
+}
+
 /* Round to nearest even. */
 static inline void vf_store_f16(uint16_t *p, vf a)
 {

@@ -23,6 +23,8 @@ static const struct kvplan_params caches[] = {
 	{.k = KV_BF16, .v = KV_BF16},
 	{.k = KV_INT8, .v = KV_INT8},
 	{.k = KV_INT8, .v = KV_F16, .window = 37},
+	{.k = KV_INT4, .v = KV_FP8},
+	{.k = KV_FP8, .v = KV_INT4, .window = 37},
 	{.k = KV_F16, .v = KV_F32, .window = 100, .sinks = 5},
 	{.k = KV_F32, .v = KV_BF16, .window = 1},
 };
