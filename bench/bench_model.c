@@ -109,7 +109,7 @@ static void bench_step(struct bench *b, const char *what, uint32_t n, uint32_t t
 
 static void bench_all(struct bench *b, uint32_t depth, uint32_t n_seqs, const char *only)
 {
-	static const enum kv_dtype dtypes[] = {KV_F16, KV_INT8};
+	static const enum kv_dtype dtypes[] = {KV_F16, KV_INT8, KV_FP8, KV_INT4};
 	char what[64];
 	plan_cache(b, KV_F16);
 	if (!only || strcmp(only, "prefill") == 0)

@@ -59,7 +59,7 @@ static void int8_agrees_too(void **state)
 static void kv_dtypes_come_close(void **state)
 {
 	static const double bounds[KV_DTYPE_COUNT] = {
-		[KV_F32] = 1e-4, [KV_F16] = 0.01, [KV_BF16] = 0.1, [KV_INT8] = 0.15};
+		[KV_F32] = 1e-4, [KV_F16] = 0.01, [KV_BF16] = 0.1, [KV_INT8] = 0.15, [KV_FP8] = 0.6, [KV_INT4] = 0.7};
 	static const char *const some[] = {"llama-gqa", "mistral-window", "qwen2", "qwen3"};
 	(void)state;
 	for (size_t i = 0; i < sizeof some / sizeof *some; i++)
