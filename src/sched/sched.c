@@ -174,8 +174,8 @@ static struct sched_req *req_new(const struct sched *s, const struct sched_reque
 	q->share = r->share;
 	q->arrival_us = now_us;
 	q->virtual_us = now_us - r->priority * s->config.priority_us;
-	q->start_by_us = r->start_by_us;
-	q->deadline_us = r->deadline_us;
+	q->start_by_us = r->start_by_us ? r->start_by_us : SCHED_NEVER;
+	q->deadline_us = r->deadline_us ? r->deadline_us : SCHED_NEVER;
 	q->queue_us = -1;
 	q->tenant = r->tenant;
 	q->priority = r->priority;
@@ -244,7 +244,7 @@ int sched_submit(struct sched *s, struct sched_req **out, const struct sched_req
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a request of %u tokens", r->n_ids);
 	q->number = s->numbers++;
 	q->deadline_key = SCHED_NEVER;
-	watch_deadline(s, q, r->start_by_us < r->deadline_us ? r->start_by_us : r->deadline_us);
+	watch_deadline(s, q, q->start_by_us < q->deadline_us ? q->start_by_us : q->deadline_us);
 	list_append(&s->live, &s->live_last, q);
 	s->stats.submitted++;
 	s->stats.queued++;
@@ -277,7 +277,8 @@ void seq_unwait(struct sched *s, struct sched_seq *q)
 	s->stats.waiting--;
 }
 
-void seq_leave(struct sched *s, struct sched_seq *q)
+/* Out of the residents, its pages released; the state is the caller's to set. */
+static void seq_leave(struct sched *s, struct sched_seq *q)
 {
 	uint32_t i = 0;
 	while (s->resident[i] != q)

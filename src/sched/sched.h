@@ -17,7 +17,7 @@
 
 #include "base/err.h"
 
-#define SCHED_NEVER INT64_MAX    /* a deadline that does not come */
+#define SCHED_NEVER INT64_MAX    /* a time that does not come */
 #define SCHED_CHARGE_PREFILL 1   /* what a computed prompt token costs a tenant's share */
 #define SCHED_CHARGE_DECODE 2    /* and a generated one (the weights of the VTC paper, arXiv 2401.00588) */
 #define SCHED_JOIN_TOKENS_MIN 16 /* a shorter piece in common is computed rather than waited for */
@@ -86,8 +86,8 @@ struct sched_request {
 	const void *share; /* for the cache: who may share with whom; borrowed, for the life of the request */
 	bool cold;         /* nothing is taken from the cache: every prompt position must pass through the model (prompt
 			      log-probabilities, embeddings) */
-	int64_t start_by_us; /* expires if not admitted by then */
-	int64_t deadline_us; /* expires if not finished by then */
+	int64_t start_by_us; /* expires if not admitted by then; 0: never */
+	int64_t deadline_us; /* expires if not finished by then; 0: never */
 };
 
 /* waiting -> prefilling -> running -> ended; preempted: back to waiting. */

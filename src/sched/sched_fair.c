@@ -32,7 +32,8 @@ void fair_leave(struct sched *s, struct sched_tenant *t)
 	s->left = t;
 }
 
-void fair_charge(struct sched *s, struct sched_tenant *t, int64_t charge)
+/* Takes the charge of what will be served; negative gives it back. */
+static void fair_charge(struct sched *s, struct sched_tenant *t, int64_t charge)
 {
 	if (charge == 0)
 		return;

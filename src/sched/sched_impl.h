@@ -116,8 +116,6 @@ static inline bool is_protected(const struct sched *s, const struct sched_seq *q
 /* Into its tenant's queue. */
 void seq_wait(struct sched *s, struct sched_seq *q);
 void seq_unwait(struct sched *s, struct sched_seq *q);
-/* Out of the residents, its pages released; the state is the caller's to set. */
-void seq_leave(struct sched *s, struct sched_seq *q);
 void seq_preempt(struct sched *s, struct sched_seq *q, enum sched_preempt_cause cause);
 void seq_end(struct sched *s, struct sched_seq *q, enum sched_end end);
 /* All sequences of a request. */
@@ -128,8 +126,6 @@ void req_admitted(struct sched *s, struct sched_req *r);
 
 void fair_enter(struct sched *s, struct sched_tenant *t); /* has something waiting from now on */
 void fair_leave(struct sched *s, struct sched_tenant *t);
-/* Takes the charge of what will be served; negative gives it back. */
-void fair_charge(struct sched *s, struct sched_tenant *t, int64_t charge);
 /* At admission: the prompt tokens from `from` on that were never computed are owed. */
 void fair_owe(struct sched *s, struct sched_seq *q, uint32_t from);
 /* Tokens [q->computed, q->computed + n) were computed. Returns how many of them for the first time. */

@@ -57,6 +57,12 @@ static void cancel(struct sim *sim)
 			sched_cancel(sim->sched, sim->reqs[i].handle);
 }
 
+/* Was this time reached when the last plan was made? 0: it never is. */
+static bool is_over(const struct sim *sim, int64_t us)
+{
+	return us != 0 && us <= sim->plan_us;
+}
+
 static void collect(struct sim *sim)
 {
 	struct sched_req *r;
@@ -84,8 +90,8 @@ static void collect(struct sim *sim)
 			broken(sim, "prompt tokens came from nowhere");
 		if (q->end == SCHED_FAILED && !sim->may_fail && !(sim->torture && q->info.code == KVIK_ERR_NOMEM))
 			broken(sim, "a request failed that was accepted");
-		if (q->end == SCHED_EXPIRED && q->r.deadline_us > sim->plan_us &&
-		    (q->info.queue_us >= 0 || q->r.start_by_us > sim->plan_us))
+		if (q->end == SCHED_EXPIRED && !is_over(sim, q->r.deadline_us) &&
+		    (q->info.queue_us >= 0 || !is_over(sim, q->r.start_by_us)))
 			broken(sim, "a request expired before its time");
 		if (q->end == SCHED_CANCELLED && q->cancel_us > sim->plan_us && !sim->eager)
 			broken(sim, "a request was cancelled by nobody");
@@ -192,7 +198,7 @@ static void check_prompt_ends(struct sim *sim)
 		const struct sim_req *q = &sim->reqs[i];
 		if (!q->handle)
 			continue;
-		bool late = q->r.deadline_us <= sim->plan_us || (!q->admitted && q->r.start_by_us <= sim->plan_us);
+		bool late = is_over(sim, q->r.deadline_us) || (!q->admitted && is_over(sim, q->r.start_by_us));
 		if (late || q->cancel_us <= sim->plan_us)
 			broken(sim, "a request lives on after its deadline or cancellation");
 	}

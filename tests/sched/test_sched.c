@@ -76,9 +76,7 @@ static struct sim_req *add(struct sim *sim, int64_t arrival_us, uint32_t n_promp
 				    .n_ids = n_prompt,
 				    .max_new = max_new,
 				    .n_sequences = 1,
-				    .share = &share,
-				    .start_by_us = SCHED_NEVER,
-				    .deadline_us = SCHED_NEVER}};
+				    .share = &share}};
 	return q;
 }
 

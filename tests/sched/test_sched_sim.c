@@ -63,8 +63,8 @@ static void make_request(struct sim *sim, uint32_t i, int64_t arrival_us)
 	q->r.priority = one_in(sim, 3) ? (int32_t)sim_below(sim, 5) - 2 : 0;
 	q->r.share = one_in(sim, 12) ? NULL : &real.shares[one_in(sim, 4)];
 	q->r.cold = one_in(sim, 12);
-	q->r.start_by_us = one_in(sim, 8) ? arrival_us + sim_below(sim, 300000) : SCHED_NEVER;
-	q->r.deadline_us = one_in(sim, 8) ? arrival_us + sim_below(sim, 600000) : SCHED_NEVER;
+	q->r.start_by_us = one_in(sim, 8) ? arrival_us + sim_below(sim, 300000) : 0;
+	q->r.deadline_us = one_in(sim, 8) ? arrival_us + sim_below(sim, 600000) : 0;
 	if (one_in(sim, 6))
 		q->cancel_us = arrival_us + sim_below(sim, 400000);
 	if (one_in(sim, 2))
