@@ -141,8 +141,7 @@ static int get_settings(const struct gguf *g, struct vocab_desc *d, struct kvik_
 		{"tokenizer.ggml.bos_token_id", &d->bos},     {"tokenizer.ggml.eos_token_id", &d->eos},
 		{"tokenizer.ggml.unknown_token_id", &d->unk}, {"tokenizer.ggml.seperator_token_id", &d->sep},
 		{"tokenizer.ggml.padding_token_id", &d->pad}, {"tokenizer.ggml.cls_token_id", &d->cls},
-		{"tokenizer.ggml.mask_token_id", &d->mask},   {"tokenizer.ggml.eot_token_id", &d->eot},
-		{"tokenizer.ggml.eom_token_id", &d->eom},
+		{"tokenizer.ggml.eot_token_id", &d->eot},     {"tokenizer.ggml.eom_token_id", &d->eom},
 	};
 	const struct {
 		const char *key;

@@ -1,6 +1,7 @@
 /* tokenizer_json.c: a vocabulary from a tokenizer.json: the model's tables, the added tokens, the steps
- * (tokenizer_steps.c, tokenizer_decoder.c), and the names of special tokens in tokenizer_config.json. Source: the
- * tokenizers library's serialisation. What cannot be honoured is an error that names the field. Thread: the builder's.
+ * (tokenizer_steps.c, tokenizer_decoder.c, tokenizer_post.c), the names of special tokens in tokenizer_config.json.
+ * Source: the tokenizers library's serialisation. What cannot be honoured is an error that names the field. Thread: the
+ * builder's.
  */
 #include <math.h>
 
@@ -327,8 +328,6 @@ static int set_config(const struct loading *l, bool template)
 	v->eos = named_token(l, "eos_token");
 	v->pad = named_token(l, "pad_token");
 	v->sep = named_token(l, "sep_token");
-	v->cls = named_token(l, "cls_token");
-	v->mask = named_token(l, "mask_token");
 	if (v->unk < 0)
 		v->unk = v->model == WORD_BPE ? -1 : named_token(l, "unk_token");
 	v->eot = vocab_guess_eot(v);

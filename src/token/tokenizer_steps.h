@@ -16,6 +16,13 @@ int tj_decoder(struct vocab *v, struct decoder *d, const json_t *j, struct kvik_
 /* *template: the file says which special tokens go around a text. */
 int tj_post_processor(struct vocab *v, const json_t *j, bool *template, struct kvik_err *err) MUST_CHECK;
 
+/* "type" of a step; *type is "" where the step is absent. */
+int tj_step_type(const json_t *j, const char *where, const char **type, struct kvik_err *err) MUST_CHECK;
+/* Calls fn for each step of a sequence. */
+typedef int tj_step_fn(void *ctx, const json_t *j, unsigned depth, struct kvik_err *err);
+int tj_each_step(const json_t *list, const char *where, tj_step_fn *fn, void *ctx, unsigned depth,
+		 struct kvik_err *err) MUST_CHECK;
+
 /* Typed members of an object; where: for error texts. Absent and null give the default. */
 int tj_bool(const json_t *j, const char *key, const char *where, bool otherwise, bool *value,
 	    struct kvik_err *err) MUST_CHECK;

@@ -104,7 +104,7 @@ static void default_bpe(struct vocab_desc *d, unsigned traits)
 void vocab_desc_default(struct vocab_desc *d, enum vocab_kind kind, const char *pre)
 {
 	*d = (struct vocab_desc){.kind = kind, .pre = pre, .escape_whitespaces = true};
-	d->bos = d->eos = d->unk = d->sep = d->pad = d->cls = d->mask = d->eot = d->eom = -1;
+	d->bos = d->eos = d->unk = d->sep = d->pad = d->cls = d->eot = d->eom = -1;
 	if (kind == VOCAB_SPM) {
 		d->bos = 1;
 		d->eos = 2;
@@ -122,7 +122,6 @@ void vocab_desc_default(struct vocab_desc *d, enum vocab_kind kind, const char *
 		d->unk = 100;
 		d->sep = 102;
 		d->pad = 0;
-		d->mask = 103;
 		d->add_bos = d->add_sep = true;
 	}
 }
@@ -187,8 +186,6 @@ static void copy_settings(struct vocab *v, const struct vocab_desc *d)
 	v->unk = checked(v, d->unk);
 	v->sep = checked(v, d->sep);
 	v->pad = checked(v, d->pad);
-	v->cls = checked(v, d->cls);
-	v->mask = checked(v, d->mask);
 	v->eot = checked(v, d->eot);
 	v->eom = checked(v, d->eom);
 	vocab_add_end(v, v->eos);

@@ -42,13 +42,12 @@ struct vocab_desc {
 	const float *scores;            /* [n_tokens], NULL = all zero */
 	const int32_t *types;           /* [n_tokens], GGUF token_type numbers 1..6, NULL = all normal */
 	size_t n_merges;
-	const struct vocab_str *merges;                       /* [n_merges], "left right" in order of rank */
-	int64_t bos, eos, unk, sep, pad, cls, mask, eot, eom; /* token ids, -1 = none */
+	const struct vocab_str *merges;                 /* [n_merges], "left right" in order of rank */
+	int64_t bos, eos, unk, sep, pad, cls, eot, eom; /* token ids, -1 = none */
 	bool add_bos, add_eos, add_sep;
 	bool add_space_prefix;
 	bool remove_extra_whitespaces;
-	bool escape_whitespaces; /* ' ' becomes U+2581 before the vocabulary is asked */
-	bool treat_whitespace_as_suffix;
+	bool escape_whitespaces;             /* ' ' becomes U+2581 before the vocabulary is asked */
 	bool ignore_merges;                  /* a word that is a token as a whole is not cut and merged */
 	const uint8_t *precompiled_charsmap; /* [charsmap_bytes], SentencePiece's; may be NULL */
 	size_t charsmap_bytes;

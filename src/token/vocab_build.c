@@ -29,7 +29,7 @@ int vocab_alloc(struct vocab **out, size_t n_tokens, struct kvik_err *err)
 		return no_memory(err);
 	}
 	v->n_tokens = n_tokens;
-	v->bos = v->eos = v->unk = v->sep = v->pad = v->cls = v->mask = v->eot = v->eom = -1;
+	v->bos = v->eos = v->unk = v->sep = v->pad = v->eot = v->eom = -1;
 	*out = v;
 	return 0;
 }

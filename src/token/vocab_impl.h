@@ -75,7 +75,7 @@ struct vocab {
 	struct special *specials;
 	size_t n_specials;
 	struct special_set raw, normalized; /* GGUF: all are raw */
-	int64_t bos, eos, unk, sep, pad, cls, mask, eot, eom;
+	int64_t bos, eos, unk, sep, pad, eot, eom;
 	uint32_t ends[VOCAB_ENDS_MAX]; /* [n_ends]: generation stops at these */
 	size_t n_ends;
 	bool add_bos, add_eos, add_sep;
