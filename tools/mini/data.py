@@ -36,7 +36,7 @@ def train_tokenizer(prefix, vocab, lines=60000):
 class Rows:
     """noise: the weight of values where they are told first; weight: of answers."""
 
-    def __init__(self, model_file, seed, weight=6, noise=.1):
+    def __init__(self, model_file, seed, weight=20, noise=.1):
         self.sp = sentencepiece.SentencePieceProcessor(model_file=model_file)
         self.r, self.weight, self.noise = random.Random(seed), weight, noise
         self.random = np.random.default_rng(seed)
@@ -65,7 +65,7 @@ class Rows:
             stream.tell_rate, stream.ask_rate = self.r.choice((.15, .3, .6)), .05
         for s, k in stream:
             if cut and len(ids) > cut:
-                cut, stream.tell_rate, stream.ask_rate = 0, .03, .6
+                cut, stream.tell_rate, stream.ask_rate = 0, .03, 2
             t = self.encode(s)
             ids += t
             w += [k] * len(t)

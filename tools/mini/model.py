@@ -7,7 +7,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-SHAPE = dict(hidden=256, ffn=640, layers=4, heads=4, kv_heads=2, head_dim=64, context=2048, eps=1e-5, theta=10000.0)
+SHAPE = dict(hidden=256, ffn=640, layers=4, heads=4, kv_heads=2, head_dim=64, context=2048, eps=1e-5, theta=500000.0)
 
 
 def rotation(shape):
@@ -99,11 +99,18 @@ class Llama(nn.Module):
             elif p.dim() == 2:
                 nn.init.normal_(p, std=0.02 if "embed" in name else p.shape[1] ** -0.5)
 
-    def forward(self, ids, dtype=torch.float32):
-        """Logits [rows, n, vocab] of ids [rows, n]; dtype is that of the activations between the matrices."""
+    def hidden(self, ids, dtype=torch.float32):
+        """[rows, n, hidden], normed, of ids [rows, n]; dtype is that of the activations between the matrices."""
         n = ids.shape[1]
         cos, sin = self.cos[:n].to(dtype), self.sin[:n].to(dtype)
         x = self.model.embed_tokens(ids).to(dtype)
         for layer in self.model.layers:
             x = layer(x, cos, sin)
-        return F.linear(self.model.norm(x), self.model.embed_tokens.weight.to(dtype))
+        return self.model.norm(x)
+
+    def head(self, x):
+        """Logits [..., vocab] of normed states [..., hidden]."""
+        return F.linear(x, self.model.embed_tokens.weight.to(x.dtype))
+
+    def forward(self, ids):
+        return self.head(self.hidden(ids))

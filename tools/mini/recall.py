@@ -155,14 +155,19 @@ class Recall:
             fact = self.new_fact()
             if fact:
                 out += self.prose(told(fact, self.noise), fact.chinese)
-        stale = all(f.asked for f in self.facts.values())
-        if self.facts and self.r.random() < (self.ask_rate * .3 if stale else self.ask_rate):
+        for _ in range(self.questions()):
             fact = self.pick()
             if self.style == "plain":
                 out += self.ask_prose(fact)
             else:
                 out += ([] if self.line_start else [("\n", 1)]) + self.ask_turn(fact)
         return out
+
+    def questions(self):
+        """How many to ask now: ask_rate on average, fewer where every fact was asked before."""
+        fresh = sum(not f.asked for f in self.facts.values())
+        rate = self.ask_rate if fresh else self.ask_rate * .3
+        return int(rate) + (self.r.random() < rate % 1) if self.facts else 0
 
     def step_turns(self):
         u, out = self.r.random(), []
