@@ -4,7 +4,8 @@
  * Scores: a lane owns a token. VEC_TILES pages and up to VEC_TOKENS rows are computed together; each score is a chain
  * of fma over the dims, ascending, from 0. Values: a lane owns a dim. Up to VEC_ROWS rows and VEC_DIMS vectors of dims
  * are computed together; each output is a chain of fma over the visible tokens, ascending, from 0. While a page is
- * computed the next one is fetched: pages lie anywhere, so the processor cannot foresee it. */
+ * computed the next one is fetched into the second-level cache (the first has too few misses in flight): pages lie
+ * anywhere, so the processor cannot foresee it. */
 #ifndef KVIK_KERNELS_ATTN_MICRO_H
 #define KVIK_KERNELS_ATTN_MICRO_H
 
@@ -37,7 +38,7 @@ INLINE void score_micro(const enum kv_dtype d, const uint8_t *const k[VEC_TILES]
 	for (size_t dim = 0; dim < head_dim; dim++) {
 		vf kd[VEC_TILES];
 		for (unsigned i = 0; i < VEC_TILES; i++) {
-			__builtin_prefetch(next[i] + dim * P * code_bytes(d));
+			__builtin_prefetch(next[i] + dim * P * code_bytes(d), 0, 2);
 			kd[i] = load_code(d, k[i], dim * P);
 		}
 		for (unsigned r = 0; r < n; r++) {
@@ -71,7 +72,7 @@ INLINE void score_micro_int4(const uint8_t *const k[VEC_TILES], const uint8_t *c
 			size_t at = ((size_t)g * GROUP_BYTES + dim % GROUP_BYTES) * P;
 			vf kd[VEC_TILES];
 			for (unsigned i = 0; i < VEC_TILES; i++) {
-				__builtin_prefetch(next[i] + at);
+				__builtin_prefetch(next[i] + at, 0, 2);
 				kd[i] = dim < GROUP_BYTES ? vf_load_low4(k[i] + at) : vf_load_high4(k[i] + at);
 			}
 			for (unsigned r = 0; r < n; r++) {
@@ -165,9 +166,9 @@ INLINE void value_micro(const enum kv_dtype d, const struct segment *g, uint32_t
 		if (mask[i] == 0xFFFF) {
 			for (size_t t = 0; t < P; t++) {
 				size_t at = t * stride + dim;
-				__builtin_prefetch(next + (d == KV_INT4 ? at / 2 : at * code_bytes(d)));
+				__builtin_prefetch(next + (d == KV_INT4 ? at / 2 : at * code_bytes(d)), 0, 2);
 				if (d != KV_INT4 && vectors * 16 * code_bytes(d) > 64)
-					__builtin_prefetch(next + at * code_bytes(d) + 64);
+					__builtin_prefetch(next + at * code_bytes(d) + 64, 0, 2);
 				value_token(d, v, at, p + t, sum, n, vectors);
 			}
 		} else {
