@@ -4,7 +4,8 @@
  * hold, so that a weight is loaded and unpacked once for the tokens and an activation once for the tiles. Weights are
  * unpacked in registers; nothing is expanded to memory. A single token takes VEC_WIDE tiles, whose independent chains
  * keep the stream of weights from waiting for the arithmetic; with many tokens the tiles stay in the caches while
- * groups of tokens pass by.
+ * groups of tokens pass by. Float activations take VEC_WIDE tiles by 4 tokens: more rows of them, a power of two apart,
+ * would drive each other out of the cache.
  *
  * Order of additions of one output, the same for every level, batch and split of the work:
  *   float forms    acc = fma(w[c], x[c], acc), c ascending, from 0
@@ -257,8 +258,14 @@ INLINE void product_tokens(const enum mat_form form, const struct mat *w, const 
 INLINE void product(const enum mat_form form, const struct mat *w, const struct act *a, uint32_t tile,
 		    uint32_t tile_end, float *out, size_t out_stride)
 {
-	for (; VEC_WIDE > VEC_TILES && a->tokens == 1 && tile + VEC_WIDE <= tile_end; tile += VEC_WIDE)
-		product_part(form, w, a, tile, tile_end, 0, out, out_stride, VEC_WIDE, 1);
+	const bool floats = tile_forms[form].float_bytes != 0, wide = VEC_WIDE > VEC_TILES;
+	for (; wide && (floats || a->tokens == 1) && tile + VEC_WIDE <= tile_end; tile += VEC_WIDE) {
+		uint32_t token = 0;
+		for (; floats && token + 4 <= a->tokens; token += 4)
+			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_WIDE, 4);
+		for (; token < a->tokens; token++)
+			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_WIDE, 1);
+	}
 	for (; tile < tile_end; tile += VEC_TILES)
 		product_tokens(form, w, a, tile, tile_end, out, out_stride);
 }
