@@ -176,6 +176,15 @@ static int get_text(const struct gguf *g, const char *key, char **copy, struct k
 	return *copy ? 0 : no_memory(err);
 }
 
+/* Of Gemma 4, whose kind of vocabulary is its own, the name is that of the pre-tokenizer, too. */
+static int get_pre(const struct gguf *g, const char *model, char **pre, struct kvik_err *err)
+{
+	if (strcmp(model, "gemma4") != 0)
+		return get_text(g, "tokenizer.ggml.pre", pre, err);
+	*pre = mem_strndup(model, strlen(model));
+	return *pre ? 0 : no_memory(err);
+}
+
 static int load(struct vocab **out, const struct gguf *g, const char *model, struct tables *t, struct kvik_err *err)
 {
 	struct vocab_desc d;
@@ -185,7 +194,7 @@ static int load(struct vocab **out, const struct gguf *g, const char *model, str
 			       "the vocabulary is of kind '%.60s' (tokenizer.ggml.model), which kvik does not read; "
 			       "use the model's tokenizer.json",
 			       model);
-	int rc = get_text(g, "tokenizer.ggml.pre", &t->pre, err);
+	int rc = get_pre(g, model, &t->pre, err);
 	if (!rc)
 		rc = get_text(g, "general.name", &t->name, err);
 	if (rc)
