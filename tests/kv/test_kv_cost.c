@@ -156,13 +156,12 @@ static void test_resident(void **state)
 {
 	enum { PAGE = 16384, MEMORY = 64 << 20 };
 	struct kv_seq *live[LIVE] = {NULL};
-	uint32_t *ids = calloc(TEXT, sizeof *ids);
 	(void)state;
 	if (SANITIZED) {
 		print_message("the sanitizer's own memory cannot be told from ours\n");
-		free(ids);
 		skip();
 	}
+	uint32_t *ids = calloc(TEXT, sizeof *ids);
 	double before = resident_bytes(), most = 0;
 	struct kv *kv = new_kv(PAGE, MEMORY);
 	for (int i = 0; i < 3000; i++) {
