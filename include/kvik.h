@@ -150,6 +150,11 @@ int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_byte
 /* *text: [*text_bytes] of valid UTF-8 and a terminating NUL, freed by the caller with kvik_free. */
 int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text,
 		    size_t *text_bytes, struct kvik_err *err);
+/* *text: the Jinja of a chat template, freed by the caller with kvik_free. path: a GGUF file of any architecture, a
+ * Hugging Face folder (which needs no weights), a tokenizer_config.json, a file that is a template, or NULL for the
+ * built-in model. name: of a model with several ("tool_use"), NULL = the default. Errors: FORMAT (there is none), IO,
+ * ARG, NOMEM. */
+int kvik_chat_template_load(char **text, const char *path, const char *name, struct kvik_err *err);
 void kvik_free(void *p); /* what the library gave to the caller; NULL is fine */
 
 /* ---- Caches (one thread at a time) ------------------------------------------------------------------------------- */

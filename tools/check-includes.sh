@@ -28,5 +28,5 @@ check sched kv base
 check engine base format token tmpl kernels kv model sample sched
 check api base tmpl
 check http api base
-check cli api http base
+check cli api http tmpl base
 exit $bad

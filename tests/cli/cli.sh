@@ -40,7 +40,7 @@ says() {
 has() { grep -q "$1" "$out/said"; }
 
 ok help "$kvik" help
-for c in run tokenize logits inspect plan; do
+for c in template run tokenize logits inspect plan; do
 	ok "help of $c" "$kvik" $c --help
 	ok "$c shows examples" has 'Examples:'
 done
@@ -55,6 +55,27 @@ says 1 "No such file" "$kvik" run no/such/model.gguf --ids 1
 says 1 "No such file" "$kvik" inspect no/such/model.gguf
 says 2 "no level 'mmx'" env KVIK_CPU=mmx "$kvik" run $model --ids 1
 says 2 "-o OUT.npy" "$kvik" logits $model --ids 1
+
+# Chat templates: of a file, of a folder's configuration, of neither.
+cat >"$out/t.jinja" <<'END'
+{%- for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}{{ strftime_now("%Y") }}
+{%- if strict is defined %}{{ raise_exception("roles must alternate") }}{% endif %}
+END
+mkdir "$out/templates"
+echo '{"chat_template": [{"name": "default", "template": "D{{ messages|length }}"}, {"name": "tool_use", "template": "T"}]}' \
+	>"$out/templates/tokenizer_config.json"
+echo '{"messages": [{"role": "user", "content": " Grüße "}]}' >"$out/c.json"
+echo '{"messages": [], "strict": true}' >"$out/strict.json"
+ok template "$kvik" template "$out/t.jinja" --context "$out/c.json" --now 0
+ok "template's text" has '^<user>Grüße1970$'
+ok "template of a folder" "$kvik" template "$out/templates" --context "$out/c.json"
+ok "the default one" has '^D1$'
+ok "a named template" "$kvik" template "$out/templates" --name tool_use --context "$out/c.json"
+ok "the named one" has '^T$'
+says 1 "template line 2: roles must alternate" "$kvik" template "$out/t.jinja" --context "$out/strict.json"
+says 1 "no chat template" "$kvik" template $model --context "$out/c.json"
+says 2 "give --context" "$kvik" template "$out/t.jinja"
+says 1 "No such file" "$kvik" template no/such/file.jinja --context "$out/c.json"
 
 ok run "$kvik" run $model --ids 1,2,3 -n 4 --json --logprobs 2 --logits-hash
 for key in prompt_ids ids text finish_reason logprobs timings kv logits_hash; do

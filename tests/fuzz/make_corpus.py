@@ -4,9 +4,13 @@ Usage: python3 tests/fuzz/make_corpus.py
 """
 import json
 import pathlib
+import re
 import struct
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tmpl"))
+import micro  # noqa: E402
 U8, I8, U16, I16, U32, I32, F32, BOOL, STR, ARRAY, U64, I64, F64 = range(13)
 SCALARS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q", I64: "q", F64: "d"}
 BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 10: (256, 84),
@@ -252,6 +256,25 @@ def strings_of(v):
         yield v
 
 
+# ---- Chat templates -------------------------------------------------------------------------------------------------
+
+def jinja_seeds():
+    """The small templates of tests/tmpl by tens, each with the variables they were written for."""
+    context = b"\0" + json.dumps(micro.CONTEXT, ensure_ascii=False).encode()
+    seeds, at = {}, 0
+    for title, lines in micro.sections():
+        for i in range(0, len(lines), 1 if title == "errors" else 10):
+            text = lines[i].encode() if title == "errors" else "\n".join(lines[i:i + 10]).encode() + context
+            seeds[f"{title.split()[0].strip(',')}-{at:03}"] = text
+            at += 1
+    return seeds
+
+
+def jinja_words():
+    words = set(re.findall(r"[|.] *[a-z_]+\(?|\bis [a-z]+|{%[-+]? *[a-z]+|\bloop\.[a-z0-9]+", "\n".join(micro.templates())))
+    return {w.encode() for w in words} | {b"{{", b"}}", b"%}", b"-%}", b"{#", b"#}", b"**", b"//", b"~", b"[::-1]", b"namespace("}
+
+
 def write_dict(name, words):
     lines = ['"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\x{b:02X}" for b in w) + '"'
              for w in sorted(words)]
@@ -278,7 +301,8 @@ def main():
     for name, seeds, dictionary in (("fuzz_gguf", gguf_seeds(), words), ("fuzz_hf_config", config_seeds(), json_words),
                                     ("fuzz_safetensors", safetensors_seeds(), header_words),
                                     ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words),
-                                    ("fuzz_vocab_text", text_seeds(), {b"<s>", b"</s>", b"<|end|>", b"\xe2\x96\x81"})):
+                                    ("fuzz_vocab_text", text_seeds(), {b"<s>", b"</s>", b"<|end|>", b"\xe2\x96\x81"}),
+                                    ("fuzz_jinja", jinja_seeds(), jinja_words())):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():

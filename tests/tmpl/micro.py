@@ -265,8 +265,19 @@ a{{+ 1 }}b{{ -1 }}c{{-1}}d
 """
 
 
+def sections():
+    """(title, templates) of TEMPLATES: a template is one line."""
+    result = []
+    for line in TEMPLATES.split("\n")[1:-1]:
+        if line.startswith("# "):
+            result.append((line[2:], []))
+        else:
+            result[-1][1].append(line)
+    return result
+
+
 def templates():
-    return [line for line in TEMPLATES.split("\n")[1:-1] if not line.startswith("# ")] + WHITE_SPACE
+    return [t for _, lines in sections() for t in lines] + WHITE_SPACE
 
 
 WHITE_SPACE = [
