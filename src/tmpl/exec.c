@@ -276,8 +276,10 @@ static void bind_params(struct vm *vm, struct frame *f, const struct macro *m, c
 		rest.kw[i] = args->kw[i];
 	for (size_t i = 0; i < p->names.n; i++)
 		f->v[p->names.v[i]->ref.slot] = i < n ? args->v[i] : take_kwarg(&rest, p->names.v[i]->name);
-	rest.v += n;
-	rest.n -= n;
+	if (n > 0) {
+		rest.v += n;
+		rest.n -= n;
+	}
 	bind_special(vm, f, m, &rest);
 	frame_load(vm, f);
 	for (size_t i = 0, first = p->names.n - p->defaults.n; i < p->names.n; i++) {

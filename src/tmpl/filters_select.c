@@ -56,7 +56,11 @@ static void look_up_test(struct vm *vm, struct selection *s)
 	}
 	if (used < s->args.n)
 		s->function = named(vm, s->args.v[used++], false);
-	s->rest = (struct args){s->args.v + used, s->args.n - used, s->args.kw, s->args.n_kw};
+	s->rest = s->args;
+	if (used > 0) {
+		s->rest.v += used;
+		s->rest.n -= used;
+	}
 }
 
 static bool open_source(struct vm *vm, struct iter *it)
