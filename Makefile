@@ -52,6 +52,12 @@ FUZZ_SECONDS ?= 600
 fuzz: deps
 	@tools/fuzz.sh $(FUZZ_SECONDS)
 
+# The other compiler's warnings.
+.PHONY: clang-check
+clang-check:
+	@tools/install-deps.sh clang
+	@tools/check-clang.sh
+
 format-check: deps
 	@tools/check-format.sh
 

@@ -132,7 +132,7 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 	const struct opt opts[] = {
 		{OPT_HEADING, .help = "KV cache:"},
 		{OPT_TEXT, 0, "kv-dtype", &o->dtype, .arg = "K[,V]",
-		 .help = "How keys and values are stored: f32, f16, bf16 or int8 (default f16)."},
+		 .help = "How keys and values are stored: f32, f16, bf16, int8, fp8 or int4 (default f16)."},
 		{OPT_U32, 'c', "ctx", &o->params.context, 1, 1 << 30, .arg = "N",
 		 .help = "Most tokens of a sequence (default: what the model was trained for)."},
 		{OPT_U32, 0, "window", &o->params.window, 1, 1 << 30, .arg = "N",

@@ -103,7 +103,7 @@ static unsigned small_code(enum wtype type, const uint8_t *src, int i)
 	case WTYPE_Q5_1: return (unsigned)(nibble(src + 8, i) | high_bit(src + 4, i)) + 128;
 	case WTYPE_IQ4_NL: return (unsigned)(iq4_values[nibble(src + 2, i)] + 128);
 	case WTYPE_MXFP4: return (unsigned)(mxfp4_values[nibble(src + 1, i)] + 128);
-	default: assert(!"no type of 32-element blocks"); return 0;
+	default: assert(0 && "no type of 32-element blocks"); return 0;
 	}
 }
 
@@ -130,7 +130,7 @@ static unsigned big_code(enum wtype type, const uint8_t *src, int i)
 	case WTYPE_Q5_K: return (unsigned)q5_k_code(src, i);
 	case WTYPE_Q6_K: return (unsigned)(q6_k_code(src, i) + 32);
 	case WTYPE_IQ4_XS: return (unsigned)(iq4_values[nibble(src + 8 + i / 32 * 16, i % 32)] + 128);
-	default: assert(!"no type of 256-element blocks"); return 0;
+	default: assert(0 && "no type of 256-element blocks"); return 0;
 	}
 }
 

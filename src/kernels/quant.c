@@ -53,7 +53,7 @@ static void quant_block(enum wtype to, const float *x, uint8_t *p)
 		h = f32_to_bf16(*x);
 		memcpy(p, &h, sizeof h);
 		return;
-	default: assert(!"a type that kvik does not quantise to");
+	default: assert(0 && "a type that kvik does not quantise to");
 	}
 }
 

@@ -108,7 +108,7 @@ static uint64_t alone(struct kvik_model *m, const struct kvik_cache_params *p, c
 {
 	struct kvik_cache_params own = *p;
 	struct kvik_cache *cache;
-	struct kvik_session *s;
+	struct kvik_session *s = NULL;
 	struct kvik_generation result;
 	struct kvik_err err;
 	struct client c = {.n_vocab = like->n_vocab};

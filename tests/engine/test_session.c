@@ -59,7 +59,7 @@ static bool hash_row(void *user, const struct kvik_token *t)
 
 static struct kvik_session *open_session(struct kvik_cache **c, struct kvik_model *m, const struct kvik_cache_params *p)
 {
-	struct kvik_session *s;
+	struct kvik_session *s = NULL;
 	struct kvik_err err;
 	if (kvik_cache_new(c, m, p, &err) || kvik_session_new(&s, *c, &err))
 		fail_msg("%s", err.text);
