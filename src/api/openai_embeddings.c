@@ -104,9 +104,7 @@ static void start_next(struct api_call *c)
 	json_t *v = json_array_get(in->list, in->next++);
 	kvik_free(r->ids);
 	r->ids = NULL;
-	mem_free(r->choices);
-	r->choices = NULL;
-	r->n_choices = 0;
+	reply_drop_choices(r);
 	int rc = json_is_string(v) ? prompt_tokenize(c, json_string_value(v), json_string_length(v), true)
 				   : take_ids(c, v);
 	if (rc)

@@ -24,16 +24,23 @@ struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *bod
 	return r;
 }
 
-void reply_free(struct reply *r)
+void reply_drop_choices(struct reply *r)
 {
-	if (!r)
-		return;
 	for (uint32_t i = 0; i < r->n_choices; i++) {
 		mem_free(r->choices[i].text);
 		json_decref(r->choices[i].logprobs);
 		json_decref(r->choices[i].ids);
 	}
 	mem_free(r->choices);
+	r->choices = NULL;
+	r->n_choices = 0;
+}
+
+void reply_free(struct reply *r)
+{
+	if (!r)
+		return;
+	reply_drop_choices(r);
 	sampling_release(&r->sampling);
 	json_decref(r->body);
 	kvik_free(r->ids);

@@ -57,6 +57,7 @@ struct reply {
 /* NULL: no memory. Takes body's reference. prefix: of the id ("chatcmpl-"). */
 struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *body, const char *prefix);
 void reply_free(struct reply *r);
+void reply_drop_choices(struct reply *r); /* before another reply_start of the same call */
 
 /* Submits the prompt r->ids; answers come by the dialect. On an error the call is answered at once. */
 void reply_start(struct api_call *c);

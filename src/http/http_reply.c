@@ -68,22 +68,6 @@ struct api_sink http_reply_sink(struct http_reply *r)
 
 /* ---- The loop's side --------------------------------------------------------------------------------------------- */
 
-static void free_reply(struct http_reply *r)
-{
-	struct http_outbox *o = r->outbox;
-	o->done(o->ctx, r);
-	if (r->prev)
-		r->prev->next = r->next;
-	else
-		o->active = r->next;
-	if (r->next)
-		r->next->prev = r->prev;
-	o->n_active--;
-	api_call_release(r->call);
-	evbuffer_free(r->pending);
-	mem_free(r);
-}
-
 /* Takes r off the ready list, if it is there. */
 static void unready(struct http_reply *r)
 {
@@ -98,12 +82,32 @@ static void unready(struct http_reply *r)
 	pthread_mutex_unlock(&o->lock);
 }
 
+/* Nobody writes to r any more. */
+static void free_reply(struct http_reply *r)
+{
+	struct http_outbox *o = r->outbox;
+	unready(r); /* what ended it may have come after it was taken off the list */
+	o->done(o->ctx, r);
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		o->active = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	o->n_active--;
+	api_call_release(r->call);
+	evbuffer_free(r->pending);
+	mem_free(r);
+}
+
 static void client_gone(struct http_reply *r)
 {
+	/* A request that libevent took off its failed connection is ours to free; else the connection frees it. */
+	if (!evhttp_request_get_connection(r->req))
+		evhttp_request_free(r->req);
 	r->req = NULL;
 	if (r->call)
 		api_call_abort(r->call); /* after this the engine's thread does not touch r */
-	unready(r);
 	r->status = 499;
 	free_reply(r);
 }
