@@ -24,7 +24,10 @@ int vocab_alloc(struct vocab **out, size_t n_tokens, struct kvik_err *err)
 	struct vocab *v = mem_zalloc(1, sizeof *v);
 	if (v)
 		v->tokens = mem_zalloc(n_tokens, sizeof *v->tokens);
-	if (!v || !v->tokens) {
+	/* Room from the first: texts are offsets into it, also where all of them are empty. */
+	if (!v || !v->tokens || !buf_reserve(&v->text, 1)) {
+		if (v)
+			mem_free(v->tokens);
 		mem_free(v);
 		return no_memory(err);
 	}
