@@ -163,12 +163,7 @@ void native_completion(struct api_call *c, json_t *body)
 		{"json_schema", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"mirostat", FIELD_FALSE_ONLY, NULL, 0, 0},
 	};
-	struct field fields[SAMPLING_FIELDS + sizeof own / sizeof *own];
-	size_t n = sampling_fields(&r->sampling, fields);
-	memcpy(fields + n, own, sizeof own);
-	int rc = fields_read(body, fields, n + sizeof own / sizeof *own, &e);
-	if (!rc)
-		rc = sampling_finish(&r->sampling, kvik_model_get_info(model_of(c)).vocab_size, &e);
+	int rc = reply_read(c, own, sizeof own / sizeof *own, &e);
 	if (!rc && n_predict && !json_is_integer(n_predict))
 		rc = field_fail(&e, "n_predict", "'n_predict' must be an integer");
 	if (rc) {

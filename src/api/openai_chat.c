@@ -173,8 +173,9 @@ static int check_format(const struct chat_fields *f, struct field_error *e)
 			  type ? type : "?");
 }
 
-static int read_body(struct reply *r, struct chat_fields *f, uint32_t n_vocab, struct field_error *e)
+static int read_body(struct api_call *c, struct chat_fields *f, struct field_error *e)
 {
+	struct reply *r = c->reply;
 	const struct field own[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},
 		{"messages", FIELD_JSON, &f->messages, 0, 0},
@@ -197,12 +198,7 @@ static int read_body(struct reply *r, struct chat_fields *f, uint32_t n_vocab, s
 		{"audio", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"prediction", FIELD_NO_EFFECT, NULL, 0, 0}, /* a hint for speed */
 	};
-	struct field fields[SAMPLING_FIELDS + sizeof own / sizeof *own];
-	size_t n = sampling_fields(&r->sampling, fields);
-	memcpy(fields + n, own, sizeof own);
-	int rc = fields_read(r->body, fields, n + sizeof own / sizeof *own, e);
-	if (!rc)
-		rc = sampling_finish(&r->sampling, n_vocab, e);
+	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc)
 		rc = check_tool_choice(f, e);
 	if (!rc)
@@ -224,8 +220,7 @@ void openai_chat(struct api_call *c, json_t *body)
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
-	uint32_t n_vocab = kvik_model_get_info(kvik_engine_model(c->api->config.engine)).vocab_size;
-	if (read_body(r, &f, n_vocab, &e)) {
+	if (read_body(c, &f, &e)) {
 		call_error(c, 400, "invalid_request_error", e.param[0] ? e.param : NULL, "%s", e.text);
 		return;
 	}

@@ -5,7 +5,7 @@
 #include "api/routes.h"
 #include "base/mem.h"
 
-enum { MAX_TOKENS_DEFAULT = 16, PROMPT_IDS_MAX = 1 << 24 };
+enum { MAX_TOKENS_DEFAULT = 16 };
 
 /* One token: {"token", "logprob", "top": {text: logprob}}; put together by logprobs_object. */
 static json_t *logprob(const struct api_call *c, const struct kvik_token *t)
@@ -110,26 +110,6 @@ static const struct dialect dialect = {logprob, delta, choice_end, end, whole};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
-static int ids_of(struct api_call *c, const json_t *list)
-{
-	struct reply *r = c->reply;
-	size_t i, n = json_array_size(list);
-	json_t *v;
-	r->ids = n && n <= PROMPT_IDS_MAX ? mem_zalloc(n, sizeof *r->ids) : NULL;
-	bool ok = r->ids != NULL;
-	json_array_foreach((json_t *)list, i, v)
-	{
-		ok = ok && json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) < UINT32_MAX;
-		if (ok)
-			r->ids[i] = (uint32_t)json_integer_value(v);
-	}
-	r->n_ids = n;
-	if (!ok)
-		call_error(c, 400, "invalid_request_error", "prompt",
-			   "'prompt' must be a text, or a list of token ids; several prompts need several requests");
-	return ok ? 0 : -1;
-}
-
 /* A text, [text], token ids or [token ids]. */
 static int read_prompt(struct api_call *c, json_t *prompt)
 {
@@ -138,7 +118,11 @@ static int read_prompt(struct api_call *c, json_t *prompt)
 		prompt = first;
 	if (json_is_string(prompt))
 		return prompt_tokenize(c, json_string_value(prompt), json_string_length(prompt), true);
-	return ids_of(c, prompt);
+	if (reply_take_ids(c->reply, prompt))
+		return 0;
+	call_error(c, 400, "invalid_request_error", "prompt",
+		   "'prompt' must be a text, or a list of token ids; several prompts need several requests");
+	return -1;
 }
 
 static int make_echo(struct api_call *c)
@@ -178,13 +162,7 @@ void openai_completions(struct api_call *c, json_t *body)
 		{"response_format", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
 	};
-	struct field fields[SAMPLING_FIELDS + sizeof own / sizeof *own];
-	size_t n = sampling_fields(&r->sampling, fields);
-	memcpy(fields + n, own, sizeof own);
-	int rc = fields_read(body, fields, n + sizeof own / sizeof *own, &e);
-	if (!rc)
-		rc = sampling_finish(&r->sampling,
-				     kvik_model_get_info(kvik_engine_model(c->api->config.engine)).vocab_size, &e);
+	int rc = reply_read(c, own, sizeof own / sizeof *own, &e);
 	if (!rc && !prompt)
 		rc = field_fail(&e, "prompt", "'prompt' is missing");
 	if (!rc && echo && logprobs != UINT32_MAX)

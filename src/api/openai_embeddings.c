@@ -74,21 +74,10 @@ static const struct dialect dialect = {.whole = whole};
 
 static int take_ids(struct api_call *c, const json_t *list)
 {
-	struct reply *r = c->reply;
-	size_t i;
-	json_t *v;
-	r->n_ids = json_array_size(list);
-	r->ids = mem_zalloc(r->n_ids + 1, sizeof *r->ids);
-	bool ok = r->ids && r->n_ids > 0;
-	json_array_foreach((json_t *)list, i, v)
-	{
-		ok = ok && json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) < UINT32_MAX;
-		if (ok)
-			r->ids[i] = (uint32_t)json_integer_value(v);
-	}
-	if (!ok)
-		call_error(c, 400, "invalid_request_error", "input", "'input' must hold texts or lists of token ids");
-	return ok ? 0 : -1;
+	if (reply_take_ids(c->reply, list))
+		return 0;
+	call_error(c, 400, "invalid_request_error", "input", "'input' must hold texts or lists of token ids");
+	return -1;
 }
 
 static void drop_inputs(struct inputs *in)

@@ -189,13 +189,7 @@ void openai_responses(struct api_call *c, json_t *body)
 		{"previous_response_id", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"background", FIELD_FALSE_ONLY, NULL, 0, 0},
 	};
-	struct field fields[SAMPLING_FIELDS + sizeof own / sizeof *own];
-	size_t n = sampling_fields(&r->sampling, fields);
-	memcpy(fields + n, own, sizeof own);
-	int rc = fields_read(body, fields, n + sizeof own / sizeof *own, &e);
-	if (!rc)
-		rc = sampling_finish(&r->sampling,
-				     kvik_model_get_info(kvik_engine_model(c->api->config.engine)).vocab_size, &e);
+	int rc = reply_read(c, own, sizeof own / sizeof *own, &e);
 	if (!rc && r->sampling.n != 1)
 		rc = field_fail(&e, "n", "'n' is not a parameter of responses");
 	if (!rc && !json_is_string(input) && !json_is_array(input))

@@ -1,12 +1,15 @@
 /* reply.c: see reply.h. */
 #include "api/reply.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
+
+enum { PROMPT_IDS_MAX = 1 << 24 };
 
 struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *body, const char *prefix)
 {
@@ -49,6 +52,35 @@ void reply_free(struct reply *r)
 	mem_free(r->embedding);
 	mem_free(r->state);
 	mem_free(r);
+}
+
+int reply_read(struct api_call *c, const struct field *own, size_t n, struct field_error *e)
+{
+	enum { OWN_MAX = 24 };
+	struct reply *r = c->reply;
+	struct field fields[SAMPLING_FIELDS + OWN_MAX];
+	size_t shared = sampling_fields(&r->sampling, fields);
+	assert(n <= OWN_MAX);
+	memcpy(fields + shared, own, n * sizeof *own);
+	int rc = fields_read(r->body, fields, shared + n, e);
+	uint32_t n_vocab = kvik_model_get_info(kvik_engine_model(c->api->config.engine)).vocab_size;
+	return rc ? rc : sampling_finish(&r->sampling, n_vocab, e);
+}
+
+bool reply_take_ids(struct reply *r, const json_t *list)
+{
+	size_t i;
+	json_t *v;
+	r->n_ids = json_array_size(list);
+	r->ids = r->n_ids && r->n_ids <= PROMPT_IDS_MAX ? mem_zalloc(r->n_ids, sizeof *r->ids) : NULL;
+	bool ok = r->ids != NULL;
+	json_array_foreach((json_t *)list, i, v)
+	{
+		ok = ok && json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) < UINT32_MAX;
+		if (ok)
+			r->ids[i] = (uint32_t)json_integer_value(v);
+	}
+	return ok;
 }
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */

@@ -59,6 +59,11 @@ struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *bod
 void reply_free(struct reply *r);
 void reply_drop_choices(struct reply *r); /* before another reply_start of the same call */
 
+/* Reads the body by the sampling fields and n more of the dialect's own, then the sampling parameters. */
+int reply_read(struct api_call *c, const struct field *own, size_t n, struct field_error *e) MUST_CHECK;
+/* r->ids from a list of token ids; false: it is none, or there is no memory. */
+bool reply_take_ids(struct reply *r, const json_t *list);
+
 /* Submits the prompt r->ids; answers come by the dialect. On an error the call is answered at once. */
 void reply_start(struct api_call *c);
 
