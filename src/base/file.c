@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 int file_map(struct file_map *m, const char *path, struct kvik_err *err)
 {
 	*m = (struct file_map){0};
@@ -46,4 +48,22 @@ void file_map_drop(const struct file_map *m, const void *start, size_t bytes)
 	uintptr_t hi = ((uintptr_t)start + bytes) & ~mask;
 	if (m->data && lo < hi)
 		(void)madvise((void *)lo, hi - lo, MADV_DONTNEED);
+}
+
+bool file_exists(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0;
+}
+
+char *file_join(const char *dir, size_t dir_bytes, const char *name)
+{
+	size_t n = strlen(name);
+	char *path = mem_alloc(dir_bytes + n + 2);
+	if (path) {
+		memcpy(path, dir, dir_bytes);
+		path[dir_bytes] = '/';
+		memcpy(path + dir_bytes + 1, name, n + 1);
+	}
+	return path;
 }

@@ -14,4 +14,8 @@ void file_unmap(struct file_map *m);
 /* Tells the kernel that these bytes will not be read again soon (after weights were repacked). */
 void file_map_drop(const struct file_map *m, const void *start, size_t bytes);
 
+bool file_exists(const char *path); /* a file or a folder */
+/* dir/name, dir being [dir_bytes]; freed by the caller with mem_free. NULL: no memory. */
+char *file_join(const char *dir, size_t dir_bytes, const char *name);
+
 #endif

@@ -251,30 +251,11 @@ int vocab_load_gguf(struct vocab **out, const struct gguf *g, const char *name, 
 
 /* ---- tokenizer.json ---------------------------------------------------------------------------------------------- */
 
-/* dir/file; freed by the caller, NULL: no memory. */
-static char *join(const char *dir, size_t dir_bytes, const char *file)
-{
-	size_t n = strlen(file);
-	char *path = mem_alloc(dir_bytes + n + 2);
-	if (path) {
-		memcpy(path, dir, dir_bytes);
-		path[dir_bytes] = '/';
-		memcpy(path + dir_bytes + 1, file, n + 1);
-	}
-	return path;
-}
-
-static bool exists(const char *path)
-{
-	struct stat st;
-	return stat(path, &st) == 0;
-}
-
 static int load_json(struct vocab **out, const char *path, const char *config_path, struct kvik_err *err)
 {
 	struct file_map json = {0}, config = {0};
 	int rc = file_map(&json, path, err);
-	if (!rc && exists(config_path))
+	if (!rc && file_exists(config_path))
 		rc = file_map(&config, config_path, err);
 	if (!rc)
 		rc = vocab_from_json(out, (const char *)json.data, json.size, (const char *)config.data, config.size,
@@ -287,10 +268,10 @@ static int load_json(struct vocab **out, const char *path, const char *config_pa
 /* Of a folder; one without a tokenizer.json gives NULL. */
 static int load_folder(struct vocab **out, const char *dir, struct kvik_err *err)
 {
-	char *path = join(dir, strlen(dir), "tokenizer.json");
-	char *config = join(dir, strlen(dir), "tokenizer_config.json");
+	char *path = file_join(dir, strlen(dir), "tokenizer.json");
+	char *config = file_join(dir, strlen(dir), "tokenizer_config.json");
 	int rc = path && config ? 0 : no_memory(err);
-	if (!rc && exists(path))
+	if (!rc && file_exists(path))
 		rc = load_json(out, path, config, err);
 	mem_free(path);
 	mem_free(config);
@@ -301,7 +282,7 @@ static int load_folder(struct vocab **out, const char *dir, struct kvik_err *err
 static int load_json_file(struct vocab **out, const char *path, struct kvik_err *err)
 {
 	const char *slash = strrchr(path, '/');
-	char *config = slash ? join(path, (size_t)(slash - path), "tokenizer_config.json")
+	char *config = slash ? file_join(path, (size_t)(slash - path), "tokenizer_config.json")
 			     : mem_strndup("tokenizer_config.json", strlen("tokenizer_config.json"));
 	int rc = config ? load_json(out, path, config, err) : no_memory(err);
 	mem_free(config);

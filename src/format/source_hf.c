@@ -1,7 +1,6 @@
 /* source_hf.c: a Hugging Face folder: config.json, model.safetensors or the parts that model.safetensors.index.json
  * names, generation_config.json. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "format/hf_config.h"
@@ -10,22 +9,9 @@
 #include "format/safetensors.h"
 #include "format/source_impl.h"
 
-static char *join(const char *dir, const char *file)
+static char *in_dir(const struct source *s, const char *name)
 {
-	size_t n = strlen(dir), m = strlen(file);
-	char *path = mem_alloc(n + m + 2);
-	if (path) {
-		memcpy(path, dir, n);
-		path[n] = '/';
-		memcpy(path + n + 1, file, m + 1);
-	}
-	return path;
-}
-
-static bool exists(const char *path)
-{
-	struct stat st;
-	return stat(path, &st) == 0;
+	return file_join(s->dir, strlen(s->dir), name);
 }
 
 /* ---- Tensors ----------------------------------------------------------------------------------------------------- */
@@ -60,7 +46,7 @@ static int add_tensor(void *user, const struct safetensor *t, struct kvik_err *e
 static int add_file(struct source *s, const char *name, struct kvik_err *err)
 {
 	struct file_map m;
-	struct file f = {s, join(s->dir, name)};
+	struct file f = {s, in_dir(s, name)};
 	if (!f.path)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
 	int rc = source_map(s, f.path, &m, err);
@@ -121,13 +107,13 @@ static int add_index(struct source *s, const char *path, struct kvik_err *err)
 
 static int add_tensors(struct source *s, struct kvik_err *err)
 {
-	char *index = join(s->dir, "model.safetensors.index.json"), *one = join(s->dir, "model.safetensors");
+	char *index = in_dir(s, "model.safetensors.index.json"), *one = in_dir(s, "model.safetensors");
 	int rc;
 	if (!index || !one)
 		rc = err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
-	else if (exists(one))
+	else if (file_exists(one))
 		rc = add_file(s, "model.safetensors", err);
-	else if (exists(index))
+	else if (file_exists(index))
 		rc = add_index(s, index, err);
 	else
 		rc = err_set(err, KVIK_ERR_IO,
@@ -170,7 +156,7 @@ static int add_ends(struct source *s, const struct file_map *m, const char *path
 static int read_config(struct source *s, struct kvik_err *err)
 {
 	struct file_map m;
-	char *path = join(s->dir, "config.json");
+	char *path = in_dir(s, "config.json");
 	if (!path)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
 	int rc = file_map(&m, path, err);
@@ -190,11 +176,11 @@ static int read_config(struct source *s, struct kvik_err *err)
 static int read_generation_config(struct source *s, struct kvik_err *err)
 {
 	struct file_map m;
-	char *path = join(s->dir, "generation_config.json");
+	char *path = in_dir(s, "generation_config.json");
 	if (!path)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
 	int rc = 0;
-	if (exists(path)) {
+	if (file_exists(path)) {
 		rc = file_map(&m, path, err);
 		if (!rc) {
 			rc = add_ends(s, &m, path, err);
