@@ -71,62 +71,60 @@ static void whole(struct api_call *c)
 {
 	const struct reply *r = c->reply;
 	if (r->n_choices == 1) {
-		call_json(c, 200, result(c, 0, r->choices[0].text, r->choices[0].bytes, true));
+		call_json(c, 200, result(c, 0, r->choices[0].text.data, r->choices[0].text.n, true));
 		return;
 	}
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < r->n_choices; i++)
-		json_array_append_new(list, result(c, i, r->choices[i].text, r->choices[i].bytes, true));
+		json_array_append_new(list, result(c, i, r->choices[i].text.data, r->choices[i].text.n, true));
 	call_json(c, 200, list);
 }
 
 static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole};
 
+/* One part of a mixed prompt; the first text brings the model's begin token. */
+static int add_part(struct api_call *c, struct ids *all, json_t *v, bool first)
+{
+	struct reply *r = c->reply;
+	if (json_is_string(v)) {
+		if (prompt_tokenize(c, json_string_value(v), json_string_length(v), first))
+			return -1;
+		bool ok = ids_append(all, r->ids, r->n_ids);
+		kvik_free(r->ids);
+		r->ids = NULL;
+		if (ok)
+			return 0;
+	} else if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= UINT32_MAX) {
+		call_error(c, 400, "invalid_request_error", "prompt", "'prompt' must hold texts and token ids");
+		return -1;
+	} else if (ids_add(all, (uint32_t)json_integer_value(v))) {
+		return 0;
+	}
+	call_error(c, 500, "server_error", NULL, "out of memory");
+	return -1;
+}
+
 /* A text, token ids, or texts and ids mixed. */
 static int read_prompt(struct api_call *c, json_t *prompt)
 {
 	struct reply *r = c->reply;
-	size_t i, cap = 0;
+	size_t i;
 	json_t *v;
 	if (json_is_string(prompt)) {
 		r->prompt = mem_strndup(json_string_value(prompt), json_string_length(prompt));
 		return prompt_tokenize(c, json_string_value(prompt), json_string_length(prompt), true);
 	}
-	uint32_t *all = NULL;
-	size_t n = 0;
+	struct ids all = {0};
 	int rc = 0;
 	json_array_foreach(prompt, i, v)
 	{
-		size_t more = 1;
-		if (json_is_string(v)) {
-			rc = prompt_tokenize(c, json_string_value(v), json_string_length(v), i == 0);
-			more = rc ? 0 : r->n_ids;
-		} else if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= UINT32_MAX) {
-			call_error(c, 400, "invalid_request_error", "prompt", "'prompt' must hold texts and token ids");
-			rc = -1;
-		}
-		if (!rc && n + more > cap) {
-			cap = 2 * (n + more);
-			uint32_t *grown = mem_realloc(all, cap, sizeof *all);
-			rc = grown ? 0 : -1;
-			all = grown ? grown : all;
-			if (rc)
-				call_error(c, 500, "server_error", NULL, "out of memory");
-		}
+		rc = add_part(c, &all, v, i == 0);
 		if (rc)
 			break;
-		if (json_is_string(v))
-			memcpy(all + n, r->ids, more * sizeof *all);
-		else
-			all[n] = (uint32_t)json_integer_value(v);
-		n += more;
-		kvik_free(r->ids);
-		r->ids = NULL;
 	}
-	kvik_free(r->ids);
-	r->ids = all;
-	r->n_ids = n;
-	if (!rc && n == 0) {
+	r->ids = all.data;
+	r->n_ids = all.n;
+	if (!rc && all.n == 0) {
 		call_error(c, 400, "invalid_request_error", "prompt", "'prompt' is missing or empty");
 		rc = -1;
 	}

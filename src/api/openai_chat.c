@@ -62,7 +62,7 @@ static void begin_choice(struct api_call *c, uint32_t i)
 {
 	struct reply_choice *ch = &c->reply->choices[i];
 	bool *begun = c->reply->state;
-	if (begun[i] || !ch->text)
+	if (begun[i] || !ch->text.data)
 		return;
 	begun[i] = true;
 	send_chunk(c, i, json_pack("{s:s, s:s}", "role", "assistant", "content", ""), NULL, NULL);
@@ -78,13 +78,13 @@ static void choice_end(struct api_call *c, uint32_t i)
 {
 	struct reply *r = c->reply;
 	struct reply_choice *ch = &r->choices[i];
-	size_t text = toolcall_text_bytes(r->tools, ch->text, ch->bytes, true), k;
-	json_t *call, *calls = text < ch->bytes ? toolcall_parse(r->tools, ch->text, ch->bytes, r->id) : NULL;
+	size_t text = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true), k;
+	json_t *call, *calls = text < ch->text.n ? toolcall_parse(r->tools, ch->text.data, ch->text.n, r->id) : NULL;
 	begin_choice(c, i);
 	if (!calls)
-		text = ch->bytes;
+		text = ch->text.n;
 	if (text > ch->sent)
-		send_chunk(c, i, json_pack("{s:s%}", "content", ch->text + ch->sent, text - ch->sent), NULL, NULL);
+		send_chunk(c, i, json_pack("{s:s%}", "content", ch->text.data + ch->sent, text - ch->sent), NULL, NULL);
 	json_array_foreach(calls, k, call)
 	{
 		json_object_set_new(call, "index", json_integer((json_int_t)k));
@@ -112,13 +112,14 @@ static json_t *message(const struct api_call *c, uint32_t i, const char **finish
 {
 	const struct reply *r = c->reply;
 	const struct reply_choice *ch = &r->choices[i];
-	size_t text = toolcall_text_bytes(r->tools, ch->text, ch->bytes, true);
-	json_t *calls = text < ch->bytes ? toolcall_parse(r->tools, ch->text, ch->bytes, r->id) : NULL;
+	size_t text = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true);
+	json_t *calls = text < ch->text.n ? toolcall_parse(r->tools, ch->text.data, ch->text.n, r->id) : NULL;
 	*finish = calls ? "tool_calls" : kvik_finish_name(ch->finish);
 	if (!calls)
-		return json_pack("{s:s, s:s%, s:n}", "role", "assistant", "content", ch->text, ch->bytes, "refusal");
+		return json_pack("{s:s, s:s%, s:n}", "role", "assistant", "content", ch->text.data, ch->text.n,
+				 "refusal");
 	return json_pack("{s:s, s:o, s:n, s:o}", "role", "assistant", "content",
-			 text > 0 ? json_stringn(ch->text, text) : json_null(), "refusal", "tool_calls", calls);
+			 text > 0 ? json_stringn(ch->text.data, text) : json_null(), "refusal", "tool_calls", calls);
 }
 
 static void whole(struct api_call *c)

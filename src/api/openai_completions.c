@@ -95,7 +95,7 @@ static void whole(struct api_call *c)
 	for (uint32_t i = 0; i < r->n_choices; i++) {
 		const struct reply_choice *ch = &r->choices[i];
 		json_array_append_new(choices, json_pack("{s:i, s:s++, s:o?, s:s}", "index", (int)i, "text",
-							 r->echo ? r->echo : "", ch->text, "", "logprobs",
+							 r->echo ? r->echo : "", ch->text.data, "", "logprobs",
 							 logprobs_object(ch->logprobs, before), "finish_reason",
 							 kvik_finish_name(ch->finish)));
 	}

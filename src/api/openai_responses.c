@@ -29,7 +29,7 @@ static json_t *usage(const struct api_call *c)
 
 static json_t *part(const struct reply_choice *ch)
 {
-	return json_pack("{s:s, s:s%, s:[]}", "type", "output_text", "text", ch->text, ch->bytes, "annotations");
+	return json_pack("{s:s, s:s%, s:[]}", "type", "output_text", "text", ch->text.data, ch->text.n, "annotations");
 }
 
 static json_t *item(const struct api_call *c, const char *status, bool with_text)
@@ -111,7 +111,7 @@ static void choice_end(struct api_call *c, uint32_t i)
 	const struct reply_choice *ch = &c->reply->choices[i];
 	begin(c);
 	json_t *p = place(c);
-	json_object_set_new(p, "text", json_stringn(ch->text, ch->bytes));
+	json_object_set_new(p, "text", json_stringn(ch->text.data, ch->text.n));
 	json_object_set_new(p, "logprobs", json_array());
 	send(c, "response.output_text.done", p);
 	p = place(c);

@@ -30,7 +30,7 @@ struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *bod
 void reply_drop_choices(struct reply *r)
 {
 	for (uint32_t i = 0; i < r->n_choices; i++) {
-		mem_free(r->choices[i].text);
+		buf_release(&r->choices[i].text);
 		json_decref(r->choices[i].logprobs);
 		json_decref(r->choices[i].ids);
 	}
@@ -85,22 +85,6 @@ bool reply_take_ids(struct reply *r, const json_t *list)
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
 
-static bool append(struct reply_choice *ch, const char *text, size_t n)
-{
-	if (ch->bytes + n + 1 > ch->cap) {
-		size_t cap = 2 * (ch->bytes + n + 1);
-		char *more = mem_realloc(ch->text, cap, 1);
-		if (!more)
-			return false;
-		ch->text = more;
-		ch->cap = cap;
-	}
-	memcpy(ch->text + ch->bytes, text, n);
-	ch->bytes += n;
-	ch->text[ch->bytes] = '\0';
-	return true;
-}
-
 /* Entries of logprobs that no delta has carried yet. */
 static json_t *unsent_logprobs(struct reply_choice *ch)
 {
@@ -117,10 +101,10 @@ static void send_delta(struct api_call *c, uint32_t i)
 {
 	struct reply *r = c->reply;
 	struct reply_choice *ch = &r->choices[i];
-	size_t upto = ch->text ? toolcall_text_bytes(r->tools, ch->text, ch->bytes, false) : 0;
+	size_t upto = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, false);
 	json_t *logprobs = unsent_logprobs(ch);
 	if (upto > ch->sent || json_array_size(logprobs) > 0)
-		r->dialect->delta(c, i, ch->text + ch->sent, upto > ch->sent ? upto - ch->sent : 0, logprobs);
+		r->dialect->delta(c, i, ch->text.data + ch->sent, upto > ch->sent ? upto - ch->sent : 0, logprobs);
 	json_decref(logprobs);
 	if (upto > ch->sent)
 		ch->sent = upto;
@@ -137,7 +121,7 @@ static void on_token(struct api_call *c, uint32_t i, const struct kvik_token *t)
 		if (ch->logprobs)
 			json_array_append_new(ch->logprobs, r->dialect->logprob(c, t));
 	}
-	append(ch, t->text, t->text_bytes);
+	r->no_memory |= !buf_add_text(&ch->text, t->text, t->text_bytes);
 	if (r->stream)
 		send_delta(c, i);
 }
@@ -149,8 +133,9 @@ static void on_end(struct api_call *c, const struct kvik_event *e)
 	pthread_mutex_lock(&c->lock);
 	c->engine_id = 0;
 	pthread_mutex_unlock(&c->lock);
-	if (e->error) {
-		call_kvik_error(c, e->error, e->retry_ms);
+	if (e->error || r->no_memory) {
+		struct kvik_err none = {.code = KVIK_ERR_NOMEM, .text = "no memory for the text of the answer"};
+		call_kvik_error(c, e->error ? e->error : &none, e->retry_ms);
 		return;
 	}
 	if (e->embedding) {
@@ -195,7 +180,7 @@ static bool new_choices(struct reply *r)
 			ch->logprobs = json_array();
 		if (r->wants_ids)
 			ch->ids = json_array();
-		if (!append(ch, "", 0))
+		if (!buf_add_text(&ch->text, "", 0))
 			return false;
 	}
 	return true;
@@ -252,7 +237,8 @@ json_t *reply_usage(const struct api_call *c)
 const char *reply_finish(const struct reply *r, uint32_t choice)
 {
 	const struct reply_choice *ch = &r->choices[choice];
-	bool calls = r->tools != TOOLCALL_NONE && toolcall_text_bytes(r->tools, ch->text, ch->bytes, true) < ch->bytes;
+	bool calls = r->tools != TOOLCALL_NONE &&
+		     toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true) < ch->text.n;
 	return calls && ch->finish == KVIK_FINISH_STOP ? "tool_calls" : kvik_finish_name(ch->finish);
 }
 

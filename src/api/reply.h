@@ -7,10 +7,10 @@
 #include "api/call.h"
 #include "api/sampling.h"
 #include "api/toolcall.h"
+#include "base/buf.h"
 
 struct reply_choice {
-	char *text; /* [bytes], NUL-terminated, owned */
-	size_t bytes, cap;
+	struct buf text;  /* NUL-terminated */
 	size_t sent;      /* bytes that a stream has sent as content */
 	json_t *logprobs; /* array of one entry per token, in the dialect's form; owned; NULL = not wanted */
 	size_t logprobs_sent;
@@ -38,6 +38,7 @@ struct reply {
 	json_t *body; /* owned: the request, into which sampling points */
 	struct sampling sampling;
 	bool stream, include_usage, wants_logprobs, wants_ids, explain;
+	bool no_memory;             /* a choice's text could not grow: the request ends as an error */
 	enum toolcall_format tools; /* TOOLCALL_NONE: text is text */
 	char *prompt;               /* rendered or given text, owned; may be NULL */
 	char *echo;                 /* text put before the answer, owned; NULL = none */

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/os.h"
@@ -29,8 +30,7 @@ struct run {
 	uint32_t n_vocab;
 	uint64_t hash;
 	json_t *ids, *logprobs;
-	char *text; /* [text_bytes] */
-	size_t text_bytes, text_cap;
+	struct buf text;
 	bool failed; /* no memory, or standard output is closed */
 };
 
@@ -51,22 +51,6 @@ static json_t *logprob_list(const struct kvik_token *t)
 	return list;
 }
 
-static void collect_text(struct run *r, const char *text, size_t n)
-{
-	if (r->text_bytes + n + 1 > r->text_cap) {
-		size_t cap = 2 * (r->text_bytes + n + 1);
-		char *more = mem_realloc(r->text, cap, 1);
-		if (!more) {
-			r->failed = true;
-			return;
-		}
-		r->text = more;
-		r->text_cap = cap;
-	}
-	memcpy(r->text + r->text_bytes, text, n);
-	r->text_bytes += n;
-}
-
 /* The hash of all rows so far and this one. */
 static uint64_t chain(uint64_t hash, const float *row, uint32_t n)
 {
@@ -84,7 +68,7 @@ static bool on_token(void *user, const struct kvik_token *t)
 			json_array_append_new(r->ids, json_integer(t->id));
 		if (t->id != KVIK_NO_ID && r->o->gen.n_logprobs)
 			json_array_append_new(r->logprobs, logprob_list(t));
-		collect_text(r, t->text, t->text_bytes);
+		r->failed |= !buf_add(&r->text, t->text, t->text_bytes);
 	} else {
 		fwrite(t->text, 1, t->text_bytes, stdout);
 		r->failed |= fflush(stdout) != 0;
@@ -150,7 +134,7 @@ static int print_json(struct run *r, const uint32_t *prompt, size_t n, double lo
 			  "page_tokens", (json_int_t)kv->page_tokens, "pages_freed_by_window",
 			  (json_int_t)kv->pages_freed_by_window, "enabled", !p->no_kv_cache);
 	json_t *o = json_pack("{s:o, s:o, s:s%, s:s, s:o, s:o, s:s, s:i}", "prompt_ids", id_list(prompt, n), "ids",
-			      r->ids, "text", r->text ? r->text : "", r->text_bytes, "finish_reason",
+			      r->ids, "text", r->text.n ? r->text.data : "", r->text.n, "finish_reason",
 			      kvik_finish_name(g->finish), "timings", timings, "kv", cache, "cpu", kvik_model_cpu(m),
 			      "threads", (int)kvik_model_threads(m));
 	r->ids = NULL;
@@ -308,7 +292,7 @@ static int run(int argc, char **argv)
 	}
 	json_decref(r.ids);
 	json_decref(r.logprobs);
-	mem_free(r.text);
+	buf_release(&r.text);
 	kvik_model_free(m);
 	return rc ? fail(&err) : EXIT_OK;
 }

@@ -37,26 +37,14 @@ int emit_init(struct emit *e, const struct kvik_model *m, const struct kvik_gene
 
 void emit_release(struct emit *e)
 {
-	mem_free(e->text);
-	e->text = NULL;
+	buf_release(&e->text);
 }
 
 /* stop_emit_fn: text that may be shown. */
 static void keep(void *user, const char *text, size_t bytes)
 {
 	struct emit *e = user;
-	if (e->text_bytes + bytes > e->text_cap) {
-		size_t cap = 2 * (e->text_bytes + bytes);
-		char *more = mem_realloc(e->text, cap, 1);
-		if (!more) {
-			e->no_memory = true;
-			return;
-		}
-		e->text = more;
-		e->text_cap = cap;
-	}
-	memcpy(e->text + e->text_bytes, text, bytes);
-	e->text_bytes += bytes;
+	e->no_memory |= !buf_add(&e->text, text, bytes);
 }
 
 /* detok_emit_fn: whole characters. */
@@ -96,7 +84,7 @@ int emit_next(struct emit *e, const struct emit_room *room, const float *logits,
 	uint32_t id = sample_next(&e->params.sampling, room->row, e->n_vocab, history, n, n, room->sample_scratch);
 	bool end = !e->params.ignore_end && kvik_model_is_end(e->model, id);
 	*t = (struct kvik_token){.id = id, .logits = logits, .top = e->top};
-	e->text_bytes = 0;
+	e->text.n = 0;
 	if (e->new_tokens++ == 0)
 		begin_text(e, history, n);
 	if (e->params.n_logprobs)
@@ -104,8 +92,8 @@ int emit_next(struct emit *e, const struct emit_room *room, const float *logits,
 	int rc = end ? 0 : add_text(e, id, err);
 	if (rc)
 		return rc;
-	t->text = e->text_bytes ? e->text : "";
-	t->text_bytes = e->text_bytes;
+	t->text = e->text.n ? e->text.data : "";
+	t->text_bytes = e->text.n;
 	if (end || e->stop.hit)
 		return EMIT_STOP;
 	return e->params.max_tokens && e->new_tokens >= e->params.max_tokens ? EMIT_LENGTH : EMIT_GOES_ON;
@@ -113,11 +101,11 @@ int emit_next(struct emit *e, const struct emit_room *room, const float *logits,
 
 bool emit_flush(struct emit *e, struct kvik_token *t)
 {
-	e->text_bytes = 0;
+	e->text.n = 0;
 	if (e->model->vocab.v && e->new_tokens > 0)
 		detok_flush(&e->detok, filter, e);
 	if (!e->stop.hit)
 		stop_flush(&e->stop, keep, e);
-	*t = (struct kvik_token){.id = KVIK_NO_ID, .text = e->text_bytes ? e->text : "", .text_bytes = e->text_bytes};
-	return e->text_bytes > 0;
+	*t = (struct kvik_token){.id = KVIK_NO_ID, .text = e->text.n ? e->text.data : "", .text_bytes = e->text.n};
+	return e->text.n > 0;
 }

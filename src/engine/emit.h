@@ -5,6 +5,7 @@
 #ifndef KVIK_ENGINE_EMIT_H
 #define KVIK_ENGINE_EMIT_H
 
+#include "base/buf.h"
 #include "engine/loaded.h"
 #include "engine/stop.h"
 #include "token/detok.h"
@@ -20,9 +21,8 @@ struct emit {
 	struct kvik_generate_params params; /* stop and bias are borrowed */
 	struct detok detok;
 	struct stop stop;
-	char *text; /* [text_bytes], owned: set free by the step at hand */
-	size_t text_bytes, text_cap;
-	bool no_memory; /* text could not grow */
+	struct buf text; /* set free by the step at hand */
+	bool no_memory;  /* text could not grow */
 	uint32_t n_vocab, new_tokens;
 	struct kvik_logprob top[KVIK_LOGPROBS_MAX];
 };

@@ -1,6 +1,7 @@
 /* text.c: the public functions over vocabularies. Any thread. */
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "engine/loaded.h"
 #include "engine/vocab_load.h"
@@ -59,8 +60,7 @@ uint32_t kvik_vocab_eos(const struct kvik_vocab *v)
 }
 
 struct token_bytes {
-	char *text;
-	size_t n;
+	struct buf text;
 	bool no_memory;
 };
 
@@ -68,14 +68,7 @@ struct token_bytes {
 static void add_bytes(void *user, const char *text, size_t bytes)
 {
 	struct token_bytes *b = user;
-	char *more = mem_realloc(b->text, b->n + bytes, 1);
-	if (!more) {
-		b->no_memory = true;
-		return;
-	}
-	memcpy(more + b->n, text, bytes);
-	b->text = more;
-	b->n += bytes;
+	b->no_memory |= !buf_add(&b->text, text, bytes);
 }
 
 int kvik_token_bytes(const struct kvik_vocab *v, uint32_t id, char **bytes, size_t *n, struct kvik_err *err)
@@ -89,11 +82,11 @@ int kvik_token_bytes(const struct kvik_vocab *v, uint32_t id, char **bytes, size
 	if (!rc && b.no_memory)
 		rc = err_set(err, KVIK_ERR_NOMEM, "no memory for the text of a token");
 	if (rc) {
-		mem_free(b.text);
+		buf_release(&b.text);
 		return rc;
 	}
-	*bytes = b.text;
-	*n = b.n;
+	*bytes = b.text.data;
+	*n = b.text.n;
 	return 0;
 }
 

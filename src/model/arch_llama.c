@@ -29,13 +29,4 @@ static int bind(struct binder *b, struct weights *w, const struct hparams *h)
 	return rc;
 }
 
-static void layer(struct step *s, const struct layer *l)
-{
-	block_qkv(s, l);
-	block_rope(s);
-	block_attention(s);
-	block_attention_out(s, l);
-	block_ffn(s, l);
-}
-
-const struct arch_ops arch_llama = {bind, layer};
+const struct arch_ops arch_llama = {bind, block_layer};

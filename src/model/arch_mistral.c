@@ -14,13 +14,4 @@ static int bind(struct binder *b, struct weights *w, const struct hparams *h)
 	return rc;
 }
 
-static void layer(struct step *s, const struct layer *l)
-{
-	block_qkv(s, l);
-	block_rope(s);
-	block_attention(s);
-	block_attention_out(s, l);
-	block_ffn(s, l);
-}
-
-const struct arch_ops arch_mistral = {bind, layer};
+const struct arch_ops arch_mistral = {bind, block_layer};

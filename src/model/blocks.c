@@ -183,6 +183,15 @@ void block_ffn(struct step *s, const struct layer *l)
 	add_linear(s, &l->down, l->down_bias, w->gate);
 }
 
+void block_layer(struct step *s, const struct layer *l)
+{
+	block_qkv(s, l);
+	block_rope(s);
+	block_attention(s);
+	block_attention_out(s, l);
+	block_ffn(s, l);
+}
+
 void block_logits(struct step *s)
 {
 	struct norm_job j = {s, s->m->w.output_norm, s->b->logit_tokens, s->w->norm};

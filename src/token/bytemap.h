@@ -3,7 +3,7 @@
 #ifndef KVIK_TOKEN_BYTEMAP_H
 #define KVIK_TOKEN_BYTEMAP_H
 
-#include "token/buf.h"
+#include "base/buf.h"
 
 /* Bytes as their characters, appended to out; false: no memory. */
 bool bytemap_add(const char *bytes, size_t n, struct buf *out);

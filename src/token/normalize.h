@@ -2,7 +2,7 @@
 #ifndef KVIK_TOKEN_NORMALIZE_H
 #define KVIK_TOKEN_NORMALIZE_H
 
-#include "token/buf.h"
+#include "base/buf.h"
 #include "token/charsmap.h"
 #include "token/regex.h"
 

@@ -3,7 +3,7 @@
 #define KVIK_TOKEN_REGEX_DIALECT_H
 
 #include "base/err.h"
-#include "token/buf.h"
+#include "base/buf.h"
 
 /* How names of properties that are no general category are meant; PCRE2 tells only by failing. */
 enum regex_names { REGEX_NAMES_SCRIPT, REGEX_NAMES_OTHER };

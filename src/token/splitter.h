@@ -2,7 +2,7 @@
 #ifndef KVIK_TOKEN_SPLITTER_H
 #define KVIK_TOKEN_SPLITTER_H
 
-#include "token/buf.h"
+#include "base/buf.h"
 #include "token/regex.h"
 
 /* What becomes of the text that a pattern matches, next to what it does not. */

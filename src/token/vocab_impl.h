@@ -2,7 +2,7 @@
 #ifndef KVIK_TOKEN_VOCAB_IMPL_H
 #define KVIK_TOKEN_VOCAB_IMPL_H
 
-#include "token/buf.h"
+#include "base/buf.h"
 #include "token/charsmap.h"
 #include "token/detok.h"
 #include "token/merge.h"

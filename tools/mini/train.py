@@ -2,7 +2,8 @@
 """Trains kvik-mini on a CPU. Resumable: run it again with the same folder and it goes on from RUN/last.pt.
 
   train.py --dir RUN --minutes 105 --processes 2
-  train.py --dir NEW --minutes 60 --init models/kvik-mini.gguf    goes on from the committed file: its weights and vocabulary
+  train.py --dir NEW --minutes 60 --init models/kvik-mini.gguf --rows 2048 --rate 1.5e-3
+                                                  goes on from the committed file: its weights and vocabulary
 
 Each process owns one thread and its own rows; gradients are averaged once a step, which on a shared machine costs far
 less than threads that wait for each other in every operation. The schedule follows the share of the time given: short rows
@@ -30,13 +31,13 @@ STAGES = [(0.20, 256), (0.37, 512), (0.56, 1024), (1.01, 2048)]  # (until this s
 PART = 0.35  # of the easy tokens that a step's loss looks at
 
 
-def rate(share, top=4e-3):
+def rate(a, share):
     warm = min(1.0, share / 0.01 + 0.02)
-    return top * warm * min(1.0, max(0.0, 1.0 - share) / 0.38)
+    return a.rate * warm * min(1.0, max(0.0, 1.0 - share) / 0.38)
 
 
-def row_length(share, r):
-    n = next(length for until, length in STAGES if share < until)
+def row_length(a, share, r):
+    n = a.rows or next(length for until, length in STAGES if share < until)
     u = r.random()
     return n if u < .5 else n // 2 if u < .75 else r.choice([length for length in (128, 256, 512, 1024, 2048) if length <= n])
 
@@ -115,10 +116,10 @@ def worker(rank, a):
         share = clock.item() / (60 * a.minutes)
         if share >= 1 or (a.steps and step >= a.steps):
             break
-        n = row_length(share, rows.r)
+        n = row_length(a, share, rows.r)
         for o in opts:
             for g in o.param_groups:
-                g["lr"] = rate(share)
+                g["lr"] = rate(a, share)
         size = max(n, a.tokens)
         x, w = rows.batch(size // n, n, copy_share=.3 if share < .15 else .05)
         loss, recall = step_loss(model, x, w)
@@ -129,7 +130,7 @@ def worker(rank, a):
             o.zero_grad(set_to_none=False)
         step, tokens = step + 1, tokens + size * a.processes
         if rank == 0:
-            log.writerow([step, round(clock.item(), 1), n, f"{rate(share):.2e}", f"{loss.item():.4f}", f"{recall:.4f}", tokens])
+            log.writerow([step, round(clock.item(), 1), n, f"{rate(a, share):.2e}", f"{loss.item():.4f}", f"{recall:.4f}", tokens])
             if time.time() - saved > 180:
                 save(ckpt, model, opts, step, before + time.time() - start, tokens)
                 saved = time.time()
@@ -144,6 +145,8 @@ def main():
     a.add_argument("--minutes", type=float, default=105)
     a.add_argument("--processes", type=int, default=2)
     a.add_argument("--tokens", type=int, default=2048, help="of one step and process, at least one row")
+    a.add_argument("--rows", type=int, default=0, help="row length from the first step on, instead of the stages")
+    a.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     a.add_argument("--init", help="a GGUF file of export.py to start from")
     a.add_argument("--steps", type=int, default=0, help="stop after so many (a trial)")
     a = a.parse_args()
