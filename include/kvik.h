@@ -409,6 +409,7 @@ void kvik_engine_cancel(struct kvik_engine *e, uint64_t id);
 struct kvik_engine_stats {
 	uint32_t running, waiting; /* sequences */
 	uint64_t kv_bytes_ceiling, kv_bytes_used, kv_bytes_cached, kv_bytes_peak;
+	uint64_t kv_pages_copied; /* heads of pages that others share */
 	uint64_t prefix_tokens_queried, prefix_tokens_hit, prefix_tokens_joined, prefix_tokens_evicted;
 	uint64_t prompt_tokens_computed, new_tokens, tokens_recomputed;
 	uint64_t requests, refused, finished, cancelled, expired, failed, preemptions, steps;

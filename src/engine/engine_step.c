@@ -249,6 +249,7 @@ void engine_publish(struct kvik_engine *e)
 					.kv_bytes_used = kv.bytes_used,
 					.kv_bytes_cached = kv.bytes_cached,
 					.kv_bytes_peak = kv.bytes_peak,
+					.kv_pages_copied = kv.pages_copied,
 					.prefix_tokens_queried = kv.tokens_queried,
 					.prefix_tokens_hit = kv.tokens_hit,
 					.prefix_tokens_joined = kv.tokens_joined,

@@ -1,0 +1,446 @@
+/* test_paths.c: promise P1 on every path that a token can take through the cache. The oracle is the same request alone,
+ * in a cache of its own, in small chunks; what is compared is the hash of every row of logits that a token was sampled
+ * from. The counters prove that each path was taken: cold, a warm hit, a hit that ends inside a page, joining a request
+ * that is still computing, answers forked from one prompt, forks and rollback of sessions, eviction and computing
+ * again, preemption, and batches of 1, 2, 7 and 32; for every KV dtype, with models whose layers see everything, a
+ * window, or some this and some that. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka needs the headers above */
+#include <cmocka.h>
+#include <kvik.h>
+
+#include "base/hash.h"
+
+enum { NEW = 12, PROMPT_MAX = 220, CHOICES = 3, BATCH_MAX = 32, CONTEXT = 256 };
+
+static const struct {
+	const char *path;
+	enum kvik_act act;
+} models[] = {
+	{"tests/model/data/llama-gqa.gguf", KVIK_ACT_F32},      /* all layers see everything */
+	{"tests/model/data/llama-odd.gguf", KVIK_ACT_F32},      /* heads of 20 dims: int4 does not rotate */
+	{"tests/model/data/mistral-window.gguf", KVIK_ACT_F32}, /* a window of 8 in every layer */
+	{"tests/model/data/qwen2-windows.gguf", KVIK_ACT_F32},  /* one full layer, two with windows */
+	{"synthetic:tiny-mixed:q4_0", KVIK_ACT_INT8},           /* 2 of 6 layers full, else a window of 64 */
+};
+enum { MODELS = sizeof models / sizeof *models };
+
+static const struct {
+	enum kvik_dtype k, v;
+} dtypes[] = {
+	{KVIK_F32, KVIK_F32}, {KVIK_F16, KVIK_F16},   {KVIK_BF16, KVIK_BF16}, {KVIK_INT8, KVIK_INT8},
+	{KVIK_FP8, KVIK_FP8}, {KVIK_INT4, KVIK_INT4}, {KVIK_INT8, KVIK_F16},  {KVIK_FP8, KVIK_INT4},
+};
+enum { DTYPES = sizeof dtypes / sizeof *dtypes };
+
+/* ---- One request ------------------------------------------------------------------------------------------------- */
+
+/* Where requests report their ends, and where one can be held up until all others have been submitted. */
+struct desk {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint32_t open; /* requests that have not ended */
+	bool gate_shut;
+	uint64_t submitted;
+	struct kvik_engine *e;
+};
+
+struct job {
+	struct desk *desk;
+	uint32_t ids[PROMPT_MAX], n, new_tokens, choices, n_vocab;
+	uint64_t scope;
+	bool holds_up; /* waits at the gate with its first token */
+	uint64_t hash[CHOICES];
+	uint32_t tokens[CHOICES];
+	uint32_t together; /* most sequences that were being computed at one of its tokens */
+	struct kvik_usage usage;
+	int code;
+};
+
+static uint64_t chain(uint64_t hash, const float *row, uint32_t n)
+{
+	uint64_t both[2] = {hash, hash_bytes(row, n * sizeof *row)};
+	return hash_bytes(both, sizeof both);
+}
+
+static void wait_at_gate(struct desk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	while (d->gate_shut)
+		pthread_cond_wait(&d->changed, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+}
+
+static void on_event(void *user, const struct kvik_event *e)
+{
+	struct job *j = user;
+	if (e->kind == KVIK_EVENT_TOKEN && e->token->logits) {
+		uint32_t running = kvik_engine_get_stats(j->desk->e).running;
+		j->hash[e->choice] = chain(j->hash[e->choice], e->token->logits, j->n_vocab);
+		j->tokens[e->choice]++;
+		j->together = running > j->together ? running : j->together;
+		if (j->holds_up)
+			wait_at_gate(j->desk);
+	}
+	if (e->kind != KVIK_EVENT_END)
+		return;
+	j->usage = *e->usage;
+	j->code = e->error ? e->error->code : 0;
+	pthread_mutex_lock(&j->desk->lock);
+	j->desk->open--;
+	pthread_cond_broadcast(&j->desk->changed);
+	pthread_mutex_unlock(&j->desk->lock);
+}
+
+static struct kvik_generate_params sampled(uint32_t new_tokens, uint64_t seed)
+{
+	struct kvik_generate_params g = kvik_generate_params_default();
+	g.max_tokens = new_tokens;
+	g.ignore_end = true;
+	g.sampling.temperature = 0.8f;
+	g.sampling.seed = seed;
+	return g;
+}
+
+static void submit(struct desk *d, struct job *j)
+{
+	struct kvik_request_params p = kvik_request_params_default();
+	struct kvik_err err;
+	uint64_t id;
+	p.ids = j->ids;
+	p.n_ids = j->n;
+	p.generate = sampled(j->new_tokens, j->n);
+	p.choices = j->choices;
+	p.scope = j->scope;
+	p.on_event = on_event;
+	p.user = j;
+	j->desk = d;
+	pthread_mutex_lock(&d->lock);
+	d->open++;
+	d->submitted++;
+	pthread_mutex_unlock(&d->lock);
+	if (kvik_engine_submit(d->e, &p, &id, &err))
+		fail_msg("%s", err.text);
+}
+
+/* The figures once all requests have ended. */
+static struct kvik_engine_stats settle(struct desk *d)
+{
+	struct kvik_engine_stats s;
+	pthread_mutex_lock(&d->lock);
+	while (d->open > 0)
+		pthread_cond_wait(&d->changed, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+	do /* the last step's figures follow its last event */
+		s = kvik_engine_get_stats(d->e);
+	while (s.finished < d->submitted);
+	return s;
+}
+
+/* Several that the engine finds in its queue at once: it is held up meanwhile. */
+static struct kvik_engine_stats run_together(struct desk *d, struct job *jobs, uint32_t n)
+{
+	struct job first = {.ids = {1},
+			    .n = 1,
+			    .new_tokens = 1,
+			    .choices = 1,
+			    .n_vocab = jobs->n_vocab,
+			    .scope = 99,
+			    .holds_up = true};
+	d->gate_shut = true;
+	submit(d, &first);
+	for (uint32_t i = 0; i < n; i++)
+		submit(d, &jobs[i]);
+	pthread_mutex_lock(&d->lock);
+	d->gate_shut = false;
+	pthread_cond_broadcast(&d->changed);
+	pthread_mutex_unlock(&d->lock);
+	return settle(d);
+}
+
+static struct kvik_engine_stats run(struct desk *d, struct job *j)
+{
+	submit(d, j);
+	return settle(d);
+}
+
+/* ---- The world --------------------------------------------------------------------------------------------------- */
+
+struct world {
+	struct kvik_model *m;
+	const char *name;
+	uint32_t n_vocab;
+	struct kvik_cache_params cache;
+	uint32_t random;
+};
+
+static uint32_t below(struct world *w, uint32_t n)
+{
+	w->random = w->random * 1664525u + 1013904223u;
+	return (w->random >> 8) % n;
+}
+
+static void random_ids(struct world *w, uint32_t *ids, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		ids[i] = below(w, w->n_vocab);
+}
+
+static struct job new_job(struct world *w, uint32_t n)
+{
+	struct job j = {.n = n, .new_tokens = NEW, .choices = 1, .n_vocab = w->n_vocab};
+	random_ids(w, j.ids, 0, n);
+	return j;
+}
+
+/* The first `shared` tokens of another, then its own. */
+static struct job new_branch(struct world *w, const struct job *other, uint32_t shared, uint32_t n)
+{
+	struct job j = new_job(w, n);
+	memcpy(j.ids, other->ids, shared * sizeof *j.ids);
+	j.ids[shared] = (other->ids[shared] + 1) % w->n_vocab;
+	return j;
+}
+
+static bool hash_token(void *user, const struct kvik_token *t)
+{
+	struct job *j = user;
+	if (t->logits) {
+		j->hash[0] = chain(j->hash[0], t->logits, j->n_vocab);
+		j->tokens[0]++;
+	}
+	return true;
+}
+
+static struct kvik_session *open_session(struct kvik_cache **c, const struct world *w,
+					 const struct kvik_cache_params *params)
+{
+	struct kvik_session *s = NULL;
+	struct kvik_err err;
+	if (kvik_cache_new(c, w->m, params, &err) || kvik_session_new(&s, *c, &err))
+		fail_msg("%s", err.text);
+	return s;
+}
+
+/* Goes on from where s is with the rest of the prompt of j, as its choice would. */
+static uint64_t go_on(struct kvik_session *s, const struct job *j, uint32_t choice)
+{
+	struct kvik_generate_params g = sampled(j->new_tokens, j->n + choice);
+	struct kvik_generation result;
+	struct job got = {.n_vocab = j->n_vocab};
+	struct kvik_err err;
+	size_t at = kvik_session_tokens(s);
+	if (kvik_generate(s, j->ids + at, j->n - at, &g, hash_token, &got, &result, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(got.tokens[0], j->new_tokens);
+	return got.hash[0];
+}
+
+/* Alone in a cache of its own. */
+static uint64_t alone(const struct world *w, const struct job *j, uint32_t choice)
+{
+	struct kvik_cache_params own = w->cache;
+	struct kvik_cache *c;
+	own.chunk = 5;
+	struct kvik_session *s = open_session(&c, w, &own);
+	uint64_t hash = go_on(s, j, choice);
+	kvik_session_free(s);
+	kvik_cache_free(c);
+	return hash;
+}
+
+static void same(const struct world *w, const struct job *j, const char *path)
+{
+	assert_int_equal(j->code, 0);
+	for (uint32_t c = 0; c < j->choices; c++) {
+		assert_int_equal(j->tokens[c], j->new_tokens);
+		if (j->hash[c] != alone(w, j, c))
+			fail_msg("%s, K %s, V %s: %s changes the bits", w->name, kvik_dtype_name(w->cache.k_dtype),
+				 kvik_dtype_name(w->cache.v_dtype), path);
+	}
+}
+
+/* sessions: how many of CONTEXT tokens the cache has room for. */
+static void open_desk(struct desk *d, const struct world *w, uint32_t sessions, uint32_t sequences, uint32_t chunk)
+{
+	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_err err;
+	*d = (struct desk){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	p.cache = w->cache;
+	p.cache.sessions = sessions;
+	p.cache.chunk = chunk;
+	p.sequences = sequences;
+	p.itl_factor = 0;
+	if (kvik_engine_new(&d->e, w->m, &p, &err))
+		fail_msg("%s", err.text);
+}
+
+/* ---- Paths ------------------------------------------------------------------------------------------------------- */
+
+/* Cold, warm, inside a page, while another computes, and several answers. */
+static void through_the_tree(struct world *w)
+{
+	struct desk d;
+	open_desk(&d, w, 16, 8, 48);
+	struct job cold = new_job(w, 45), warm = cold;
+	struct kvik_engine_stats s = run(&d, &cold);
+	same(w, &cold, "an engine");
+	assert_int_equal(cold.usage.cached_tokens, 0);
+	assert_int_equal(s.prefix_tokens_hit, 0);
+
+	s = run(&d, &warm);
+	same(w, &warm, "a warm hit");
+	assert_int_equal(warm.usage.cached_tokens, 44); /* the last token's logits are needed */
+	assert_int_equal(s.prefix_tokens_hit, 44);
+
+	struct job branch = new_branch(w, &cold, 37, 60);
+	uint64_t copied = s.kv_pages_copied;
+	s = run(&d, &branch);
+	same(w, &branch, "a hit inside a page");
+	assert_int_equal(branch.usage.cached_tokens, 37);
+	assert_int_equal(s.prefix_tokens_hit, 44 + 37);
+	assert_true(s.kv_pages_copied > copied);
+
+	struct job joint[2] = {new_job(w, 200)};
+	joint[1] = new_branch(w, &joint[0], 187, 210);
+	uint64_t computed = s.prompt_tokens_computed;
+	s = run_together(&d, joint, 2);
+	same(w, &joint[0], "being joined");
+	same(w, &joint[1], "joining a running request");
+	assert_int_equal(joint[1].usage.cached_tokens, 187);
+	assert_true(s.prefix_tokens_joined >= 187 - 48); /* all but what was there when it came */
+	assert_int_equal(s.prompt_tokens_computed - computed, 1 + 200 + 210 - 187);
+
+	struct job answers = new_job(w, 41);
+	answers.choices = CHOICES;
+	copied = s.kv_pages_copied;
+	s = run(&d, &answers);
+	same(w, &answers, "a fork");
+	assert_true(s.kv_pages_copied >= copied + CHOICES - 1);
+	kvik_engine_free(d.e);
+}
+
+static void in_batches(struct world *w)
+{
+	static const uint32_t sizes[] = {1, 2, 7, BATCH_MAX};
+	static struct job jobs[BATCH_MAX];
+	struct desk d;
+	open_desk(&d, w, BATCH_MAX + 1, BATCH_MAX + 1, 1024);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		uint64_t steps = kvik_engine_get_stats(d.e).steps;
+		for (uint32_t k = 0; k < sizes[i]; k++)
+			jobs[k] = new_job(w, 5 + below(w, 25));
+		struct kvik_engine_stats s = run_together(&d, jobs, sizes[i]);
+		for (uint32_t k = 0; k < sizes[i]; k++) {
+			char path[32];
+			snprintf(path, sizeof path, "a batch of %u", sizes[i]);
+			same(w, &jobs[k], path);
+			assert_int_equal(jobs[k].together, sizes[i]);
+		}
+		assert_true(s.steps - steps <= NEW + 3); /* prefill and every token in one step for all */
+	}
+	kvik_engine_free(d.e);
+}
+
+/* A cache that holds one long sequence: what came before has to go, and what runs beside. */
+static void when_memory_is_short(struct world *w)
+{
+	enum { OTHERS = 12, RIVALS = 6 };
+	struct desk d;
+	open_desk(&d, w, 1, 8, 48);
+	struct job first = new_job(w, 100), again = first;
+	run(&d, &first);
+	same(w, &first, "a small cache");
+	for (int i = 0; i < OTHERS; i++) {
+		struct job other = new_job(w, 180);
+		run(&d, &other);
+	}
+	struct kvik_engine_stats s = kvik_engine_get_stats(d.e);
+	assert_true(s.prefix_tokens_evicted > 0);
+	run(&d, &again);
+	same(w, &again, "eviction");
+	assert_true(again.usage.cached_tokens < 99);
+
+	struct job rivals[RIVALS];
+	for (uint32_t i = 0; i < RIVALS; i++) {
+		rivals[i] = new_job(w, 40 + i);
+		rivals[i].new_tokens = 90;
+	}
+	s = run_together(&d, rivals, RIVALS);
+	for (uint32_t i = 0; i < RIVALS; i++)
+		same(w, &rivals[i], "preemption");
+	if (kvik_model_get_info(w->m).window == 0)
+		assert_true(s.preemptions > 0);
+	assert_true(s.kv_bytes_peak <= s.kv_bytes_ceiling);
+	kvik_engine_free(d.e);
+}
+
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
+
+/* The hash sees what it is for: another dtype gives other bits. */
+static void note_difference(struct world *w, uint64_t *seen, int n)
+{
+	struct job j = {.ids = {3, 1, 4, 1, 5, 9, 2, 6}, .n = 8, .new_tokens = NEW, .n_vocab = w->n_vocab};
+	seen[n] = alone(w, &j, 0);
+	for (int i = 0; i < n; i++)
+		assert_true(seen[i] != seen[n]);
+}
+
+static void each_world(void (*path)(struct world *))
+{
+	for (int i = 0; i < MODELS; i++) {
+		struct kvik_model_params p = kvik_model_params_default();
+		struct world w = {.name = models[i].path, .random = 7};
+		struct kvik_err err;
+		p.threads = 2;
+		p.act = models[i].act;
+		if (kvik_model_load(&w.m, models[i].path, &p, &err))
+			fail_msg("%s", err.text);
+		w.n_vocab = kvik_model_get_info(w.m).vocab_size;
+		w.cache = kvik_cache_params_default();
+		w.cache.context = CONTEXT;
+		uint64_t seen[DTYPES];
+		for (int d = 0; d < DTYPES; d++) {
+			w.cache.k_dtype = dtypes[d].k;
+			w.cache.v_dtype = dtypes[d].v;
+			note_difference(&w, seen, d);
+			path(&w);
+		}
+		kvik_model_free(w.m);
+	}
+}
+
+static void tree_hits_joins_and_forks(void **state)
+{
+	(void)state;
+	each_world(through_the_tree);
+}
+
+static void batches_of_any_size(void **state)
+{
+	(void)state;
+	each_world(in_batches);
+}
+
+static void eviction_and_preemption(void **state)
+{
+	(void)state;
+	each_world(when_memory_is_short);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tree_hits_joins_and_forks),
+		cmocka_unit_test(batches_of_any_size),
+		cmocka_unit_test(eviction_and_preemption),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
