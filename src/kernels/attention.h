@@ -42,6 +42,14 @@ static uint32_t visible(const struct attn *a, uint32_t first, uint32_t last, uin
 
 /* ---- One segment ------------------------------------------------------------------------------------------------- */
 
+/* The first segment's page from `page` on in which anything may be seen: nothing is, between the sinks and the window.
+ * So a step of a stream costs the same however long it has run. */
+static uint32_t skip_unseen(const struct attn *a, uint32_t page)
+{
+	uint32_t window = window_start(a, a->position) / ATTN_SEGMENT * SEGMENT_PAGES;
+	return page * P < a->sinks || page > window ? page : window;
+}
+
 /* Lists the pages that any query sees. The pointers after the last name what is read after the products: V after K,
  * and the next segment's K after V. */
 static void list_pages(const struct attn *a, uint32_t first_page, uint32_t end_page, struct segment *g)
@@ -261,7 +269,7 @@ static void attention(const struct attn *a)
 		s.q[r] = a->q + r / a->heads * a->q_stride + r % a->heads * head_dim;
 	if (a->layout->k == KV_INT4)
 		rotate_queries(&s, rows, head_dim);
-	for (uint32_t first = 0; first < pages; first += SEGMENT_PAGES) {
+	for (uint32_t first = skip_unseen(a, 0); first < pages; first = skip_unseen(a, first + SEGMENT_PAGES)) {
 		list_pages(a, first, pages, &g);
 		if (g.n == 0)
 			continue;

@@ -1,5 +1,6 @@
-/* test_attention.c: attention over pages against a softmax in double arithmetic; every level by bits; any split of the
- * queries gives the same bits; what is masked is never read into a result. */
+/* test_attention.c: attention over pages against a softmax in double arithmetic; every level by bits, also for extreme
+ * values; any split of the queries gives the same bits; what is masked is never read into a result. Pages, queries and
+ * outputs end at guard pages: one byte too far faults, in every level. */
 #include "check.h"
 
 #include <math.h>
@@ -10,17 +11,29 @@ struct setup {
 	struct kv_layout l;
 	uint32_t tokens, heads; /* query heads per kv head */
 	uint32_t window, sinks;
-	float *k, *v;    /* [tokens][kv_heads][head_dim] */
-	float *q;        /* [tokens][kv_heads * heads][head_dim] */
-	uint8_t **pages; /* filled with NaN patterns first */
+	bool extreme;           /* values, see extreme_f32 */
+	struct guard kv[2], in; /* behind k, v and q */
+	struct guard *page;     /* [n_pages] */
+	const float *k, *v;     /* [tokens][kv_heads][head_dim] */
+	const float *q;         /* [tokens][kv_heads * heads][head_dim] */
+	const uint8_t **pages;  /* filled with NaN patterns first */
 	uint32_t n_pages;
 };
 
-static float *random_floats(size_t n)
+/* What a sound model never has and a broken one may: zeros of both signs, denormals, values so large that the softmax
+ * has one winner; all small enough that every dtype holds them as finite numbers. */
+static float extreme_f32(void)
 {
-	float *x = malloc(n * sizeof *x);
+	static const float picks[] = {0.0f, -0.0f, 1e-40f, -1e-40f, 6e-8f, 1e-20f, 3000.0f, -3000.0f, 2999.5f, 1.0f};
+	return picks[random_below(sizeof picks / sizeof *picks)];
+}
+
+static float *random_floats(struct guard *g, size_t n, bool extreme)
+{
+	*g = guard_new(n * sizeof(float));
+	float *x = g->p;
 	for (size_t i = 0; i < n; i++)
-		x[i] = (float)(int32_t)random_u32() * 0x1p-31f * 2;
+		x[i] = extreme ? extreme_f32() : (float)(int32_t)random_u32() * 0x1p-31f * 2;
 	return x;
 }
 
@@ -28,28 +41,31 @@ static void setup_init(struct setup *s)
 {
 	const struct kernels *scalar = scalar_level();
 	size_t row = s->l.kv_heads * s->l.head_dim;
-	s->k = random_floats(s->tokens * row);
-	s->v = random_floats(s->tokens * row);
-	s->q = random_floats(s->tokens * row * s->heads);
+	s->k = random_floats(&s->kv[0], s->tokens * row, s->extreme);
+	s->v = random_floats(&s->kv[1], s->tokens * row, s->extreme);
+	s->q = random_floats(&s->in, s->tokens * row * s->heads, s->extreme);
 	s->n_pages = (s->tokens + KV_PAGE_TOKENS - 1) / KV_PAGE_TOKENS;
+	s->page = malloc(s->n_pages * sizeof *s->page);
 	s->pages = malloc(s->n_pages * sizeof *s->pages);
 	for (uint32_t i = 0; i < s->n_pages; i++) {
-		s->pages[i] = aligned_alloc(64, s->l.page_bytes);
-		memset(s->pages[i], 0xFF, s->l.page_bytes);
+		s->page[i] = guard_new(s->l.page_bytes);
+		s->pages[i] = memset(s->page[i].p, 0xFF, s->l.page_bytes);
 	}
 	for (uint32_t t = 0; t < s->tokens; t++)
-		scalar->kv_write(&s->l, s->pages[t / KV_PAGE_TOKENS], s->l.layers - 1, t % KV_PAGE_TOKENS,
+		scalar->kv_write(&s->l, s->page[t / KV_PAGE_TOKENS].p, s->l.layers - 1, t % KV_PAGE_TOKENS,
 				 s->k + t * row, s->v + t * row);
 }
 
 static void setup_release(struct setup *s)
 {
 	for (uint32_t i = 0; i < s->n_pages; i++)
-		free(s->pages[i]);
+		if (s->pages[i])
+			guard_free(&s->page[i]);
+	free(s->page);
 	free(s->pages);
-	free(s->k);
-	free(s->v);
-	free(s->q);
+	guard_free(&s->kv[0]);
+	guard_free(&s->kv[1]);
+	guard_free(&s->in);
 }
 
 /* Queries from..to of every kv head, in blocks of at most `block` queries. */
@@ -63,7 +79,7 @@ static void attend(const struct kernels *kern, const struct setup *s, uint32_t f
 		for (uint32_t p = from; p < to; p += block) {
 			size_t at = p * stride + h * s->heads * s->l.head_dim;
 			struct attn a = {.layout = &s->l,
-					 .pages = (const uint8_t *const *)s->pages,
+					 .pages = s->pages,
 					 .layer = s->l.layers - 1,
 					 .kv_head = h,
 					 .q = s->q + at,
@@ -131,24 +147,25 @@ static void compare_naive(const struct setup *s, const float *out)
 			 s->l.head_dim, sqrt(worst / size));
 }
 
-static void check(enum kv_dtype k, enum kv_dtype v, uint32_t head_dim, uint32_t tokens, uint32_t window, uint32_t sinks)
+static void check(struct setup s, enum kv_dtype k, enum kv_dtype v, uint32_t head_dim)
 {
 	const struct kernels *fast[2];
-	struct setup s = {.tokens = tokens, .heads = 1 + random_below(5), .window = window, .sinks = sinks};
+	s.heads = 1 + random_below(5);
 	assert_int_equal(kv_layout_init(&s.l, k, v, 2, 2, head_dim, NULL), 0);
 	setup_init(&s);
-	size_t n = (size_t)tokens * s.l.kv_heads * s.heads * head_dim;
-	float *want = malloc(n * sizeof *want), *got = malloc(n * sizeof *got);
-	attend(scalar_level(), &s, 0, tokens, 8, want);
-	compare_naive(&s, want);
+	size_t bytes = (size_t)s.tokens * s.l.kv_heads * s.heads * head_dim * sizeof(float);
+	struct guard want = guard_new(bytes), got = guard_new(bytes);
+	attend(scalar_level(), &s, 0, s.tokens, 8, want.p);
+	if (!s.extreme)
+		compare_naive(&s, want.p);
 	for (size_t l = 0, levels = fast_levels(fast); l < levels; l++)
 		for (uint32_t block = 1; block <= 12; block += 1 + random_below(6)) {
-			memset(got, 0xAA, n * sizeof *got);
-			attend(fast[l], &s, 0, tokens, block, got);
-			assert_same_bits(want, got, n * sizeof *got, "attention", fast[l]->name);
+			memset(got.p, 0xAA, bytes);
+			attend(fast[l], &s, 0, s.tokens, block, got.p);
+			assert_same_bits(want.p, got.p, bytes, "attention", fast[l]->name);
 		}
-	free(want);
-	free(got);
+	guard_free(&want);
+	guard_free(&got);
 	setup_release(&s);
 }
 
@@ -159,12 +176,18 @@ static void test_attention(void **state)
 	for (int k = 0; k < KV_DTYPE_COUNT; k++)
 		for (int v = 0; v < KV_DTYPE_COUNT; v++) {
 			uint32_t dim = dims[random_below(sizeof dims / sizeof *dims)];
-			check((enum kv_dtype)k, (enum kv_dtype)v, dim, 1 + random_below(300), 0, 0);
-			check((enum kv_dtype)k, (enum kv_dtype)v, dim, 260 + random_below(300), 1 + random_below(300),
-			      random_below(2) * random_below(20));
+			struct setup all = {.tokens = 1 + random_below(200)}, extreme = all;
+			struct setup window = {.tokens = 260 + random_below(300),
+					       .window = 1 + random_below(300),
+					       .sinks = random_below(2) * random_below(20)};
+			extreme.extreme = true;
+			extreme.tokens = 1 + random_below(80);
+			check(all, (enum kv_dtype)k, (enum kv_dtype)v, dim);
+			check(extreme, (enum kv_dtype)k, (enum kv_dtype)v, dim);
+			check(window, (enum kv_dtype)k, (enum kv_dtype)v, dim);
 		}
 	for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
-		check(KV_F32, KV_F32, dims[i], 530, 0, 0);
+		check((struct setup){.tokens = 530}, KV_F32, KV_F32, dims[i]);
 }
 
 /* Pages that no query sees may be gone (NULL). */
@@ -178,7 +201,7 @@ static void test_freed_pages(void **state)
 	float *want = malloc(n * sizeof *want), *got = malloc(n * sizeof *got);
 	attend(scalar_level(), &s, 596, 600, 4, want);
 	for (uint32_t i = 1; i < (596 - 40) / KV_PAGE_TOKENS; i++) {
-		free(s.pages[i]);
+		guard_free(&s.page[i]);
 		s.pages[i] = NULL;
 	}
 	attend(scalar_level(), &s, 596, 600, 1, got);
@@ -196,21 +219,24 @@ static void test_kv_write(void **state)
 	for (int d = 0; d < KV_DTYPE_COUNT; d++) {
 		struct kv_layout l;
 		assert_int_equal(kv_layout_init(&l, (enum kv_dtype)d, (enum kv_dtype)d, 2, 3, 20, NULL), 0);
-		uint8_t *want = calloc(1, l.page_bytes), *got = calloc(1, l.page_bytes);
-		float k[60], v[60];
+		struct guard want = guard_new(l.page_bytes), got = guard_new(l.page_bytes);
+		struct guard rows[2] = {guard_new(60 * sizeof(float)), guard_new(60 * sizeof(float))};
+		float *k = rows[0].p, *v = rows[1].p;
 		for (uint32_t slot = 0; slot < KV_PAGE_TOKENS; slot++) {
 			for (int i = 0; i < 60; i++) {
-				k[i] = random_f32() * 100;
-				v[i] = random_f32() * 1e-6f;
+				k[i] = slot % 4 == 3 ? extreme_f32() : random_f32() * 100;
+				v[i] = slot % 4 == 3 ? extreme_f32() : random_f32() * 1e-6f;
 			}
-			scalar_level()->kv_write(&l, want, 1, slot, k, v);
+			scalar_level()->kv_write(&l, want.p, 1, slot, k, v);
 			for (size_t i = 0, n = fast_levels(fast); i < n; i++) {
-				fast[i]->kv_write(&l, got, 1, slot, k, v);
-				assert_same_bits(want, got, l.page_bytes, "kv_write", fast[i]->name);
+				fast[i]->kv_write(&l, got.p, 1, slot, k, v);
+				assert_same_bits(want.p, got.p, l.page_bytes, "kv_write", fast[i]->name);
 			}
 		}
-		free(want);
-		free(got);
+		guard_free(&want);
+		guard_free(&got);
+		guard_free(&rows[0]);
+		guard_free(&rows[1]);
 	}
 }
 
@@ -241,8 +267,8 @@ static void test_int4_outlier(void **state)
 	setup_init(&s);
 	for (size_t t = 0; t < TOKENS; t++) {
 		for (size_t h = 0; h < 2; h++)
-			s.v[(t * 2 + h) * DIM + 5] += 20;
-		scalar_level()->kv_write(&s.l, s.pages[t / KV_PAGE_TOKENS], 1, (uint32_t)(t % KV_PAGE_TOKENS),
+			((float *)s.kv[1].p)[(t * 2 + h) * DIM + 5] += 20;
+		scalar_level()->kv_write(&s.l, s.page[t / KV_PAGE_TOKENS].p, 1, (uint32_t)(t % KV_PAGE_TOKENS),
 					 s.k + t * 2 * DIM, s.v + t * 2 * DIM);
 	}
 	float *out = calloc((size_t)TOKENS * 2 * DIM, sizeof *out);
