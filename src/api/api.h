@@ -47,7 +47,11 @@ void api_handle(struct api *a, const struct api_request *q, const struct api_sin
 void api_call_abort(struct api_call *call);
 void api_call_release(struct api_call *call);
 
-/* The texts of /metrics (Prometheus) as far as the engine goes; freed with mem_free. */
-char *api_metrics(struct api *a);
+/* What a generating call has taken so far, for logs; after `end`. False: it generated nothing. */
+bool api_call_usage(struct api_call *call, struct kvik_usage *u);
+
+/* The text of /metrics (Prometheus) as far as requests and the engine go: [*bytes], freed with mem_free; NULL: no
+ * memory. */
+char *api_metrics(struct api *a, size_t *bytes);
 
 #endif

@@ -33,6 +33,18 @@ void api_call_abort(struct api_call *c)
 		kvik_engine_cancel(c->api->config.engine, id);
 }
 
+bool api_call_usage(struct api_call *c, struct kvik_usage *u)
+{
+	if (!c || !c->reply)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	bool has = c->reply->has_usage;
+	if (has)
+		*u = c->reply->usage;
+	pthread_mutex_unlock(&c->lock);
+	return has;
+}
+
 /* ---- Writing; all under the lock --------------------------------------------------------------------------------- */
 
 static void head(struct api_call *c, int status, const char *type, bool stream, uint32_t retry_s)

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "api/api.h"
+#include "api/metrics.h"
 
 #define API_ID_BYTES 64
 
@@ -20,7 +21,7 @@ struct api {
 	struct api_config config;
 	struct tmpl *chat_template; /* NULL: none */
 	int64_t created;            /* seconds since 1970 */
-	atomic_ullong next_id;
+	struct metrics metrics;
 };
 
 struct api_call {

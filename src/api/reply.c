@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/os.h"
 
 enum { PROMPT_IDS_MAX = 1 << 24 };
 
@@ -110,12 +111,27 @@ static void send_delta(struct api_call *c, uint32_t i)
 		ch->sent = upto;
 }
 
+static void measure_token(struct api_call *c, struct reply_choice *ch)
+{
+	const struct reply *r = c->reply;
+	uint64_t now = os_clock_ns();
+	bool first = true;
+	for (uint32_t i = 0; i < r->n_choices; i++)
+		first = first && r->choices[i].token_ns == 0;
+	if (ch->token_ns)
+		metrics_observe(&c->api->metrics, METRICS_BETWEEN_TOKENS, (double)(now - ch->token_ns) / 1e9);
+	else if (first)
+		metrics_observe(&c->api->metrics, METRICS_FIRST_TOKEN, (double)(now - r->start_ns) / 1e9);
+	ch->token_ns = now;
+}
+
 static void on_token(struct api_call *c, uint32_t i, const struct kvik_token *t)
 {
 	struct reply *r = c->reply;
 	struct reply_choice *ch = &r->choices[i];
 	if (t->id != KVIK_NO_ID) {
 		ch->tokens++;
+		measure_token(c, ch);
 		if (ch->ids)
 			json_array_append_new(ch->ids, json_integer(t->id));
 		if (ch->logprobs)
@@ -126,13 +142,28 @@ static void on_token(struct api_call *c, uint32_t i, const struct kvik_token *t)
 		send_delta(c, i);
 }
 
+static void measure_end(struct api_call *c, bool failed, bool aborted)
+{
+	const struct reply *r = c->reply;
+	uint32_t open = 0;
+	for (uint32_t i = 0; i < r->n_choices; i++)
+		open += !r->choices[i].ended;
+	if (failed)
+		metrics_count_end(&c->api->metrics, aborted ? METRICS_ABORT : METRICS_ERROR, open);
+	else if (r->pooling == KVIK_POOLING_NONE)
+		metrics_request(&c->api->metrics, &r->usage, r->n_choices);
+}
+
 static void on_end(struct api_call *c, const struct kvik_event *e)
 {
 	struct reply *r = c->reply;
-	r->usage = *e->usage;
 	pthread_mutex_lock(&c->lock);
+	r->usage = *e->usage;
+	r->has_usage = true;
 	c->engine_id = 0;
+	bool aborted = c->aborted;
 	pthread_mutex_unlock(&c->lock);
+	measure_end(c, e->error || r->no_memory, aborted);
 	if (e->error || r->no_memory) {
 		struct kvik_err none = {.code = KVIK_ERR_NOMEM, .text = "no memory for the text of the answer"};
 		call_kvik_error(c, e->error ? e->error : &none, e->retry_ms);
@@ -159,6 +190,9 @@ static void on_event(void *user, const struct kvik_event *e)
 	case KVIK_EVENT_CHOICE:
 		r->choices[e->choice].finish = e->finish;
 		r->choices[e->choice].ended = true;
+		if (e->finish != KVIK_FINISH_CANCELLED)
+			metrics_count_end(&c->api->metrics,
+					  e->finish == KVIK_FINISH_STOP ? METRICS_STOP : METRICS_LENGTH, 1);
 		if (r->stream)
 			r->dialect->choice_end(c, e->choice);
 		break;
@@ -211,6 +245,7 @@ void reply_start(struct api_call *c)
 	p.pooling = r->pooling;
 	p.on_event = on_event;
 	p.user = c;
+	r->start_ns = os_clock_ns();
 	call_hold(c); /* for the engine's events */
 	/* The lock keeps an abort from missing the request that is just being submitted. */
 	pthread_mutex_lock(&c->lock);

@@ -18,6 +18,7 @@ struct reply_choice {
 	json_t *ids; /* array; owned; NULL = not wanted */
 	enum kvik_finish finish;
 	bool ended;
+	uint64_t token_ns; /* when the last token came; 0: none yet */
 };
 
 struct reply;
@@ -49,8 +50,10 @@ struct reply {
 	const char *model; /* as the caller named it; borrowed from body */
 	char id[API_ID_BYTES];
 	int64_t created;
+	uint64_t start_ns; /* of the submission */
 	struct kvik_usage usage;
-	void *state; /* of the dialect, freed with mem_free */
+	bool has_usage; /* the request has ended; with usage under the call's lock */
+	void *state;    /* of the dialect, freed with mem_free */
 	uint32_t n_choices;
 	struct reply_choice *choices; /* [n_choices] */
 };

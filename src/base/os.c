@@ -1,6 +1,7 @@
 /* os.c: the machine, as Linux tells it. */
 #include "base/os.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <time.h>
@@ -33,6 +34,30 @@ uint64_t os_memory_available(void)
 			break;
 	fclose(f);
 	return (uint64_t)kib * 1024;
+}
+
+uint64_t os_memory_resident(void)
+{
+	unsigned long long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %llu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint32_t os_files_open(void)
+{
+	uint32_t n = 0;
+	DIR *d = opendir("/proc/self/fd");
+	if (!d)
+		return 0;
+	for (const struct dirent *e; (e = readdir(d));)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n - 1; /* without the folder itself */
 }
 
 uint64_t os_clock_ns(void)

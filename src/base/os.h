@@ -1,4 +1,4 @@
-/* os.h: what the machine has: processors, memory, clocks.  Any thread. */
+/* os.h: what the machine has: processors, memory, clocks; and what this process has of it.  Any thread. */
 #ifndef KVIK_BASE_OS_H
 #define KVIK_BASE_OS_H
 
@@ -7,6 +7,8 @@
 uint32_t os_processors(void);       /* that this process may run on; at least 1 */
 uint64_t os_memory_total(void);     /* bytes */
 uint64_t os_memory_available(void); /* bytes that can be taken without swapping; 0 when the system does not say */
+uint64_t os_memory_resident(void);  /* bytes that this process has in memory; 0 when the system does not say */
+uint32_t os_files_open(void);       /* of this process; 0 when the system does not say */
 uint64_t os_clock_ns(void);         /* monotonic, from an arbitrary start */
 
 #endif

@@ -25,6 +25,8 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "http/http_keys.h"
+#include "http/http_log.h"
+#include "http/http_metrics.h"
 #include "http/http_reply.h"
 
 struct http {
@@ -39,7 +41,7 @@ struct http {
 	struct http_keys keys;
 	struct event *signals[3], *tick;
 	uint64_t next_id;
-	uint64_t statuses[6]; /* answers by hundreds */
+	struct http_figures figures;
 	pthread_t drainer;
 	bool stopping, drainer_started;
 	atomic_bool drained;
@@ -59,31 +61,12 @@ struct http_config http_config_default(void)
 				    .log_requests = true};
 }
 
-/* ---- Logs -------------------------------------------------------------------------------------------------------- */
-
-/* One JSON object per line. What goes in between quotes here is ours or was checked to be plain. */
-static void log_line(const struct http_reply *r, void *ctx)
-{
-	struct http *h = ctx;
-	struct timespec now;
-	struct tm tm;
-	char when[32];
-	h->statuses[r->status / 100 < 6 ? r->status / 100 : 5]++;
-	if (!h->config.log_requests)
-		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
-	fprintf(stderr,
-		"{\"time\":\"%s.%03ldZ\",\"id\":\"%s\",\"method\":\"%s\",\"path\":\"%s\",\"status\":%d,\"ms\":%.1f,"
-		"\"bytes\":%llu,\"key\":\"%s\"}\n",
-		when, now.tv_nsec / 1000000, r->id, r->method, r->path, r->status,
-		(double)(os_clock_ns() - r->start_ns) / 1e6, (unsigned long long)r->bytes, r->who ? r->who : "");
-}
-
 static void on_done(void *ctx, const struct http_reply *r)
 {
-	log_line(r, ctx);
+	struct http *h = ctx;
+	h->figures.statuses[r->status / 100 < 6 ? r->status / 100 : 5]++;
+	if (h->config.log_requests)
+		http_log_request(r);
 }
 
 /* ---- Requests ---------------------------------------------------------------------------------------------------- */
@@ -99,7 +82,7 @@ static const char *method_name(enum evhttp_cmd_type m)
 	}
 }
 
-/* Path without the query; what is not plain becomes "?", so that logs stay JSON. */
+/* Path without the query; what is not plain becomes "?". */
 static void copy_path(struct http_reply *r, const struct evhttp_uri *uri)
 {
 	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
@@ -107,6 +90,19 @@ static void copy_path(struct http_reply *r, const struct evhttp_uri *uri)
 	for (char *c = r->path; *c; c++)
 		if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
 			*c = '?';
+}
+
+/* The client's own name for the request, if it is a word, so that its logs and ours can be laid side by side. */
+static void name_request(struct http *h, struct http_reply *r)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
+	const char *given = evhttp_find_header(evhttp_request_get_input_headers(r->req), "X-Request-Id");
+	size_t n = given ? strlen(given) : 0;
+	if (n > 0 && n < sizeof r->id && strspn(given, plain) == n)
+		memcpy(r->id, given, n + 1);
+	else
+		snprintf(r->id, sizeof r->id, "%08llx%08llx", (unsigned long long)(uint32_t)time(NULL),
+			 (unsigned long long)++h->next_id);
 }
 
 static void answer(struct http_reply *r, int status, const char *type, const char *text, size_t bytes, uint32_t retry_s)
@@ -129,22 +125,15 @@ static void refuse(struct http_reply *r, int status, const char *type, const cha
 
 static void answer_metrics(struct http *h, struct http_reply *r)
 {
-	char *text = api_metrics(h->api), own[640];
-	int n = snprintf(
-		own, sizeof own,
-		"# HELP kvik_http_responses_total Answers by status.\n# TYPE kvik_http_responses_total counter\n"
-		"kvik_http_responses_total{code=\"2xx\"} %llu\nkvik_http_responses_total{code=\"4xx\"} %llu\n"
-		"kvik_http_responses_total{code=\"5xx\"} %llu\n"
-		"# HELP kvik_http_active Answers being made.\n# TYPE kvik_http_active gauge\nkvik_http_active %u\n",
-		(unsigned long long)h->statuses[2], (unsigned long long)h->statuses[4],
-		(unsigned long long)h->statuses[5], h->outbox.n_active);
-	struct api_sink s = http_reply_sink(r);
-	s.head(s.ctx, text ? 200 : 500, "text/plain; version=0.0.4", false, 0);
-	if (text)
-		s.body(s.ctx, text, strlen(text));
-	s.body(s.ctx, own, (size_t)n);
-	s.end(s.ctx);
-	mem_free(text);
+	struct buf text = {0};
+	text.data = api_metrics(h->api, &text.n);
+	text.cap = text.n;
+	h->figures.active = h->outbox.n_active;
+	if (text.data && http_metrics_print(&h->figures, &text))
+		answer(r, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.n, 0);
+	else
+		refuse(r, 500, "server_error", "out of memory", 0);
+	buf_release(&text);
 }
 
 static bool is_open_path(const char *path)
@@ -207,8 +196,7 @@ static void on_request(struct evhttp_request *req, void *ctx)
 		evhttp_send_error(req, 503, "Out of memory");
 		return;
 	}
-	snprintf(r->id, sizeof r->id, "%08llx%08llx", (unsigned long long)(uint32_t)time(NULL),
-		 (unsigned long long)++h->next_id);
+	name_request(h, r);
 	r->method = method_name(evhttp_request_get_command(req));
 	copy_path(r, evhttp_request_get_evhttp_uri(req));
 	set_cors(h, req);
@@ -246,8 +234,8 @@ static void on_stop(evutil_socket_t sig, short what, void *ctx)
 		return;
 	}
 	h->stopping = true;
-	fprintf(stderr, "kvik: %s: no new requests; %u running get up to %u s\n", sig == SIGTERM ? "SIGTERM" : "SIGINT",
-		h->outbox.n_active, h->config.grace_s);
+	http_log_event("shutdown", "%s: no new requests; %u running get up to %u s",
+		       sig == SIGTERM ? "SIGTERM" : "SIGINT", h->outbox.n_active, h->config.grace_s);
 	evhttp_del_accept_socket(h->server, h->socket);
 	h->drainer_started = pthread_create(&h->drainer, NULL, drain, h) == 0;
 	if (!h->drainer_started)
@@ -264,7 +252,7 @@ static void on_reload(evutil_socket_t sig, short what, void *ctx)
 	if (!h->config.keys_path)
 		return;
 	if (http_keys_load(&fresh, h->config.keys_path, h->config.tenants, &err)) {
-		fprintf(stderr, "kvik: keys stay as they were: %s\n", err.text);
+		http_log_event("reload", "keys stay as they were: %s", err.text);
 		return;
 	}
 	/* A key that stays keeps its namespace, so that its cached prefixes stay reachable. */
@@ -276,7 +264,7 @@ static void on_reload(evutil_socket_t sig, short what, void *ctx)
 		r->who = NULL; /* the names go with the old list */
 	http_keys_release(&h->keys);
 	h->keys = fresh;
-	fprintf(stderr, "kvik: %zu keys read again\n", h->keys.n);
+	http_log_event("reload", "%zu keys read again", h->keys.n);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)

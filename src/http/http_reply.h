@@ -43,7 +43,7 @@ struct http_reply {
 	bool stream;
 	struct evbuffer *pending; /* under lock: body to be written */
 	bool started;             /* loop: the head has been sent */
-	char id[40];
+	char id[48];              /* the client's X-Request-Id where it is plain, else ours */
 	char path[96];
 	const char *method, *who;
 	uint64_t start_ns, bytes;

@@ -3,13 +3,10 @@
 
 tests/http/test_openai.py KVIK. Exits with 77 (skipped) when the openai package is not there."""
 import concurrent.futures
-import http.client
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,35 +18,19 @@ except ImportError:
     print("skipped: the Python package openai is not installed (pip install -r tests/requirements.txt)")
     sys.exit(77)
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import server  # noqa: E402
+
 KVIK = sys.argv.pop(1) if len(sys.argv) > 1 else "build/kvik"
 STORY = [{"role": "user", "content": "Tell me a story."}]
 
 
-class Server:
+class Server(server.Server):
     def __init__(self, *options):
-        self.process = subprocess.Popen([KVIK, "serve", "--port", "0", *options], stderr=subprocess.PIPE, text=True)
-        line = self.process.stderr.readline()
-        found = re.search(r"://[^:]+:(\d+)/v1", line)
-        assert found, line
-        self.port = int(found.group(1))
-        self.log = tempfile.TemporaryFile("w+")
-        self.reader = concurrent.futures.ThreadPoolExecutor(1)
-        self.reader.submit(lambda: [self.log.write(x) for x in self.process.stderr])
+        super().__init__(KVIK, *options)
 
     def client(self, key="none"):
         return openai.OpenAI(base_url=f"http://127.0.0.1:{self.port}/v1", api_key=key, max_retries=0, timeout=60)
-
-    def ask(self, method, path, body=None, headers={}):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        c.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), headers)
-        r = c.getresponse()
-        text = r.read().decode()
-        c.close()
-        return r.status, json.loads(text) if r.headers.get("Content-Type") == "application/json" else text, r.headers
-
-    def stop(self, sig=signal.SIGTERM):
-        self.process.send_signal(sig)
-        return self.process.wait(60)
 
 
 class Api(unittest.TestCase):
@@ -171,12 +152,6 @@ class Api(unittest.TestCase):
         self.assertIn("Tell me", ask("POST", "/apply-template", {"messages": STORY})[1]["prompt"])
         self.assertEqual(ask("GET", "/props")[1]["model_alias"], "mini")
         self.assertIn("kv_bytes_used", ask("GET", "/slots")[1][0])
-
-    def test_metrics(self):
-        self.chat()
-        text = self.server.ask("GET", "/metrics")[1]
-        for name in ("vllm:kv_cache_usage_perc", "vllm:num_requests_running", "vllm:prefix_cache_hits_total", "kvik_steps_total"):
-            self.assertRegex(text, rf"(?m)^{name} [0-9.e+-]+$")
 
     def test_wrong_requests(self):
         ask = self.server.ask

@@ -1,3 +1,8 @@
-add_test(NAME http_openai COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/test_openai.py $<TARGET_FILE:kvik>
-  WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-set_tests_properties(http_openai PROPERTIES SKIP_RETURN_CODE 77 RUN_SERIAL ON)
+# kvik_http_test(NAME SCRIPT ARGS...): a Python test of the server; 77 = skipped, with a printed reason.
+function(kvik_http_test name script)
+  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/${script} $<TARGET_FILE:kvik> ${ARGN}
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 RUN_SERIAL ON)
+endfunction()
+kvik_http_test(http_openai test_openai.py)
+kvik_http_test(http_metrics test_metrics.py)

@@ -1,0 +1,18 @@
+/* http_metrics.h: figures of the server itself, beside those of the api: answers by status, connections, the process.
+ * Prometheus' text format. Owner: the event loop. */
+#ifndef KVIK_HTTP_METRICS_H
+#define KVIK_HTTP_METRICS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct http_figures {
+	uint64_t statuses[6];           /* answers by hundreds */
+	uint64_t connections_timed_out; /* closed for saying too little, or for not reading */
+	uint32_t connections, active;   /* open now; answers being made */
+};
+
+/* False: no memory. */
+bool http_metrics_print(const struct http_figures *f, struct buf *out) MUST_CHECK;
+
+#endif
