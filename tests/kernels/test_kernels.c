@@ -14,14 +14,17 @@ struct stored {
 	uint8_t *data;
 };
 
-static void random_block(enum wtype t, uint8_t *p)
+/* All bytes of codes: random, or the same one: then the integer sums of the products reach their ends. */
+enum { FILL_RANDOM = 256 };
+
+static void random_block(enum wtype t, unsigned fill, uint8_t *p)
 {
 	static const int half_at[WTYPE_COUNT][2] = {
 		[WTYPE_Q4_0] = {0, -1}, [WTYPE_Q4_1] = {0, 2},    [WTYPE_Q5_0] = {0, -1},   [WTYPE_Q5_1] = {0, 2},
 		[WTYPE_Q8_0] = {0, -1}, [WTYPE_Q2_K] = {80, 82},  [WTYPE_Q3_K] = {108, -1}, [WTYPE_Q4_K] = {0, 2},
 		[WTYPE_Q5_K] = {0, 2},  [WTYPE_Q6_K] = {208, -1}, [WTYPE_IQ4_NL] = {0, -1}, [WTYPE_IQ4_XS] = {0, -1}};
 	for (uint32_t i = 0; i < wtype_block_bytes(t); i++)
-		p[i] = (uint8_t)random_u32();
+		p[i] = fill == FILL_RANDOM ? (uint8_t)random_u32() : (uint8_t)fill;
 	if (t == WTYPE_F32) {
 		float f = random_f32();
 		memcpy(p, &f, 4);
@@ -39,12 +42,12 @@ static void random_block(enum wtype t, uint8_t *p)
 	}
 }
 
-static struct stored stored_new(enum wtype type, uint32_t rows, uint32_t cols)
+static struct stored stored_new(enum wtype type, uint32_t rows, uint32_t cols, unsigned fill)
 {
 	struct stored s = {type, rows, cols, (size_t)cols / wtype_block_elems(type) * wtype_block_bytes(type), NULL};
 	s.data = malloc(rows * s.row_bytes);
 	for (size_t at = 0; at < rows * s.row_bytes; at += wtype_block_bytes(type))
-		random_block(type, s.data + at);
+		random_block(type, fill, s.data + at);
 	return s;
 }
 
@@ -93,17 +96,17 @@ static void check_reference(const struct stored *s, const float *x, uint32_t tok
 	free(w);
 }
 
-static void check_product(enum wtype type, bool int8, uint32_t rows, uint32_t cols, uint32_t tokens)
+static void check_product(enum wtype type, unsigned fill, bool int8, uint32_t rows, uint32_t cols, uint32_t tokens)
 {
 	const struct kernels *scalar = scalar_level(), *fast[2];
-	struct stored s = stored_new(type, rows, cols);
+	struct stored s = stored_new(type, rows, cols, fill);
 	uint32_t room = act_rows(tokens) * cols;
 	struct guard gm, gx = guard_new(tokens * cols * sizeof(float)), gq = guard_new(room);
 	struct guard gs = guard_new(room / 32 * sizeof(float) + 4), g16 = guard_new(room / 16 * sizeof(int32_t) + 4);
 	struct mat m = packed(&s, int8, &gm);
 	float *x = gx.p;
 	for (size_t i = 0; i < (size_t)tokens * cols; i++)
-		x[i] = random_f32();
+		x[i] = fill == FILL_RANDOM ? random_f32() : tokens % 2 ? 1.0f : i % 2 ? -1.0f : 1.0f;
 	struct act a = {.x = x, .q = gq.p, .scale = gs.p, .sum16 = g16.p, .tokens = tokens, .cols = cols};
 	for (uint32_t t = 0; t < tokens && mat_form_takes_int8(m.form); t++)
 		scalar->act_quantize(&a, t);
@@ -149,9 +152,20 @@ static void test_mat_mul(void **state)
 		for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
 			uint32_t block = wtype_block_elems((enum wtype)type);
 			uint32_t cols = block * (1 + random_below(block == 256 ? 3 : block == 32 ? 12 : 300));
-			check_product((enum wtype)type, true, 1 + random_below(70), cols, tokens[i]);
-			check_product((enum wtype)type, false, 1 + random_below(40), cols, tokens[i]);
+			check_product((enum wtype)type, FILL_RANDOM, true, 1 + random_below(70), cols, tokens[i]);
+			check_product((enum wtype)type, FILL_RANDOM, false, 1 + random_below(40), cols, tokens[i]);
 		}
+}
+
+/* Codes and activations all at the ends of their ranges. */
+static void test_mat_mul_ends(void **state)
+{
+	static const unsigned fills[] = {0x00, 0x7F, 0x80, 0xFF};
+	(void)state;
+	for (int type = 0; type < WTYPE_COUNT; type++)
+		for (size_t i = 0; i < sizeof fills / sizeof *fills; i++)
+			for (uint32_t tokens = 1; tokens <= 4; tokens++)
+				check_product((enum wtype)type, fills[i], true, 17, 512, tokens);
 }
 
 static void test_act_quantize(void **state)
@@ -264,7 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_select), cmocka_unit_test(test_act_quantize), cmocka_unit_test(test_elementwise),
-		cmocka_unit_test(test_rope),   cmocka_unit_test(test_mat_mul),
+		cmocka_unit_test(test_rope),   cmocka_unit_test(test_mat_mul_ends), cmocka_unit_test(test_mat_mul),
 	};
 	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
