@@ -235,7 +235,9 @@ static int build(struct vocab *v, const struct decoder *steps, uint32_t literal,
 	struct decoding d = {.work = &work, .err = err};
 	int rc = regex_work_init(&work, err);
 	v->decode = rc ? NULL : mem_zalloc(v->n_tokens, sizeof *v->decode);
-	if (!rc && !v->decode)
+	/* Room from the first: places in them are compared and copied from also where all texts are empty. */
+	bool room = buf_reserve(&d.text, 1) && buf_reserve(&d.next, 1) && buf_reserve(&v->decoded, 1);
+	if (!rc && (!v->decode || !room))
 		rc = KVIK_ERR_NOMEM;
 	for (uint32_t id = 0; id < v->n_tokens && !rc; id++)
 		if (v->tokens[id].attrs)
