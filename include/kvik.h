@@ -236,8 +236,12 @@ void kvik_session_free(struct kvik_session *s);
  * Errors: ARG (an id outside the vocabulary), FULL, LIMIT (past the context), NOMEM. */
 int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err);
 
-/* Logits [vocab_size] after the last token fed; NULL when there is none (at first, after truncate and fork). Valid
- * until the session's next call. */
+/* Appends n tokens as kvik_session_feed does, but computes nothing: their keys and values are arbitrary bytes. For
+ * measuring memory and speed at a depth whose prefill would take too long. Errors as for feed. */
+int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, struct kvik_err *err);
+
+/* Logits [vocab_size] after the last token fed; NULL when there is none (at first, after fill, truncate and fork).
+ * Valid until the session's next call. */
 const float *kvik_session_logits(const struct kvik_session *s);
 
 /* Forgets all tokens after the first n_tokens. Errors as for fork. */

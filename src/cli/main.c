@@ -7,7 +7,7 @@
 #include "cli/cmd.h"
 
 static const struct cmd *const commands[] = {&cmd_run,    &cmd_serve,   &cmd_tokenize, &cmd_template,
-					     &cmd_logits, &cmd_inspect, &cmd_plan};
+					     &cmd_logits, &cmd_inspect, &cmd_plan,     &cmd_bench};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void help(FILE *to)
@@ -37,9 +37,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		const struct cmd *about = argc > 2 ? find(argv[2]) : NULL;
-		char *question[] = {argc > 2 ? argv[2] : NULL, "--help", NULL};
+		char *question[] = {argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : "--help", "--help", NULL};
 		if (about)
-			return about->run(2, question);
+			return about->run(argc > 3 ? 3 : 2, question); /* `kvik help bench kv` too */
 		help(stdout);
 		return EXIT_OK;
 	}

@@ -145,6 +145,43 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 	return rc;
 }
 
+/* Reserves and commits n tokens at `at`, and writes bytes that are a small normal number in every dtype. Pages that
+ * began before keep what they hold. */
+static int fill_chunk(struct kvik_session *s, size_t at, uint32_t n, struct kvik_err *err)
+{
+	enum { ANY = 0x11 };
+	struct kvik_cache *c = s->cache;
+	int rc = kv_reserve(c->kv, s->seq, n, err);
+	for (uint32_t g = 0; g < c->plan.n_groups && !rc; g++) {
+		uint32_t blocks, page = c->plan.desc[g].page_tokens;
+		uint8_t *const *pages = kv_seq_pages(s->seq, g, &blocks);
+		for (size_t b = (at + page - 1) / page; b * page < at + n; b++)
+			memset(pages[b], ANY, c->plan.desc[g].page_bytes);
+	}
+	if (!rc)
+		kv_commit(c->kv, s->seq, n);
+	return rc;
+}
+
+int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, struct kvik_err *err)
+{
+	uint32_t chunk = s->cache->params.chunk;
+	int rc = check_ids(s, ids, n, err);
+	if (!rc)
+		rc = grow(s, s->n + n, err);
+	if (rc || n == 0)
+		return rc;
+	memcpy(s->ids + s->n, ids, n * sizeof *ids);
+	s->has_logits = false;
+	for (size_t done = 0; done < n && !rc;) {
+		uint32_t now = n - done < chunk ? (uint32_t)(n - done) : chunk;
+		rc = s->cache->params.no_kv_cache ? 0 : fill_chunk(s, s->n, now, err);
+		s->n += rc ? 0 : now;
+		done += now;
+	}
+	return rc;
+}
+
 const float *kvik_session_logits(const struct kvik_session *s)
 {
 	return s->has_logits ? s->logits : NULL;

@@ -44,6 +44,12 @@ for c in template run tokenize logits inspect plan; do
 	ok "help of $c" "$kvik" $c --help
 	ok "$c shows examples" has 'Examples:'
 done
+ok "help of bench" "$kvik" help bench
+for kind in run; do
+	ok "help of bench $kind" "$kvik" help bench $kind
+	ok "bench $kind shows examples" has 'Examples:'
+done
+says 2 "no kind of benchmark" "$kvik" bench nonsense
 ok version "$kvik" --version
 says 2 "--max-tokens" "$kvik" run $model --max-token 3
 says 2 "give --ids" "$kvik" run $model -p hello
@@ -102,6 +108,13 @@ ok "inspect as JSON" "$kvik" inspect $model --json
 ok plan "$kvik" plan $model --ctx 64 --seqs 3 --kv-dtype f32,int8
 ok "plan as JSON" "$kvik" plan --synthetic llama3-8b:q4_k_m --json
 ok "synthetic" "$kvik" run --synthetic tiny:q8_0 --ids 1 -n 3 --json
+
+ok "bench run" "$kvik" bench run --synthetic tiny:q8_0 --depth 0 --depth 64 --prompt 32 --seconds 0 --json --html "$out/run.html"
+ok "its speed in JSON" has '"decode":[0-9.]*,.*"read_percent":'
+ok "its page" grep -q "<svg" "$out/run.html"
+says 1 "--html" "$kvik" bench run --html "$out/no/such/folder/x.html"
+says 2 "no number of tokens" "$kvik" bench run --synthetic tiny:q8_0 --depth many
+says 2 "give --depth" "$kvik" bench run --synthetic tiny:q8_0 --depth 8192
 
 # transformers writes int(1e30) where a tokenizer has no limit
 cp -r tests/model/data/llama-gqa "$out/folder"

@@ -304,12 +304,47 @@ static void text_stops_where_it_should(void **state)
 	kvik_model_free(m);
 }
 
+/* Filled tokens take the memory of fed ones, windows included, and a session goes on after them. */
+static void filled_tokens_take_their_memory(void **state)
+{
+	struct kvik_cache_stats stats[2];
+	uint32_t ids[200];
+	struct kvik_err err;
+	(void)state;
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+		ids[i] = prompt[i % PROMPT];
+	for (int m = 0; m < MODELS; m++) {
+		struct kvik_model *model = load(models[m], 1);
+		for (int filled = 0; filled < 2; filled++) {
+			struct kvik_cache_params p = cache_params();
+			struct kvik_cache *c;
+			p.chunk = 16;
+			struct kvik_session *s = open_session(&c, model, &p);
+			assert_int_equal(kvik_session_feed(s, ids, 21, NULL, &err), 0);
+			assert_int_equal(filled ? kvik_session_fill(s, ids, 150, &err)
+						: kvik_session_feed(s, ids, 150, NULL, &err),
+					 0);
+			assert_int_equal(kvik_session_tokens(s), 171);
+			assert_true(!filled || !kvik_session_logits(s));
+			stats[filled] = kvik_cache_get_stats(c);
+			assert_int_equal(kvik_session_feed(s, ids, 1, NULL, &err), 0);
+			assert_true(isfinite(kvik_session_logits(s)[0]));
+			assert_int_equal(kvik_session_fill(s, ids, 200, &err), KVIK_ERR_LIMIT);
+			kvik_session_free(s);
+			kvik_cache_free(c);
+		}
+		assert_memory_equal(&stats[0], &stats[1], sizeof stats[0]);
+		kvik_model_free(model);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_hash_whatever_the_cache_did),       cmocka_unit_test(a_fork_goes_on_as_if_alone),
 		cmocka_unit_test(all_logits_are_those_of_single_steps),  cmocka_unit_test(edges_answer_with_an_error),
 		cmocka_unit_test(a_ceiling_ends_a_text_but_is_no_error), cmocka_unit_test(text_stops_where_it_should),
+		cmocka_unit_test(filled_tokens_take_their_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

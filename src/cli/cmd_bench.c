@@ -1,0 +1,36 @@
+/* cmd_bench.c: `kvik bench KIND`: picks the kind. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/bench.h"
+
+static const struct cmd *const kinds[] = {&bench_run};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static void help(FILE *to)
+{
+	fprintf(to, "Usage: kvik bench KIND [OPTIONS] [MODEL]\n\n"
+		    "Measures on this machine, with a model of yours or random weights of its shape. Kinds:\n\n");
+	for (int i = 0; i < KINDS; i++)
+		fprintf(to, "  %-8s %s\n", kinds[i]->name, kinds[i]->summary);
+	fprintf(to, "\nWhere to begin:\n"
+		    "  kvik bench run model.gguf                  is decoding as fast as the memory lets it be?\n"
+		    "\nClose other programs: they take memory bandwidth, and decoding is made of it.\n"
+		    "`kvik bench KIND --help` explains a kind.\n");
+}
+
+static int run(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	if (!name || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		help(name ? stdout : stderr);
+		return name ? EXIT_OK : EXIT_USAGE;
+	}
+	for (int i = 0; i < KINDS; i++)
+		if (strcmp(kinds[i]->name, name) == 0)
+			return kinds[i]->run(argc - 1, argv + 1);
+	fprintf(stderr, "kvik: bench: '%s' is no kind of benchmark; `kvik bench --help` lists them\n", name);
+	return EXIT_USAGE;
+}
+
+const struct cmd cmd_bench = {"bench", "how fast a model is, and what the cache gives", run};
