@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = kvik_cache_new(&cache, model, NULL, &err);
 	if (!rc)
-		rc = kvik_session_new(&session, cache, &err);
+		rc = kvik_session_new(&session, cache, NULL, &err);
 	if (!rc)
 		rc = kvik_generate(session, ids, n, &params, print, NULL, &result, &err);
 	if (rc)

@@ -1,7 +1,8 @@
 /* kvik.h: the one public header of the kvik inference engine.
  *
  * Nouns: a model (weights + vocabulary, read-only once loaded), a cache (the paged keys and values of any number of
- * sequences under one ceiling of bytes) and a session (one sequence of tokens in a cache). C99 and C++ clean. The
+ * sequences under one ceiling of bytes, and a tree of all prefixes it knows) and a session (one sequence of tokens in a
+ * cache). C99 and C++ clean. The
  * library never prints and never exits: every fallible function returns 0 or a negative enum kvik_code and fills the
  * caller's struct kvik_err (which may be NULL).
  *
@@ -157,7 +158,22 @@ int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, u
 int kvik_chat_template_load(char **text, const char *path, const char *name, struct kvik_err *err);
 void kvik_free(void *p); /* what the library gave to the caller; NULL is fine */
 
-/* ---- Caches (one thread at a time) ------------------------------------------------------------------------------- */
+/* ---- Caches (one thread at a time) -------------------------------------------------------------------------------
+ *
+ * A cache computes no prefix twice. What sessions compute is put into a tree of token ids, per scope, and a session
+ * that is fed the same tokens takes them from there, to the token: bit for bit what computing them would have given.
+ * What no session and no pin holds any more stays as long as memory lasts, and is evicted when room is needed, the
+ * least worth first; the ceiling is never passed. examples/cache.c shows it all at work:
+ *
+ *     kvik_session_feed(a, system_prompt, n, NULL, &err);       computed
+ *     kvik_session_pin(&pin, a, n, 0, &err);                    stays, whatever else comes
+ *     kvik_session_free(a);
+ *     kvik_session_new(&b, cache, NULL, &err);
+ *     kvik_session_feed(b, system_prompt_and_more, m, NULL, &err);
+ *     kvik_session_cached(b)                                    n: only the rest was computed
+ *     kvik_session_fork(&c, b, n, &err);                        another continuation, sharing all pages but one
+ *     kvik_session_truncate(b, n, &err);                        rollback, nothing is computed again
+ */
 
 /* X(name, text): how keys and values are stored. */
 #define KVIK_DTYPES(X)  \
@@ -194,17 +210,31 @@ struct kvik_cache_params kvik_cache_params_default(void); /* f16, chunk 512, one
 /* params may be NULL. The model must outlive the cache. Errors: ARG, NOMEM, LIMIT. */
 int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct kvik_cache_params *params,
 		   struct kvik_err *err);
-void kvik_cache_free(struct kvik_cache *c); /* after its sessions */
+void kvik_cache_free(struct kvik_cache *c); /* after its sessions and pins */
 
 struct kvik_cache_stats {
-	uint64_t bytes_ceiling; /* kv_memory */
-	uint64_t bytes_used;    /* pages in use and all tables */
-	uint64_t bytes_peak;
+	uint64_t bytes_ceiling;   /* kv_memory */
+	uint64_t bytes_used;      /* pages in use and all tables */
+	uint64_t bytes_cached;    /* of these: prefixes that no session or pin holds; evicted when room is needed */
+	uint64_t bytes_wasted;    /* of bytes_used: room in pages that holds no token */
+	uint64_t bytes_peak;      /* never above bytes_ceiling */
 	uint64_t bytes_per_token; /* of all layers */
-	uint64_t pages_used, pages_copied, pages_freed_by_window;
-	uint32_t page_tokens, sessions;
+	uint64_t pages_used;
+	uint64_t pages_copied; /* a session wrote behind tokens that it shares, inside a page */
+	uint64_t pages_merged; /* two sessions had computed the same: one copy went */
+	uint64_t pages_freed_by_window;
+	uint64_t queries;                        /* sessions whose first tokens were looked up */
+	uint64_t tokens_queried, tokens_hit;     /* of these */
+	uint64_t tokens_joined;                  /* taken from the cache by later feeds */
+	uint64_t tokens_evicted, tokens_expired; /* gone for memory, for age */
+	uint64_t tokens_pinned;                  /* in all pins */
+	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
+	uint32_t page_tokens, sessions, pins;
 };
+/* Looks at every page: for people, not for every token. */
 struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c);
+/* Forgets all prefixes that no session or pin holds. */
+void kvik_cache_drop(struct kvik_cache *c);
 
 /* What a model and a cache with these parameters take, without loading or making one. Bytes, exact but for tables,
  * which are bounded from above. params may be NULL. */
@@ -224,30 +254,67 @@ int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *mo
 
 struct kvik_session;
 
-/* Errors: FULL, NOMEM. */
-int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, struct kvik_err *err);
-/* A session that shares the first n_tokens tokens of s; costs no copy of keys and values. Errors: ARG, LIMIT (a window
- * has already freed what the next token would see), FULL, NOMEM. */
+/* How a session shares; all zero, or NULL: with everybody in the public scope, for as long as memory lasts. */
+struct kvik_session_params {
+	bool isolated;  /* shares with its forks alone, and leaves nothing behind */
+	uint64_t scope; /* namespace of prefixes: sessions of different scopes neither share nor time each other's; 0 is
+			   the public one. Make it secret. */
+	bool read_public; /* may also start from prefixes of the public scope; writes only into its own */
+	uint8_t priority; /* a prefix is evicted only when none of a lower priority is left */
+	uint64_t ttl_ms;  /* its tokens leave the cache so long after their last use; 0 = no limit */
+};
+
+/* params may be NULL. Sessions of a cache with no_kv_cache are isolated. Errors: FULL, NOMEM. */
+int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const struct kvik_session_params *params,
+		     struct kvik_err *err);
+/* A session that shares the first n_tokens tokens of s; copies no keys and values but for one page, once it goes on in
+ * the middle of it. Errors: ARG, LIMIT (a window has already freed what the next token would see, and the cache too has
+ * given it up), FULL, NOMEM. */
 int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, size_t n_tokens, struct kvik_err *err);
 void kvik_session_free(struct kvik_session *s);
 
-/* Appends n tokens and computes them. all_logits: NULL, or [n][vocab_size] for the logits of every one of them. On an
- * error the session holds the tokens that kvik_session_tokens counts, all of them usable.
- * Errors: ARG (an id outside the vocabulary), FULL, LIMIT (past the context), NOMEM. */
+/* Appends n tokens and computes them, but for those that the cache knows already (never the last one: its logits are
+ * wanted). all_logits: NULL, or [n][vocab_size] for the logits of every one of them, for which all are computed. Evicts
+ * what nobody holds when it needs room. On an error the session holds the tokens that kvik_session_tokens counts, all
+ * of them usable. Errors: ARG (an id outside the vocabulary), FULL (sessions and pins hold everything), LIMIT (past the
+ * context), NOMEM. */
 int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err);
+size_t kvik_session_cached(const struct kvik_session *s); /* tokens of the last feed that were taken from the cache */
 
 /* Appends n tokens as kvik_session_feed does, but computes nothing: their keys and values are arbitrary bytes. For
- * measuring memory and speed at a depth whose prefill would take too long. Errors as for feed. */
+ * measuring memory and speed at a depth whose prefill would take too long. The session is isolated from then on.
+ * Errors as for feed. */
 int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, struct kvik_err *err);
 
 /* Logits [vocab_size] after the last token fed; NULL when there is none (at first, after fill, truncate and fork).
  * Valid until the session's next call. */
 const float *kvik_session_logits(const struct kvik_session *s);
 
-/* Forgets all tokens after the first n_tokens. Errors as for fork. */
+/* Forgets all tokens after the first n_tokens, in this session; the cache still knows them. Errors as for fork. */
 int kvik_session_truncate(struct kvik_session *s, size_t n_tokens, struct kvik_err *err);
 size_t kvik_session_tokens(const struct kvik_session *s);
 const uint32_t *kvik_session_ids(const struct kvik_session *s); /* [kvik_session_tokens]; valid until the next call */
+
+/* A prefix that is never evicted. */
+struct kvik_pin;
+
+/* Keeps the first n_tokens tokens of s in the cache, also after s is gone, until kvik_pin_free or for ttl_ms (0 = no
+ * end); copies nothing. The caller frees *out with kvik_pin_free, before the cache. Errors: as for fork; ARG also: s is
+ * isolated, so that nobody could use the pin. */
+int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t n_tokens, uint64_t ttl_ms,
+		     struct kvik_err *err);
+size_t kvik_pin_tokens(const struct kvik_pin *p); /* 0: its time is over */
+void kvik_pin_free(struct kvik_pin *p);
+
+/* What a new session with these params (NULL: the defaults) would find of ids[0..n). */
+struct kvik_match {
+	size_t tokens;   /* would be taken from the cache */
+	size_t matched;  /* >= tokens: so many are known, but a window was given up in between */
+	const char *why; /* it ends there: "the cached text goes on differently"; static */
+	uint32_t other;  /* the id that the cached text has there, where it differs; else KVIK_NO_ID */
+};
+struct kvik_match kvik_cache_explain(const struct kvik_cache *c, const struct kvik_session_params *params,
+				     const uint32_t *ids, size_t n);
 
 /* ---- Sampling and generation ------------------------------------------------------------------------------------- */
 
@@ -393,9 +460,11 @@ struct kvik_request_params {
 	struct kvik_generate_params generate; /* strings and biases are copied */
 	uint32_t choices;                     /* answers to the one prompt; choice i draws with seed + i (default 1) */
 	uint32_t tenant;                      /* shares fairly with the others */
-	uint64_t scope;   /* namespace of the prefix cache: requests of different scopes neither share
-			     nor time each other's prefixes; 0 is the public one. Make it secret. */
-	int32_t priority; /* higher is earlier within a tenant; -1000..1000 */
+	uint64_t scope; /* of the prefix cache, as are the next three: see struct kvik_session_params */
+	bool read_public;
+	uint8_t cache_priority;
+	uint64_t cache_ttl_ms;
+	int32_t priority;                    /* higher is earlier within a tenant; -1000..1000 */
 	uint64_t queue_ms_max, total_ms_max; /* ends after so long in the queue, or in all; 0 = never */
 	enum kvik_pooling pooling;           /* not NONE: no text; the embedding of the prompt, of length 1 */
 	kvik_event_fn *on_event;

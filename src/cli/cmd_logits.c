@@ -53,7 +53,7 @@ static int write_logits(const struct logits_opts *o, struct kvik_model *m, const
 		return err_set(err, KVIK_ERR_IO, "%s: %s", o->out, strerror(errno));
 	int rc = kvik_cache_new(&cache, m, &p, err);
 	if (!rc)
-		rc = kvik_session_new(&session, cache, err);
+		rc = kvik_session_new(&session, cache, NULL, err);
 	if (!rc)
 		rc = compute(session, ids, n, step, kvik_model_get_info(m).vocab_size, f, err);
 	int closed = f == stdout ? fflush(f) : fclose(f);

@@ -176,7 +176,7 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 	if (!rc)
 		rc = kvik_cache_new(&cache, m, &o->cache.params, err);
 	if (!rc)
-		rc = kvik_session_new(&session, cache, err);
+		rc = kvik_session_new(&session, cache, NULL, err);
 	if (!rc)
 		rc = kvik_generate(session, prompt, n, &o->gen, on_token, r, &g, err);
 	if (!rc && r->failed)

@@ -66,13 +66,16 @@ int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_c
 }
 
 /* Pages and tables of `sessions` sequences of `context` tokens. Tables are bounded from above: every page (of at least
- * 4096 bytes) has a count and a link in each group's books and up to three pointers in block tables. */
+ * 4096 bytes) has its counts in each group's books and up to three pointers in block tables; the ghost list takes up to
+ * 1/128 of all. */
 uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p)
 {
-	enum { PAGE_BYTES_MIN = 4096, SESSION_BYTES = 8192, CACHE_BYTES = 65536 };
+	enum { PAGE_BYTES_MIN = 4096, SESSION_BYTES = 8192, CACHE_BYTES = 65536, GHOST_PART = 127 };
 	uint64_t pages = p->sessions * kvplan_seq_bytes(plan, p->context, p->chunk);
-	uint64_t tables = pages / PAGE_BYTES_MIN * (8 * (uint64_t)plan->n_groups + 24);
-	return pages + tables + (uint64_t)p->sessions * SESSION_BYTES + CACHE_BYTES;
+	uint64_t tables = pages / PAGE_BYTES_MIN * (16 * (uint64_t)plan->n_groups + 24);
+	uint64_t tree = p->sessions * kv_tree_bytes(plan->desc, plan->n_groups, p->context, p->chunk);
+	uint64_t all = pages + tables + tree + (uint64_t)p->sessions * SESSION_BYTES + CACHE_BYTES;
+	return all + all / GHOST_PART;
 }
 
 static int new_kv(struct kvik_cache *c, struct kvik_err *err)
@@ -147,22 +150,6 @@ void kvik_cache_free(struct kvik_cache *c)
 uint32_t cache_vocab_size(const struct kvik_cache *c)
 {
 	return model_hparams(c->model->model)->n_vocab;
-}
-
-struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c)
-{
-	struct kv_stats s = kv_stats(c->kv);
-	struct kvik_cache_stats out = {.bytes_ceiling = s.memory_bytes,
-				       .bytes_used = s.bytes_used,
-				       .bytes_peak = s.bytes_peak,
-				       .bytes_per_token = kvplan_token_bytes(&c->plan),
-				       .pages_copied = s.pages_copied,
-				       .pages_freed_by_window = s.pages_freed_by_window,
-				       .page_tokens = KV_PAGE_TOKENS,
-				       .sessions = s.sequences};
-	for (uint32_t g = 0; g < c->plan.n_groups; g++)
-		out.pages_used += s.group[g].pages_used;
-	return out;
 }
 
 /* ---- A step ------------------------------------------------------------------------------------------------------ */

@@ -18,7 +18,13 @@ struct kvik_cache {
 	uint32_t *hidden_tokens; /* [chunk] */
 	float *row;              /* [n_vocab]: logits that sampling may change */
 	void *sample_scratch;    /* sample_scratch_bytes(n_vocab) */
+	struct kvik_pin *pins;   /* all that have not been freed; the callers' */
 };
+
+/* Tells the cache the time, which ends the lives of prefixes and pins; before whatever else is done with it. */
+void cache_tick(struct kvik_cache *c);
+/* How a session or request with this scope (0: the public one) shares. */
+struct kv_share cache_share(uint64_t scope, bool read_public, uint8_t priority, uint64_t ttl_ms);
 
 /* A sequence's part of a step. */
 struct step_item {

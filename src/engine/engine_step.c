@@ -68,7 +68,7 @@ static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retr
 				  .cold = !text,
 				  .start_by_us = p->queue_ms_max ? now + (int64_t)p->queue_ms_max * 1000 : SCHED_NEVER,
 				  .deadline_us = p->total_ms_max ? now + (int64_t)p->total_ms_max * 1000 : SCHED_NEVER};
-	r->share = (struct kv_share){.scope = {{p->scope, p->scope ? ~p->scope : 0}}};
+	r->share = cache_share(p->scope, p->read_public, p->cache_priority, p->cache_ttl_ms);
 	if (text && q.max_new == 0)
 		return err_set(err, KVIK_ERR_LIMIT,
 			       "the prompt has %zu tokens, and the context holds %u with the answer", p->n_ids,
@@ -309,7 +309,7 @@ void *engine_run(void *engine)
 		take_incoming(e, incoming);
 		if (cancels)
 			pass_cancels(e);
-		kv_clock(e->cache->kv, os_clock_ns() / 1000000);
+		cache_tick(e->cache);
 		plan = sched_plan(e->sched, now_us());
 		step(e, plan);
 		take_ended(e);

@@ -55,6 +55,7 @@ int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, cons
 	if (!rc && !s->has_logits)
 		rc = err_set(err, KVIK_ERR_ARG, "an empty prompt, and nothing to go on from: give at least one token");
 	result->prefill_ms = ms_since(start);
+	result->cached_tokens = (uint32_t)s->cached;
 	start = os_clock_ns();
 	if (!rc)
 		rc = run(s, &e, on_token, user, result, err);

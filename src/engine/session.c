@@ -42,11 +42,16 @@ static int adopt(struct kvik_session **out, struct kvik_cache *c, struct kv_seq 
 	return 0;
 }
 
-int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, struct kvik_err *err)
+int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const struct kvik_session_params *params,
+		     struct kvik_err *err)
 {
+	struct kvik_session_params p = params ? *params : (struct kvik_session_params){0};
+	struct kv_share share = cache_share(p.scope, p.read_public, p.priority, p.ttl_ms);
+	bool isolated = p.isolated || c->params.no_kv_cache;
 	struct kv_seq *seq;
 	*out = NULL;
-	int rc = kv_seq_new(&seq, c->kv, err);
+	cache_tick(c);
+	int rc = isolated ? kv_seq_new(&seq, c->kv, err) : kv_seq_new_shared(&seq, c->kv, &share, err);
 	return rc ? rc : adopt(out, c, seq, err);
 }
 
@@ -57,6 +62,7 @@ int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, s
 	*out = NULL;
 	if (n_tokens > s->n)
 		return err_set(err, KVIK_ERR_ARG, "the session has %zu tokens, not %zu", s->n, n_tokens);
+	cache_tick(s->cache);
 	int rc = kv_fork(&seq, s->cache->kv, s->seq, (uint32_t)n_tokens, err);
 	if (!rc)
 		rc = adopt(&f, s->cache, seq, err);
@@ -94,6 +100,34 @@ static int check_ids(const struct kvik_session *s, const uint32_t *ids, size_t n
 	return 0;
 }
 
+/* Room for n tokens. A session that finds none gives up its place in the tree, so that nodes can go which none but it
+ * needs: a stream through a window then goes on without end. */
+static int reserve(struct kvik_session *s, uint32_t n, struct kvik_err *err)
+{
+	struct kv *kv = s->cache->kv;
+	int rc = kv_reserve(kv, s->seq, n, err);
+	if (rc != KVIK_ERR_FULL || !kv_seq_shares(s->seq))
+		return rc;
+	kv_leave(kv, s->seq);
+	return kv_reserve(kv, s->seq, n, err);
+}
+
+/* Takes from the tree what it has of the ids after the session's tokens, up to `to`. That it has no room to look is no
+ * error: then they are computed. */
+static int take_cached(struct kvik_session *s, size_t to, struct kvik_err *err)
+{
+	struct kv_hit hit;
+	if (to <= s->n || !kv_seq_shares(s->seq))
+		return 0;
+	uint32_t n = to < s->cache->params.context ? (uint32_t)to : s->cache->params.context;
+	int rc = kv_match(s->cache->kv, s->seq, s->ids, n, &hit, err);
+	if (rc)
+		return rc == KVIK_ERR_FULL ? 0 : rc;
+	s->cached = hit.tokens - s->n;
+	s->n = hit.tokens;
+	return 0;
+}
+
 /* Computes ids[from..to) of the session; the logits of those from `wanted` on go to all_logits, [to - wanted] rows, or
  * only the last one's to s->logits. */
 static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted, float *all_logits,
@@ -105,7 +139,7 @@ static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted
 		uint32_t n = to - at < c->params.chunk ? (uint32_t)(to - at) : c->params.chunk;
 		struct step_item item = {.seq = s->seq, .ids = s->ids + at, .n = n};
 		float *logits = s->logits;
-		int rc = kv_reserve(c->kv, s->seq, n, err);
+		int rc = reserve(s, n, err);
 		if (rc)
 			return rc;
 		if (all_logits && at + n > wanted) {
@@ -116,7 +150,7 @@ static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted
 			item.n_logits = 1;
 		}
 		cache_forward(c, &item, 1, logits, NULL);
-		kv_commit(c->kv, s->seq, n);
+		kv_commit_ids(c->kv, s->seq, s->ids + at, n);
 		at += n;
 		if (at > s->n)
 			s->n = at;
@@ -128,19 +162,27 @@ static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted
 
 int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err)
 {
-	size_t before = s->n, start = s->cache->params.no_kv_cache ? 0 : before;
+	size_t before = s->n, end = before + n;
+	bool no_cache = s->cache->params.no_kv_cache;
 	if (n == 0)
 		return 0;
+	cache_tick(s->cache);
 	int rc = check_ids(s, ids, n, err);
 	if (!rc)
-		rc = grow(s, before + n, err);
-	if (!rc && start != before)
+		rc = grow(s, end, err);
+	if (!rc && no_cache)
 		rc = kv_truncate(s->cache->kv, s->seq, 0, err);
 	if (rc)
 		return rc;
 	memcpy(s->ids + before, ids, n * sizeof *ids);
 	s->has_logits = false;
-	rc = compute(s, start, before + n, before, all_logits, err);
+	s->cached = 0;
+	if (!all_logits)
+		rc = take_cached(s, end - 1, err);
+	if (!rc)
+		rc = compute(s, no_cache ? 0 : s->n, end, before, all_logits, err);
+	if (!rc && n > 1)
+		kv_mark(s->cache->kv, s->seq);
 	s->has_logits = !rc;
 	return rc;
 }
@@ -182,6 +224,11 @@ int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, str
 	return rc;
 }
 
+size_t kvik_session_cached(const struct kvik_session *s)
+{
+	return s->cached;
+}
+
 const float *kvik_session_logits(const struct kvik_session *s)
 {
 	return s->has_logits ? s->logits : NULL;
@@ -193,6 +240,7 @@ int kvik_session_truncate(struct kvik_session *s, size_t n_tokens, struct kvik_e
 		return err_set(err, KVIK_ERR_ARG, "the session has %zu tokens, not %zu", s->n, n_tokens);
 	if (n_tokens == s->n)
 		return 0;
+	cache_tick(s->cache);
 	int rc = kv_truncate(s->cache->kv, s->seq, (uint32_t)n_tokens, err);
 	if (rc)
 		return rc;

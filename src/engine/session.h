@@ -9,6 +9,7 @@ struct kvik_session {
 	struct kv_seq *seq; /* owned */
 	uint32_t *ids;      /* [n], owned */
 	size_t n, cap;
+	size_t cached; /* tokens of the last feed that the cache had */
 	float *logits; /* [n_vocab], owned: of the last token, if has_logits */
 	bool has_logits;
 };

@@ -115,6 +115,20 @@ static void tree_stats(const struct tree *t, struct kv_stats *st)
 		st->ghost[i] = ghost_rate(&t->ghost, i);
 }
 
+uint64_t kv_waste(const struct kv *kv)
+{
+	uint64_t bytes = 0;
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		const struct page_group *pg = &kv->pages.group[g];
+		uint64_t slots = 0;
+		for (uint32_t i = 0; i < pg->fresh; i++)
+			slots += pg->info[i].refs > 0 ? kv->desc[g].page_tokens - pg->info[i].claimed : 0;
+		bytes += slots * (pg->page_bytes / kv->desc[g].page_tokens) +
+			 pg->n_used * (uint64_t)(pg->stride - pg->page_bytes);
+	}
+	return bytes;
+}
+
 struct kv_stats kv_stats(const struct kv *kv)
 {
 	const struct pages *p = &kv->pages;

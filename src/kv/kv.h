@@ -80,6 +80,9 @@ int kv_fork(struct kv_seq **out, struct kv *kv, const struct kv_seq *s, uint32_t
 
 uint32_t kv_seq_tokens(const struct kv_seq *s); /* committed */
 bool kv_seq_shares(const struct kv_seq *s);     /* is in the tree */
+/* A shared sequence becomes private: it keeps its pages and needs no more nodes, and what the tree holds of its text
+ * can be evicted. */
+void kv_leave(struct kv *kv, struct kv_seq *s);
 /* Block table of a group: [block] -> page, NULL where freed; valid until the next call that changes s. */
 uint8_t *const *kv_seq_pages(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks);
 
@@ -92,6 +95,9 @@ uint64_t kv_cost(const struct kv *kv, uint32_t from, uint32_t to, uint32_t chunk
 uint64_t kv_room(const struct kv *kv);
 /* Bytes that sequences could have if there were none yet. */
 uint64_t kv_capacity(const struct kv *kv);
+/* Upper bound of the bytes that the tree takes for a sequence of so many tokens, at most chunk tokens being reserved at
+ * a time: nodes and their index, no pages. */
+uint64_t kv_tree_bytes(const struct kv_group_desc *groups, uint32_t n_groups, uint32_t tokens, uint32_t chunk);
 
 /* ---- Prefixes ---------------------------------------------------------------------------------------------------- */
 
@@ -163,6 +169,8 @@ struct kv_stats {
 	struct kv_group_stats group[KV_GROUPS_MAX];
 };
 struct kv_stats kv_stats(const struct kv *kv);
+/* Bytes of pages in use that hold no token: slots that nobody has claimed, and the rounding of pages. O(pages). */
+uint64_t kv_waste(const struct kv *kv);
 
 /* Proves every invariant (tests, debug builds): NULL, or a text that says which one is broken. */
 const char *kv_check(const struct kv *kv);

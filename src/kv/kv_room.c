@@ -12,11 +12,22 @@ static uint64_t blocks_between(const struct kv_group_desc *d, uint32_t from, uin
 	return blocks < visible ? blocks : visible;
 }
 
+/* A root, those of the path, those promised to the next reservation (seq_promise_nodes). */
+static uint64_t nodes_for(const struct tree *t, uint32_t tokens, uint32_t chunk)
+{
+	return 2 + tokens / t->frame + 1 + chunk / t->frame + 3;
+}
+
+uint64_t kv_tree_bytes(const struct kv_group_desc *groups, uint32_t n_groups, uint32_t tokens, uint32_t chunk)
+{
+	struct tree t = {.desc = groups, .n_groups = n_groups};
+	tree_lay_out(&t);
+	return nodes_for(&t, tokens, chunk) * (t.node_bytes + 2 * sizeof *t.buckets);
+}
+
 uint64_t kv_cost(const struct kv *kv, uint32_t from, uint32_t to, uint32_t chunk)
 {
-	/* A root, those of the path, those promised to the next reservation (seq_promise_nodes). */
-	uint64_t nodes = 2 + (to - from) / kv->tree.frame + 1 + chunk / kv->tree.frame + 3;
-	uint64_t bytes = nodes * kv->tree.node_bytes + (from == 0 ? seq_bytes(kv) : 0);
+	uint64_t bytes = nodes_for(&kv->tree, to - from, chunk) * kv->tree.node_bytes + (from == 0 ? seq_bytes(kv) : 0);
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct kv_table none = {0};
 		bytes += blocks_between(&kv->desc[g], from, to, chunk) * kv->pages.group[g].stride;

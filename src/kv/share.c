@@ -60,6 +60,12 @@ void share_leave(struct kv *kv, struct kv_seq *s)
 	tree_tidy(&kv->tree, from);
 }
 
+void kv_leave(struct kv *kv, struct kv_seq *s)
+{
+	kv->leaves += s->node != NULL;
+	share_leave(kv, s);
+}
+
 /* ---- Into the tree ----------------------------------------------------------------------------------------------- */
 
 /* Equal pages become one. */
@@ -138,8 +144,7 @@ void share_insert(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t
 {
 	while (n > 0) {
 		if (s->promised == 0 && seq_promise_nodes(kv, s, 0, NULL) != 0) {
-			share_leave(kv, s);
-			kv->leaves++;
+			kv_leave(kv, s);
 			return;
 		}
 		struct node *child = tree_child(&kv->tree, s->node, *ids);

@@ -21,7 +21,7 @@ enum { FRAME_MIN = 128, BUCKETS_MIN = 64 };
 
 /* ---- The tree as a whole ----------------------------------------------------------------------------------------- */
 
-static void lay_out_nodes(struct tree *t)
+void tree_lay_out(struct tree *t)
 {
 	t->frame = FRAME_MIN;
 	for (uint32_t g = 0; g < t->n_groups; g++)
@@ -51,7 +51,7 @@ int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc,
 	      struct kvik_err *err)
 {
 	*t = (struct tree){.pages = p, .desc = desc, .n_groups = n_groups};
-	lay_out_nodes(t);
+	tree_lay_out(t);
 	evict_init(t);
 	int rc = ghost_init(&t->ghost, pages_room(p) / unit_bytes(t), p->memory_bytes / 256, err);
 	if (rc)

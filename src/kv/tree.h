@@ -70,6 +70,8 @@ struct tree {
 	uint64_t pages_merged, tokens_evicted, tokens_expired, pages_window_dropped;
 };
 
+/* Sizes of nodes and frames, from desc and n_groups. */
+void tree_lay_out(struct tree *t);
 int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups,
 	      struct kvik_err *err) MUST_CHECK;
 /* All nodes; also after an error of tree_init. */

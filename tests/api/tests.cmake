@@ -1,11 +1,16 @@
 # The public header as strangers compile it: strict C99, and C++ where there is a compiler.
-add_executable(example_story examples/story.c)
-set_target_properties(example_story PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
-target_compile_options(example_story PRIVATE -pedantic-errors)
-target_link_libraries(example_story PRIVATE kvik_engine)
-add_test(NAME example_story COMMAND example_story ../shared/models/stories260K/stories260K.gguf "Once"
-  WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+function(kvik_example name)
+  add_executable(example_${name} examples/${name}.c)
+  set_target_properties(example_${name} PROPERTIES C_STANDARD 99 C_EXTENSIONS OFF)
+  target_compile_options(example_${name} PRIVATE -pedantic-errors)
+  target_link_libraries(example_${name} PRIVATE kvik_engine)
+  add_test(NAME example_${name} COMMAND example_${name} ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endfunction()
+kvik_example(story ../shared/models/stories260K/stories260K.gguf "Once")
 set_tests_properties(example_story PROPERTIES SKIP_REGULAR_EXPRESSION "stories260K.gguf: No such file")
+kvik_example(cache)
+set_tests_properties(example_cache PROPERTIES FAIL_REGULAR_EXPRESSION
+  "first .* [1-9][0-9]* were in the cache;fork .*  0 were;hits: 0 of")
 
 include(CheckLanguage)
 check_language(CXX)

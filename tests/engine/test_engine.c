@@ -115,7 +115,7 @@ static uint64_t alone(struct kvik_model *m, const struct kvik_cache_params *p, c
 	struct kvik_generate_params g = params(like->n + choice);
 	own.kv_memory = 0;
 	own.chunk = 7;
-	if (kvik_cache_new(&cache, m, &own, &err) || kvik_session_new(&s, cache, &err) ||
+	if (kvik_cache_new(&cache, m, &own, &err) || kvik_session_new(&s, cache, NULL, &err) ||
 	    kvik_generate(s, like->ids, like->n, &g, hash_token, &c, &result, &err))
 		fail_msg("%s", err.text);
 	kvik_session_free(s);

@@ -220,11 +220,11 @@ static bool hash_token(void *user, const struct kvik_token *t)
 }
 
 static struct kvik_session *open_session(struct kvik_cache **c, const struct world *w,
-					 const struct kvik_cache_params *params)
+					 const struct kvik_cache_params *params, const struct kvik_session_params *how)
 {
 	struct kvik_session *s = NULL;
 	struct kvik_err err;
-	if (kvik_cache_new(c, w->m, params, &err) || kvik_session_new(&s, *c, &err))
+	if (kvik_cache_new(c, w->m, params, &err) || kvik_session_new(&s, *c, how, &err))
 		fail_msg("%s", err.text);
 	return s;
 }
@@ -248,8 +248,9 @@ static uint64_t alone(const struct world *w, const struct job *j, uint32_t choic
 {
 	struct kvik_cache_params own = w->cache;
 	struct kvik_cache *c;
+	struct kvik_session_params isolated = {.isolated = true};
 	own.chunk = 5;
-	struct kvik_session *s = open_session(&c, w, &own);
+	struct kvik_session *s = open_session(&c, w, &own, &isolated);
 	uint64_t hash = go_on(s, j, choice);
 	kvik_session_free(s);
 	kvik_cache_free(c);
@@ -382,6 +383,67 @@ static void when_memory_is_short(struct world *w)
 	kvik_engine_free(d.e);
 }
 
+/* The text goes on after `at` tokens as j says, which alone gives `want`. */
+static void go_on_and_compare(const struct world *w, struct kvik_session *s, const struct job *j, uint64_t want,
+			      const char *path)
+{
+	size_t at = kvik_session_tokens(s);
+	if (go_on(s, j, 0) != want)
+		fail_msg("%s, K %s, V %s: %s after %zu tokens changes the bits", w->name,
+			 kvik_dtype_name(w->cache.k_dtype), kvik_dtype_name(w->cache.v_dtype), path, at);
+}
+
+static void fork_there(const struct world *w, struct kvik_session *s, uint32_t at, const struct job *j, uint64_t want)
+{
+	struct kvik_session *f;
+	struct kvik_err err;
+	if (kvik_session_fork(&f, s, at, &err))
+		fail_msg("%s", err.text);
+	go_on_and_compare(w, f, j, want, "a fork");
+	kvik_session_free(f);
+}
+
+static void roll_back(struct kvik_session *s, uint32_t to)
+{
+	struct kvik_err err;
+	if (kvik_session_truncate(s, to, &err))
+		fail_msg("%s", err.text);
+}
+
+/* Sessions that fork and roll back to anywhere, then go on with the same text or with another. Windows that have moved
+ * on are found in the tree. */
+static void through_sessions(struct world *w)
+{
+	static const uint32_t places[] = {149, 100, 65, 64, 63, 40, 17, 16, 15, 1, 0};
+	struct kvik_cache_params p = w->cache;
+	struct kvik_cache *c;
+	p.sessions = 16;
+	p.chunk = 48;
+	struct job j = new_job(w, 150);
+	uint64_t want = alone(w, &j, 0);
+	struct kvik_session *s = open_session(&c, w, &p, NULL);
+	go_on_and_compare(w, s, &j, want, "a session");
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		struct job other = new_branch(w, &j, places[i], 150);
+		uint64_t want_other = alone(w, &other, 0);
+		fork_there(w, s, places[i], &j, want);
+		fork_there(w, s, places[i], &other, want_other);
+		roll_back(s, places[i]);
+		go_on_and_compare(w, s, &other, want_other, "rollback");
+		roll_back(s, places[i]);
+		go_on_and_compare(w, s, &j, want, "rollback");
+	}
+	struct kvik_cache_stats st = kvik_cache_get_stats(c);
+	assert_true(st.tokens_joined >= 149 && st.pages_copied > 0);
+	kvik_session_free(s);
+	kvik_cache_drop(c); /* evicted, and computed again */
+	assert_true(kvik_cache_get_stats(c).tokens_evicted >= 150);
+	assert_int_equal(kvik_session_new(&s, c, NULL, NULL), 0);
+	go_on_and_compare(w, s, &j, want, "eviction");
+	kvik_session_free(s);
+	kvik_cache_free(c);
+}
+
 /* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 /* The hash sees what it is for: another dtype gives other bits. */
@@ -435,12 +497,19 @@ static void eviction_and_preemption(void **state)
 	each_world(when_memory_is_short);
 }
 
+static void sessions_fork_and_roll_back(void **state)
+{
+	(void)state;
+	each_world(through_sessions);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tree_hits_joins_and_forks),
 		cmocka_unit_test(batches_of_any_size),
 		cmocka_unit_test(eviction_and_preemption),
+		cmocka_unit_test(sessions_fork_and_roll_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

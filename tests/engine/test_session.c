@@ -61,7 +61,7 @@ static struct kvik_session *open_session(struct kvik_cache **c, struct kvik_mode
 {
 	struct kvik_session *s = NULL;
 	struct kvik_err err;
-	if (kvik_cache_new(c, m, p, &err) || kvik_session_new(&s, *c, &err))
+	if (kvik_cache_new(c, m, p, &err) || kvik_session_new(&s, *c, NULL, &err))
 		fail_msg("%s", err.text);
 	return s;
 }

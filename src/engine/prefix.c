@@ -1,0 +1,150 @@
+/* prefix.c: what the sessions of a cache share: scopes, time, pins, and the figures of it all.
+ *
+ * A pin is a sequence that nobody feeds: what a sequence holds is never evicted. Invariant: a pin is in its cache's list
+ * until it is freed; seq is NULL once its time is over. Owner: the cache's thread. */
+#include "base/mem.h"
+#include "base/os.h"
+#include "engine/session.h"
+
+struct kvik_pin {
+	struct kvik_cache *cache;
+	struct kvik_pin *prev, *next; /* of the cache's list */
+	struct kv_seq *seq;           /* owned */
+	uint64_t ends_ms;             /* of os_clock_ns; UINT64_MAX: never */
+};
+
+static uint64_t now_ms(void)
+{
+	return os_clock_ns() / 1000000;
+}
+
+struct kv_share cache_share(uint64_t scope, bool read_public, uint8_t priority, uint64_t ttl_ms)
+{
+	return (struct kv_share){.scope = {{scope, scope ? ~scope : 0}},
+				 .read_public = read_public,
+				 .priority = priority,
+				 .ttl = ttl_ms};
+}
+
+static void let_go(struct kvik_pin *p)
+{
+	kv_seq_free(p->cache->kv, p->seq);
+	p->seq = NULL;
+}
+
+void cache_tick(struct kvik_cache *c)
+{
+	uint64_t now = now_ms();
+	for (struct kvik_pin *p = c->pins; p; p = p->next)
+		if (p->ends_ms <= now)
+			let_go(p);
+	kv_clock(c->kv, now);
+}
+
+/* ---- Pins -------------------------------------------------------------------------------------------------------- */
+
+int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t n_tokens, uint64_t ttl_ms,
+		     struct kvik_err *err)
+{
+	struct kvik_cache *c = s->cache;
+	*out = NULL;
+	cache_tick(c);
+	if (n_tokens == 0 || n_tokens > s->n)
+		return err_set(err, KVIK_ERR_ARG, "a pin of %zu tokens; the session has %zu", n_tokens, s->n);
+	if (!kv_seq_shares(s->seq))
+		return err_set(err, KVIK_ERR_ARG,
+			       "the session is isolated (or was, when the cache was full), so that nobody could use its "
+			       "pin: keep the session, or fork it");
+	struct kvik_pin *p = mem_zalloc(1, sizeof *p);
+	if (!p)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a pin");
+	int rc = kv_fork(&p->seq, c->kv, s->seq, (uint32_t)n_tokens, err);
+	if (rc) {
+		mem_free(p);
+		return rc;
+	}
+	uint64_t now = now_ms();
+	p->cache = c;
+	p->ends_ms = ttl_ms && ttl_ms < UINT64_MAX - now ? now + ttl_ms : UINT64_MAX;
+	p->next = c->pins;
+	if (p->next)
+		p->next->prev = p;
+	c->pins = p;
+	*out = p;
+	return 0;
+}
+
+size_t kvik_pin_tokens(const struct kvik_pin *p)
+{
+	return p->seq && p->ends_ms > now_ms() ? kv_seq_tokens(p->seq) : 0;
+}
+
+void kvik_pin_free(struct kvik_pin *p)
+{
+	if (!p)
+		return;
+	let_go(p);
+	if (p->prev)
+		p->prev->next = p->next;
+	else
+		p->cache->pins = p->next;
+	if (p->next)
+		p->next->prev = p->prev;
+	mem_free(p);
+}
+
+/* ---- What is there ----------------------------------------------------------------------------------------------- */
+
+struct kvik_match kvik_cache_explain(const struct kvik_cache *c, const struct kvik_session_params *params,
+				     const uint32_t *ids, size_t n)
+{
+	struct kvik_session_params p = params ? *params : (struct kvik_session_params){0};
+	struct kv_share share = cache_share(p.scope, p.read_public, p.priority, p.ttl_ms);
+	struct kv_hit hit;
+	if (p.isolated || c->params.no_kv_cache)
+		return (struct kvik_match){.why = "an isolated session takes nothing from the cache", .other = KVIK_NO_ID};
+	kv_explain(c->kv, &share, ids, n < c->params.context ? (uint32_t)n : c->params.context, &hit);
+	return (struct kvik_match){.tokens = hit.tokens,
+				   .matched = hit.matched,
+				   .why = kv_why_text(hit.why),
+				   .other = hit.why == KV_DIFFERS ? hit.other : KVIK_NO_ID};
+}
+
+void kvik_cache_drop(struct kvik_cache *c)
+{
+	cache_tick(c);
+	kv_drop_cached(c->kv);
+}
+
+struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c)
+{
+	struct kv_stats s = kv_stats(c->kv);
+	struct kvik_cache_stats out = {.bytes_ceiling = s.memory_bytes,
+				       .bytes_used = s.bytes_used,
+				       .bytes_cached = s.bytes_cached,
+				       .bytes_wasted = kv_waste(c->kv),
+				       .bytes_peak = s.bytes_peak,
+				       .bytes_per_token = kvplan_token_bytes(&c->plan),
+				       .pages_copied = s.pages_copied,
+				       .pages_merged = s.pages_merged,
+				       .pages_freed_by_window = s.pages_freed_by_window,
+				       .queries = s.queries,
+				       .tokens_queried = s.tokens_queried,
+				       .tokens_hit = s.tokens_hit,
+				       .tokens_joined = s.tokens_joined,
+				       .tokens_evicted = s.tokens_evicted,
+				       .tokens_expired = s.tokens_expired,
+				       .page_tokens = KV_PAGE_TOKENS,
+				       .sessions = s.sequences};
+	for (uint32_t g = 0; g < c->plan.n_groups; g++)
+		out.pages_used += s.group[g].pages_used;
+	for (int i = 0; i < KV_GHOSTS; i++)
+		out.hit_rate_at[i] = s.ghost[i];
+	for (const struct kvik_pin *p = c->pins; p; p = p->next)
+		if (p->seq) {
+			out.pins++;
+			out.sessions--;
+			out.tokens_pinned += kv_seq_tokens(p->seq);
+		}
+	return out;
+}
