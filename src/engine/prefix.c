@@ -1,7 +1,7 @@
 /* prefix.c: what the sessions of a cache share: scopes, time, pins, and the figures of it all.
  *
- * A pin is a sequence that nobody feeds: what a sequence holds is never evicted. Invariant: a pin is in its cache's list
- * until it is freed; seq is NULL once its time is over. Owner: the cache's thread. */
+ * A pin is a sequence that nobody feeds: what a sequence holds is never evicted. Invariant: a pin is in its cache's
+ * list until it is freed; seq is NULL once its time is over. Owner: the cache's thread. */
 #include "base/mem.h"
 #include "base/os.h"
 #include "engine/session.h"
@@ -52,9 +52,10 @@ int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t
 	if (n_tokens == 0 || n_tokens > s->n)
 		return err_set(err, KVIK_ERR_ARG, "a pin of %zu tokens; the session has %zu", n_tokens, s->n);
 	if (!kv_seq_shares(s->seq))
-		return err_set(err, KVIK_ERR_ARG,
-			       "the session is isolated (or was, when the cache was full), so that nobody could use its "
-			       "pin: keep the session, or fork it");
+		return err_set(
+			err, KVIK_ERR_ARG,
+			"the session is isolated (or was, when the cache was full), so that nobody could use its "
+			"pin: keep the session, or fork it");
 	struct kvik_pin *p = mem_zalloc(1, sizeof *p);
 	if (!p)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a pin");
@@ -102,7 +103,8 @@ struct kvik_match kvik_cache_explain(const struct kvik_cache *c, const struct kv
 	struct kv_share share = cache_share(p.scope, p.read_public, p.priority, p.ttl_ms);
 	struct kv_hit hit;
 	if (p.isolated || c->params.no_kv_cache)
-		return (struct kvik_match){.why = "an isolated session takes nothing from the cache", .other = KVIK_NO_ID};
+		return (struct kvik_match){.why = "an isolated session takes nothing from the cache",
+					   .other = KVIK_NO_ID};
 	kv_explain(c->kv, &share, ids, n < c->params.context ? (uint32_t)n : c->params.context, &hit);
 	return (struct kvik_match){.tokens = hit.tokens,
 				   .matched = hit.matched,

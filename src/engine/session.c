@@ -215,6 +215,7 @@ int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, str
 		return rc;
 	memcpy(s->ids + s->n, ids, n * sizeof *ids);
 	s->has_logits = false;
+	kv_leave(s->cache->kv, s->seq); /* nobody may take these bytes for keys and values */
 	for (size_t done = 0; done < n && !rc;) {
 		uint32_t now = n - done < chunk ? (uint32_t)(n - done) : chunk;
 		rc = s->cache->params.no_kv_cache ? 0 : fill_chunk(s, s->n, now, err);
