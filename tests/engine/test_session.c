@@ -318,8 +318,11 @@ static void filled_tokens_take_their_memory(void **state)
 		for (int filled = 0; filled < 2; filled++) {
 			struct kvik_cache_params p = cache_params();
 			struct kvik_cache *c;
+			struct kvik_session_params alone = {.isolated = true};
+			struct kvik_session *s;
 			p.chunk = 16;
-			struct kvik_session *s = open_session(&c, model, &p);
+			assert_int_equal(kvik_cache_new(&c, model, &p, &err), 0);
+			assert_int_equal(kvik_session_new(&s, c, &alone, &err), 0);
 			assert_int_equal(kvik_session_feed(s, ids, 21, NULL, &err), 0);
 			assert_int_equal(filled ? kvik_session_fill(s, ids, 150, &err)
 						: kvik_session_feed(s, ids, 150, NULL, &err),
