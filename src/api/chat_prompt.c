@@ -1,11 +1,10 @@
 /* chat_prompt.c: messages and tools through the model's chat template into a prompt. */
 #include <string.h>
-#include <time.h>
 
+#include "api/chat_text.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/mem.h"
-#include "tmpl/tmpl.h"
 
 /* The texts of content parts put together; NULL after the call was answered: a part is no text. */
 static json_t *join_parts(struct api_call *c, const json_t *parts)
@@ -86,14 +85,6 @@ static json_t *prepare(struct api_call *c, const json_t *messages)
 	return copy;
 }
 
-static void set_token(json_t *vars, const struct api_call *c, const char *name, uint32_t id)
-{
-	size_t n;
-	char *text = id == KVIK_NO_ID ? NULL : call_token_text(c, id, &n);
-	json_object_set_new(vars, name, text ? json_stringn(text, n) : json_string(""));
-	kvik_free(text);
-}
-
 int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt,
 		char **prompt, size_t *bytes)
 {
@@ -108,17 +99,9 @@ int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwa
 	json_t *list = prepare(c, messages);
 	if (!list)
 		return -1;
-	json_t *vars = json_object();
-	json_object_set_new(vars, "messages", list);
-	json_object_set(vars, "tools", tools ? tools : json_null());
-	json_object_set(vars, "documents", json_null());
-	json_object_set_new(vars, "add_generation_prompt", json_boolean(add_generation_prompt));
-	set_token(vars, c, "bos_token", kvik_vocab_bos(v));
-	set_token(vars, c, "eos_token", kvik_vocab_eos(v));
-	if (kwargs)
-		json_object_update(vars, kwargs);
-	int rc = tmpl_render(c->api->chat_template, vars, time(NULL), NULL, prompt, bytes, &err);
-	json_decref(vars);
+	const struct chat_vars vars = {list, tools, kwargs, add_generation_prompt};
+	int rc = chat_text(c->api->chat_template, v, &vars, prompt, bytes, &err);
+	json_decref(list);
 	if (rc)
 		call_kvik_error(c, &err, 0);
 	return rc;

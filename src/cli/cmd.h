@@ -10,6 +10,7 @@ struct cmd {
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
-extern const struct cmd cmd_run, cmd_serve, cmd_tokenize, cmd_logits, cmd_inspect, cmd_plan, cmd_template, cmd_bench;
+extern const struct cmd cmd_run, cmd_chat, cmd_serve, cmd_tokenize, cmd_logits, cmd_inspect, cmd_plan, cmd_template,
+	cmd_bench;
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "cli/cmd.h"
+#include "cli/gen.h"
 #include "cli/prompt.h"
 
 enum { NEW_TOKENS_DEFAULT = 256 };
@@ -18,9 +19,7 @@ struct run_opts {
 	struct model_opts model;
 	struct cache_opts cache;
 	struct prompt_opts prompt;
-	struct kvik_generate_params gen;
-	struct opt_texts stop, bias;
-	struct kvik_bias biases[OPT_TEXTS_MAX];
+	struct gen_opts gen;
 	bool logits_hash, json;
 };
 
@@ -66,7 +65,7 @@ static bool on_token(void *user, const struct kvik_token *t)
 	if (r->o->json) {
 		if (t->id != KVIK_NO_ID)
 			json_array_append_new(r->ids, json_integer(t->id));
-		if (t->id != KVIK_NO_ID && r->o->gen.n_logprobs)
+		if (t->id != KVIK_NO_ID && r->o->gen.params.n_logprobs)
 			json_array_append_new(r->logprobs, logprob_list(t));
 		r->failed |= !buf_add(&r->text, t->text, t->text_bytes);
 	} else {
@@ -138,7 +137,7 @@ static int print_json(struct run *r, const uint32_t *prompt, size_t n, double lo
 			      kvik_finish_name(g->finish), "timings", timings, "kv", cache, "cpu", kvik_model_cpu(m),
 			      "threads", (int)kvik_model_threads(m));
 	r->ids = NULL;
-	if (o && r->o->gen.n_logprobs)
+	if (o && r->o->gen.params.n_logprobs)
 		json_object_set(o, "logprobs", r->logprobs);
 	if (o && r->o->logits_hash)
 		json_object_set_new(o, "logits_hash", json_string(hash));
@@ -152,9 +151,9 @@ static int print_json(struct run *r, const uint32_t *prompt, size_t n, double lo
 static void set_lengths(struct run_opts *o, const struct kvik_model *m, size_t prompt)
 {
 	uint32_t trained = kvik_model_get_info(m).context, *context = &o->cache.params.context;
-	uint64_t all = prompt + (uint64_t)(o->gen.max_tokens ? o->gen.max_tokens : 1);
-	if (o->gen.max_tokens == 0)
-		o->gen.max_tokens = NEW_TOKENS_DEFAULT;
+	uint64_t all = prompt + (uint64_t)(o->gen.params.max_tokens ? o->gen.params.max_tokens : 1);
+	if (o->gen.params.max_tokens == 0)
+		o->gen.params.max_tokens = NEW_TOKENS_DEFAULT;
 	if (*context == 0 && all > trained) {
 		*context = all < UINT32_MAX / 4 ? (uint32_t)all : UINT32_MAX / 4;
 		if (!o->model.quiet)
@@ -178,12 +177,12 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 	if (!rc)
 		rc = kvik_session_new(&session, cache, NULL, err);
 	if (!rc)
-		rc = kvik_generate(session, prompt, n, &o->gen, on_token, r, &g, err);
+		rc = kvik_generate(session, prompt, n, &o->gen.params, on_token, r, &g, err);
 	if (!rc && r->failed)
 		rc = err_set(err, KVIK_ERR_IO, "the text could not be written");
 	if (!rc) {
 		struct kvik_cache_stats kv = kvik_cache_get_stats(cache);
-		if (!o->json && r->o->gen.n_logprobs == 0)
+		if (!o->json && r->o->gen.params.n_logprobs == 0)
 			putchar('\n');
 		fflush(stdout);
 		if (o->json && print_json(r, prompt, n, load_ms, m, &g, &kv))
@@ -204,37 +203,11 @@ static const struct usage usage = {
 	"  kvik run ./Qwen3-0.6B --quantize q8_0 --temp 0.7 --top-p 0.9 --seed 1 < prompt.txt\n"
 	"  kvik run model.gguf --ids 1,2,3 -n 8 --json | jq .ids\n"};
 
-static void add_gen_opts(struct opt_list *l, struct run_opts *o)
+static void add_output_opts(struct opt_list *l, struct run_opts *o)
 {
-	struct kvik_generate_params *g = &o->gen;
-	struct kvik_sampling *s = &g->sampling;
 	const struct opt opts[] = {
-		{OPT_HEADING, .help = "Generation:"},
-		{OPT_U32, 'n', "max-tokens", &g->max_tokens, 1, 1 << 30, .arg = "N",
-		 .help = "Most new tokens (default 256)."},
-		{OPT_FLOAT, 0, "temp", &s->temperature, 0, 100, .arg = "T",
-		 .help = "Temperature; 0 takes the most probable token (default)."},
-		{OPT_U32, 0, "top-k", &s->top_k, .arg = "K", .help = "Draw from the K most probable tokens."},
-		{OPT_FLOAT, 0, "top-p", &s->top_p, 0, 1, .arg = "P",
-		 .help = "Draw from the smallest set whose probability reaches P."},
-		{OPT_FLOAT, 0, "min-p", &s->min_p, 0, 1, .arg = "P",
-		 .help = "Leave out tokens below P times the most probable one."},
-		{OPT_FLOAT, 0, "repeat-penalty", &s->repeat_penalty, 0, 100, .arg = "R",
-		 .help = "Divide the logits of recent tokens by R."},
-		{OPT_FLOAT, 0, "presence-penalty", &s->presence_penalty, -100, 100, .arg = "A",
-		 .help = "Subtract A from the logit of every recent token."},
-		{OPT_FLOAT, 0, "frequency-penalty", &s->frequency_penalty, -100, 100, .arg = "A",
-		 .help = "Subtract A per occurrence."},
-		{OPT_U32, 0, "repeat-last-n", &s->penalty_last_n, .arg = "N",
-		 .help = "How many tokens count as recent (default 64; 0 = all)."},
-		{OPT_U64, 0, "seed", &s->seed, .arg = "S", .help = "Same seed, same text (default 0)."},
-		{OPT_TEXTS, 0, "logit-bias", &o->bias, .arg = "ID:B",
-		 .help = "Add B to the logit of token ID; may be given several times."},
-		{OPT_TEXTS, 0, "stop", &o->stop, .arg = "TEXT",
-		 .help = "End before this text is shown; may be given several times."},
-		{OPT_FLAG, 0, "ignore-end", &g->ignore_end, .help = "Go on after the model says that it is done."},
 		{OPT_HEADING, .help = "Output:"},
-		{OPT_U32, 0, "logprobs", &g->n_logprobs, 1, KVIK_LOGPROBS_MAX, .arg = "K",
+		{OPT_U32, 0, "logprobs", &o->gen.params.n_logprobs, 1, KVIK_LOGPROBS_MAX, .arg = "K",
 		 .help = "The K most probable tokens of every step."},
 		{OPT_FLAG, 0, "logits-hash", &o->logits_hash,
 		 .help = "A hash over the bits of all logits that were sampled from."},
@@ -244,24 +217,9 @@ static void add_gen_opts(struct opt_list *l, struct run_opts *o)
 	OPT_LIST_ADD(l, opts);
 }
 
-static int parse_biases(struct run_opts *o, struct kvik_err *err)
-{
-	for (size_t i = 0; i < o->bias.n; i++) {
-		unsigned id;
-		int end = 0;
-		if (sscanf(o->bias.text[i], "%u:%f%n", &id, &o->biases[i].bias, &end) != 2 || o->bias.text[i][end])
-			return err_set(err, KVIK_ERR_ARG, "--logit-bias: '%s' is not ID:BIAS, e.g. 13:-2.5",
-				       o->bias.text[i]);
-		o->biases[i].id = id;
-	}
-	o->gen.sampling.bias = o->biases;
-	o->gen.sampling.n_bias = o->bias.n;
-	return 0;
-}
-
 static int run(int argc, char **argv)
 {
-	struct run_opts o = {.gen = kvik_generate_params_default()};
+	struct run_opts o = {0};
 	struct opt_list l = {0};
 	const char *rest[1];
 	struct kvik_err err;
@@ -269,18 +227,17 @@ static int run(int argc, char **argv)
 	struct run r = {.o = &o};
 	int status;
 	add_prompt_opts(&l, &o.prompt);
-	add_gen_opts(&l, &o);
+	add_gen_opts(&l, &o.gen, "Most new tokens (default 256).");
+	add_output_opts(&l, &o);
 	add_cache_opts(&l, &o.cache);
 	add_model_opts(&l, &o.model);
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
 	if (n < 0)
 		return status;
-	o.gen.stop = o.stop.text;
-	o.gen.n_stop = o.stop.n;
 	uint64_t start = os_clock_ns();
 	int rc = cache_opts_finish(&o.cache, &err);
 	if (!rc)
-		rc = parse_biases(&o, &err);
+		rc = gen_opts_finish(&o.gen, &err);
 	if (!rc)
 		rc = load_model(&m, model_path(&o.model, n, rest), &o.model, &err);
 	if (!rc) {

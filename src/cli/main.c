@@ -6,8 +6,8 @@
 
 #include "cli/cmd.h"
 
-static const struct cmd *const commands[] = {&cmd_run,    &cmd_serve,   &cmd_tokenize, &cmd_template,
-					     &cmd_logits, &cmd_inspect, &cmd_plan,     &cmd_bench};
+static const struct cmd *const commands[] = {&cmd_run,      &cmd_chat,   &cmd_serve,   &cmd_bench, &cmd_tokenize,
+					     &cmd_template, &cmd_logits, &cmd_inspect, &cmd_plan};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void help(FILE *to)

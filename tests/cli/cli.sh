@@ -40,7 +40,7 @@ says() {
 has() { grep -q "$1" "$out/said"; }
 
 ok help "$kvik" help
-for c in template run tokenize logits inspect plan; do
+for c in template run chat tokenize logits inspect plan; do
 	ok "help of $c" "$kvik" $c --help
 	ok "$c shows examples" has 'Examples:'
 done
