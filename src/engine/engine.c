@@ -130,9 +130,9 @@ void kvik_engine_drain(struct kvik_engine *e, uint64_t grace_ms)
 	while (is_busy(e) && !timeout)
 		timeout = pthread_cond_timedwait(&e->quiet, &e->lock, &until);
 	for (struct request *r = e->live; r; r = r->next)
-		r->cancelled = e->cancels = true;
+		r->drained = r->cancelled = e->cancels = true;
 	for (struct request *r = e->incoming; r; r = r->next)
-		r->cancelled = e->cancels = true;
+		r->drained = r->cancelled = e->cancels = true;
 	pthread_cond_signal(&e->wake);
 	while (is_busy(e))
 		pthread_cond_wait(&e->quiet, &e->lock);

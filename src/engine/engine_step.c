@@ -81,6 +81,12 @@ static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retr
 	return rc;
 }
 
+static int cancelled_error(const struct request *r, struct kvik_err *err)
+{
+	return err_set(err, KVIK_ERR_CANCELLED, "%s",
+		       r->drained ? "the server is shutting down: the answer ends here" : "cancelled by the caller");
+}
+
 static void take_incoming(struct kvik_engine *e, struct request *list)
 {
 	while (list) {
@@ -88,8 +94,7 @@ static void take_incoming(struct kvik_engine *e, struct request *list)
 		struct kvik_err err = {0};
 		uint64_t retry_ms = 0;
 		list = r->next;
-		int rc = r->cancelled ? err_set(&err, KVIK_ERR_CANCELLED, "cancelled by the caller")
-				      : to_scheduler(e, r, &retry_ms, &err);
+		int rc = r->cancelled ? cancelled_error(r, &err) : to_scheduler(e, r, &retry_ms, &err);
 		pthread_mutex_lock(&e->lock);
 		if (!rc)
 			link_live(e, r);
@@ -119,7 +124,7 @@ static void take_ended(struct kvik_engine *e)
 		if (r->failure.code)
 			err = r->failure;
 		else if (info.end == SCHED_CANCELLED)
-			err_set(&err, KVIK_ERR_CANCELLED, "cancelled by the caller");
+			(void)cancelled_error(r, &err);
 		else if (info.end == SCHED_EXPIRED)
 			err_set(&err, KVIK_ERR_CANCELLED, "the request took longer than it was allowed to");
 		else if (info.end == SCHED_FAILED)

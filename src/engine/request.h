@@ -24,6 +24,7 @@ struct request {
 	struct sched_req *planned; /* while it is live */
 	struct kv_share share;     /* of the prefix tree */
 	atomic_bool cancelled;     /* set under the engine's lock */
+	atomic_bool drained;       /* set before it: not the caller, the engine's end cancelled it */
 	bool cancel_passed;        /* the scheduler knows */
 	struct kvik_err failure;   /* code 0: none */
 	struct kvik_usage usage;

@@ -24,6 +24,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "http/http_conn.h"
 #include "http/http_keys.h"
 #include "http/http_log.h"
 #include "http/http_metrics.h"
@@ -37,6 +38,7 @@ struct http {
 	struct evhttp *server;
 	struct evhttp_bound_socket *socket;
 	SSL_CTX *tls;
+	struct http_conns conns;
 	struct http_outbox outbox;
 	struct http_keys keys;
 	struct event *signals[3], *tick;
@@ -45,6 +47,7 @@ struct http {
 	pthread_t drainer;
 	bool stopping, drainer_started;
 	atomic_bool drained;
+	uint64_t drained_ns; /* when the loop saw it; 0: not yet */
 };
 
 struct http_config http_config_default(void)
@@ -54,8 +57,9 @@ struct http_config http_config_default(void)
 				    .tenants = 64,
 				    .body_bytes_max = 32u << 20,
 				    .header_bytes_max = 64 << 10,
-				    .connections_max = 20000,
+				    .connections_max = 16384,
 				    .idle_s = 60,
+				    .request_s = 30,
 				    .output_bytes_max = 8u << 20,
 				    .grace_s = 30,
 				    .log_requests = true};
@@ -129,6 +133,8 @@ static void answer_metrics(struct http *h, struct http_reply *r)
 	text.data = api_metrics(h->api, &text.n);
 	text.cap = text.n;
 	h->figures.active = h->outbox.n_active;
+	h->figures.connections = h->conns.n;
+	h->figures.connections_cut = h->conns.cut + h->outbox.cut;
 	if (text.data && http_metrics_print(&h->figures, &text))
 		answer(r, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.n, 0);
 	else
@@ -191,6 +197,8 @@ static void on_request(struct evhttp_request *req, void *ctx)
 {
 	struct http *h = ctx;
 	struct http_key *key;
+	struct evhttp_connection *conn = evhttp_request_get_connection(req);
+	http_conns_got_request(&h->conns, evhttp_connection_get_bufferevent(conn));
 	struct http_reply *r = http_reply_new(&h->outbox, req);
 	if (!r) {
 		evhttp_send_error(req, 503, "Out of memory");
@@ -236,6 +244,7 @@ static void on_stop(evutil_socket_t sig, short what, void *ctx)
 	h->stopping = true;
 	http_log_event("shutdown", "%s: no new requests; %u running get up to %u s",
 		       sig == SIGTERM ? "SIGTERM" : "SIGINT", h->outbox.n_active, h->config.grace_s);
+	h->conns.listener = NULL;
 	evhttp_del_accept_socket(h->server, h->socket);
 	h->drainer_started = pthread_create(&h->drainer, NULL, drain, h) == 0;
 	if (!h->drainer_started)
@@ -267,24 +276,55 @@ static void on_reload(evutil_socket_t sig, short what, void *ctx)
 	http_log_event("reload", "%zu keys read again", h->keys.n);
 }
 
+/* Everything is answered: clients get a moment to take what is still on its way to them. */
+static void finish_stop(struct http *h)
+{
+	enum { LAST_BYTES_S = 5 };
+	uint64_t now_ns = os_clock_ns();
+	if (!h->drained_ns)
+		h->drained_ns = now_ns;
+	bool late = now_ns - h->drained_ns > LAST_BYTES_S * UINT64_C(1000000000);
+	if (late || (h->outbox.n_active == 0 && http_conns_unsent(&h->conns) == 0))
+		event_base_loopexit(h->base, NULL);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct http *h = ctx;
 	(void)fd;
 	(void)what;
+	http_conns_check(&h->conns);
 	http_outbox_check(&h->outbox);
-	if (h->stopping && h->drained && h->outbox.n_active == 0)
-		event_base_loopexit(h->base, NULL);
+	if (h->stopping && h->drained)
+		finish_stop(h);
 }
 
 /* ---- Setting up -------------------------------------------------------------------------------------------------- */
 
-static struct bufferevent *tls_connection(struct event_base *base, void *ctx)
+static struct bufferevent *new_bev(struct http *h)
+{
+	if (!h->tls)
+		return bufferevent_socket_new(h->base, -1, BEV_OPT_CLOSE_ON_FREE);
+	SSL *ssl = SSL_new(h->tls);
+	struct bufferevent *bev =
+		ssl ? bufferevent_openssl_socket_new(h->base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE)
+		    : NULL;
+	if (ssl && !bev)
+		SSL_free(ssl);
+	return bev;
+}
+
+/* A client has come. Without memory for it libevent tries by itself, and has none either. */
+static struct bufferevent *on_connection(struct event_base *base, void *ctx)
 {
 	struct http *h = ctx;
-	SSL *ssl = SSL_new(h->tls);
-	return ssl ? bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE)
-		   : NULL;
+	struct bufferevent *bev = new_bev(h);
+	(void)base;
+	if (bev && http_conns_add(&h->conns, bev)) {
+		bufferevent_free(bev);
+		bev = NULL;
+	}
+	return bev;
 }
 
 static int init_tls(struct http *h, struct kvik_err *err)
@@ -303,7 +343,6 @@ static int init_tls(struct http *h, struct kvik_err *err)
 	    SSL_CTX_check_private_key(h->tls) != 1)
 		return err_set(err, KVIK_ERR_IO, "TLS: %s and %s: %s", c->tls_cert, c->tls_key,
 			       ERR_reason_error_string(ERR_peek_last_error()));
-	evhttp_set_bevcb(h->server, tls_connection, h);
 	return 0;
 }
 
@@ -330,21 +369,42 @@ static int listen_on(struct http *h, struct kvik_err *err)
 	evhttp_set_max_body_size(h->server, (ev_ssize_t)c->body_bytes_max);
 	evhttp_set_max_headers_size(h->server, c->header_bytes_max);
 	evhttp_set_timeout(h->server, (int)c->idle_s);
+	evhttp_set_bevcb(h->server, on_connection, h);
 	h->socket = evhttp_bind_socket_with_handle(h->server, c->host, c->port);
+	if (h->socket)
+		h->conns.listener = evhttp_bound_socket_get_listener(h->socket);
 	return h->socket ? 0
 			 : err_set(err, KVIK_ERR_IO, "cannot listen on %s port %u: %s; choose another with --port",
 				   c->host, c->port, strerror(errno));
 }
 
-/* As many connections as are asked for need as many files. */
-static void raise_file_limit(uint32_t connections)
+/* As many connections as are asked for need as many files. Returns how many there can be. */
+static uint32_t raise_file_limit(uint32_t connections)
 {
+	enum { OTHER_FILES = 256 };
 	struct rlimit l;
-	rlim_t want = connections + 256u;
+	rlim_t want = connections + OTHER_FILES;
 	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= want)
-		return;
+		return connections;
 	l.rlim_cur = l.rlim_max == RLIM_INFINITY || l.rlim_max >= want ? want : l.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &l);
+	uint32_t most = l.rlim_cur > 2 * OTHER_FILES ? (uint32_t)l.rlim_cur - OTHER_FILES : OTHER_FILES;
+	if (most >= connections)
+		return connections;
+	http_log_event("limits", "%u connections, not %u: the process may open %llu files (ulimit -n)", most,
+		       connections, (unsigned long long)l.rlim_cur);
+	return most;
+}
+
+static void init_limits(struct http *h)
+{
+	const struct http_config *c = &h->config;
+	h->outbox.output_bytes_max = c->output_bytes_max;
+	h->conns = (struct http_conns){.max = raise_file_limit(c->connections_max),
+				       .request_s = c->request_s,
+				       .byte_rate = 16 << 10,
+				       .bytes_max = 8 * (c->body_bytes_max + c->header_bytes_max),
+				       .tls = h->tls};
 }
 
 int http_new(struct http **out, const struct http_config *c, struct kvik_engine *engine, struct api *api,
@@ -357,12 +417,10 @@ int http_new(struct http **out, const struct http_config *c, struct kvik_engine 
 	h->config = *c;
 	h->engine = engine;
 	h->api = api;
-	h->outbox.output_bytes_max = c->output_bytes_max;
 	h->outbox.done = on_done;
 	h->outbox.ctx = h;
 	evthread_use_pthreads();
 	signal(SIGPIPE, SIG_IGN);
-	raise_file_limit(c->connections_max);
 	h->base = event_base_new();
 	h->server = h->base ? evhttp_new(h->base) : NULL;
 	int rc = h->server ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for the server");
@@ -372,6 +430,7 @@ int http_new(struct http **out, const struct http_config *c, struct kvik_engine 
 		rc = http_outbox_init(&h->outbox, h->base, err);
 	if (!rc)
 		rc = init_tls(h, err);
+	init_limits(h);
 	if (!rc)
 		rc = add_events(h, err);
 	if (!rc)
@@ -410,6 +469,7 @@ void http_free(struct http *h)
 	kvik_engine_drain(h->engine, 0); /* no event reaches a reply after this */
 	if (h->server)
 		evhttp_free(h->server); /* closes every connection: their replies are freed */
+	http_conns_release(&h->conns);
 	for (int i = 0; i < 3; i++)
 		if (h->signals[i])
 			event_free(h->signals[i]);

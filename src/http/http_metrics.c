@@ -37,9 +37,8 @@ bool http_metrics_print(const struct http_figures *f, struct buf *out)
 		"# HELP process_cpu_seconds_total Time on processors.\n"
 		"# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n",
 		(unsigned long long)f->statuses[2], (unsigned long long)f->statuses[4],
-		(unsigned long long)f->statuses[5], f->active, f->connections,
-		(unsigned long long)f->connections_timed_out, (unsigned long long)os_memory_resident(), os_files_open(),
-		cpu_seconds());
+		(unsigned long long)f->statuses[5], f->active, f->connections, (unsigned long long)f->connections_cut,
+		(unsigned long long)os_memory_resident(), os_files_open(), cpu_seconds());
 	out->n += (size_t)n;
 	return true;
 }

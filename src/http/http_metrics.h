@@ -7,9 +7,9 @@
 #include "base/err.h"
 
 struct http_figures {
-	uint64_t statuses[6];           /* answers by hundreds */
-	uint64_t connections_timed_out; /* closed for saying too little, or for not reading */
-	uint32_t connections, active;   /* open now; answers being made */
+	uint64_t statuses[6];         /* answers by hundreds */
+	uint64_t connections_cut;     /* closed because their client was too slow */
+	uint32_t connections, active; /* open now; answers being made */
 };
 
 /* False: no memory. */

@@ -254,6 +254,7 @@ void http_outbox_check(struct http_outbox *o)
 		next = r->next;
 		struct evhttp_connection *conn = evhttp_request_get_connection(r->req);
 		size_t waiting = evbuffer_get_length(bufferevent_get_output(evhttp_connection_get_bufferevent(conn)));
+		o->cut += waiting > o->output_bytes_max;
 		if (has_gone(r->req) || waiting > o->output_bytes_max)
 			evhttp_connection_free(conn); /* calls on_close */
 	}

@@ -20,6 +20,7 @@ struct http_outbox {
 	struct http_reply *active; /* loop only: all that have not ended */
 	uint32_t n_active;
 	uint64_t output_bytes_max;
+	uint64_t cut; /* clients that were cut off because they did not read */
 	/* Called in the loop when an answer is over, for the log. */
 	void (*done)(void *ctx, const struct http_reply *r);
 	void *ctx;

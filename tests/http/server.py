@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 
 class Server:
@@ -56,6 +57,16 @@ def post(body, path="/v1/completions", headers=""):
     """The bytes of a request, for those who send them slowly or in part."""
     text = body if isinstance(body, str) else json.dumps(body)
     return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(text.encode())}\r\n{headers}\r\n{text}".encode()
+
+
+def eventually(holds, seconds=30):
+    """Waits until holds() is true; whether it came true."""
+    end = time.time() + seconds
+    while not holds():
+        if time.time() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def chunks(data):

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""What operators do to `kvik serve`: keys and their reload, graceful shutdown, TLS.
+
+tests/http/test_operations.py KVIK. Standard library only."""
+import concurrent.futures
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import server  # noqa: E402
+
+KVIK = sys.argv.pop(1) if len(sys.argv) > 1 else "build/kvik"
+
+
+def Server(*options):
+    return server.Server(KVIK, *options)
+
+
+class Operations(unittest.TestCase):
+    def test_keys_limits_and_reload(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".keys") as f:
+            f.write("# tenants\nsecret-one alice\nsecret-two bob 2\n")
+            f.flush()
+            s = Server("--keys", f.name)
+            try:
+                ok = {"Authorization": "Bearer secret-one"}
+                body = {"prompt": "Once upon a time, there was a small fox", "max_tokens": 2, "temperature": 0}
+                self.assertEqual(s.ask("POST", "/v1/completions", body)[0], 401)
+                self.assertEqual(s.ask("POST", "/v1/completions", body, {"Authorization": "Bearer secret-on"})[0], 401)
+                self.assertEqual(s.ask("GET", "/health")[0], 200)
+                self.assertEqual(s.ask("POST", "/v1/completions", body, ok)[0], 200)
+                hit = s.ask("POST", "/v1/completions", body, ok)[1]["usage"]["prompt_tokens_details"]["cached_tokens"]
+                self.assertGreater(hit, 0)
+                bob = {"Authorization": "Bearer secret-two"}
+                status, answer, _ = s.ask("POST", "/v1/completions", body, bob)
+                self.assertEqual((status, answer["usage"]["prompt_tokens_details"]["cached_tokens"]), (200, 0))  # not alice's
+                self.assertEqual(s.ask("POST", "/v1/completions", body, bob)[0], 200)
+                status, _, headers = s.ask("POST", "/v1/completions", body, bob)
+                self.assertEqual(status, 429)
+                self.assertGreater(int(headers["Retry-After"]), 0)
+                f.write("secret-three carol\n")
+                f.flush()
+                s.process.send_signal(signal.SIGHUP)
+                time.sleep(0.5)
+                self.assertEqual(s.ask("POST", "/v1/completions", body, {"Authorization": "Bearer secret-three"})[0], 200)
+            finally:
+                s.stop()
+
+    def test_graceful_shutdown(self):
+        s = Server("--grace", "20")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            running = pool.submit(s.ask, "POST", "/v1/completions", {"prompt": "Once", "max_tokens": 300, "ignore_eos": True})
+            time.sleep(0.1)
+            self.assertEqual(s.stop(), 0)
+            status, answer, _ = running.result()
+        self.assertEqual((status, answer["usage"]["completion_tokens"]), (200, 300))
+
+    def test_bad_keys_on_reload_change_nothing(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".keys") as f:
+            f.write("secret-one alice\n")
+            f.flush()
+            s = Server("--keys", f.name)
+            f.write("short x\n")
+            f.flush()
+            s.process.send_signal(signal.SIGHUP)
+            time.sleep(0.3)
+            self.assertEqual(s.ask("GET", "/v1/models", None, {"Authorization": "Bearer secret-one"})[0], 200)
+            self.assertEqual(s.stop(), 0)
+            self.assertIn("line 2", next(x["text"] for x in s.log() if x.get("event") == "reload"))
+
+    def test_shutdown_when_the_grace_period_ends(self):
+        s = Server("--grace", "1")
+        body = {"prompt": "Once", "max_tokens": 1900, "n": 16, "temperature": 1, "ignore_eos": True}
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            whole = pool.submit(s.ask, "POST", "/v1/completions", body)
+            stream = pool.submit(s.ask, "POST", "/v1/completions", {**body, "stream": True})
+            while s.figure("vllm:num_requests_running") < 32:
+                time.sleep(0.02)
+            self.assertEqual(s.stop(), 0)
+            status, answer, _ = whole.result()
+            self.assertEqual(status, 503)
+            self.assertIn("shutting down", answer["error"]["message"])
+            status, text, _ = stream.result()
+            events = server.chunks(text)
+            self.assertEqual(status, 200)
+            self.assertGreater(len(events), 16)
+            self.assertIn("shutting down", events[-1]["error"]["message"])
+
+    def test_tls(self):
+        if not shutil.which("openssl"):
+            self.skipTest("no openssl program to make a certificate")
+        with tempfile.TemporaryDirectory() as d:
+            cert, key = f"{d}/cert.pem", f"{d}/key.pem"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+                            "-subj", "/CN=localhost"], check=True, capture_output=True)
+            s = Server("--tls-cert", cert, "--tls-key", key, "--request-time", "1")
+            context = ssl.create_default_context(cafile=cert)
+            context.check_hostname = False
+            with context.wrap_socket(s.socket()) as c:
+                c.sendall(server.post({"prompt": "Once", "max_tokens": 3}))
+                self.assertIn(b"200 OK", c.recv(4096))
+            with s.socket() as c:  # no TLS: nothing is answered in plain text
+                c.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+                try:
+                    self.assertNotIn(b"HTTP/1.1 200", c.recv(4096))
+                except ConnectionError:
+                    pass
+            with context.wrap_socket(s.socket()) as c:  # a slow one
+                c.sendall(b"GET /hea")
+                start = time.time()
+                self.assertNotIn(b"200", c.recv(4096))
+                self.assertLess(time.time() - start, 5)
+            self.assertEqual(s.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
