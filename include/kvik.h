@@ -423,11 +423,39 @@ void kvik_engine_drain(struct kvik_engine *e, uint64_t grace_ms);
 void kvik_engine_free(struct kvik_engine *e); /* drains with grace 0 */
 const struct kvik_model *kvik_engine_model(const struct kvik_engine *e);
 
+/* X(name, text): why a prompt was not found further in the cache. */
+#define KVIK_MISSES(X)                                                                             \
+	X(NONE, "none")       /* all of it was: its last token is computed in any case */          \
+	X(NEW, "new")         /* nothing longer was ever cached, as far as is remembered */        \
+	X(DIFFERS, "differs") /* what is cached goes on with another token */                      \
+	X(EVICTED, "evicted") /* it was cached and left for memory */                              \
+	X(EXPIRED, "expired") /* it was cached and its time to live was over */                    \
+	X(WINDOW, "window")   /* the tokens are cached, but a sliding window there was given up */ \
+	X(COLD, "cold")       /* the request wants every token computed, and does not look */
+
+enum kvik_miss {
+#define KVIK_MISS_ENUM(name, text) KVIK_MISS_##name,
+	KVIK_MISSES(KVIK_MISS_ENUM)
+#undef KVIK_MISS_ENUM
+		KVIK_MISS_COUNT
+};
+const char *kvik_miss_name(enum kvik_miss m);
+
+/* How a prompt met the cache when its computing began. */
+struct kvik_prefix {
+	uint32_t found_tokens;   /* taken from the cache at once */
+	uint32_t joined_tokens;  /* taken over later, as another running request computed them */
+	uint32_t matched_tokens; /* the cache knew the same tokens up to here: >= found_tokens */
+	enum kvik_miss miss;     /* why no further */
+	uint32_t other;          /* DIFFERS: the token that the cache has at matched_tokens; else KVIK_NO_ID */
+};
+
 struct kvik_usage {
 	uint32_t prompt_tokens, new_tokens;
 	uint32_t
 		cached_tokens; /* of the prompt: found in the cache, or computed for another request at the same time */
 	uint32_t preemptions;
+	struct kvik_prefix prefix;
 	double queue_ms, first_token_ms, total_ms; /* since submission; first_token_ms 0: there was none */
 };
 

@@ -166,6 +166,11 @@ void call_error(struct api_call *c, int status, const char *type, const char *pa
 	send_error(c, status, type, param, err.text, 0);
 }
 
+void call_bad_field(struct api_call *c, const struct field_error *e)
+{
+	call_error(c, 400, "invalid_request_error", e->param[0] ? e->param : NULL, "%s", e->text);
+}
+
 void call_kvik_error(struct api_call *c, const struct kvik_err *err, uint64_t retry_ms)
 {
 	switch (err->code) {

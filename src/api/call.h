@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "api/api.h"
+#include "api/fields.h"
 #include "api/metrics.h"
 
 #define API_ID_BYTES 64
@@ -48,6 +49,7 @@ void call_text(struct api_call *c, int status, const char *content_type, const c
  * an event and ends the stream. */
 void call_error(struct api_call *c, int status, const char *type, const char *param, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+void call_bad_field(struct api_call *c, const struct field_error *e); /* 400 */
 /* The same for an error of the library. */
 void call_kvik_error(struct api_call *c, const struct kvik_err *err, uint64_t retry_ms);
 

@@ -222,7 +222,7 @@ void openai_chat(struct api_call *c, json_t *body)
 		return;
 	}
 	if (read_body(c, &f, &e)) {
-		call_error(c, 400, "invalid_request_error", e.param[0] ? e.param : NULL, "%s", e.text);
+		call_bad_field(c, &e);
 		return;
 	}
 	r->sampling.generate.max_tokens = f.max_completion_tokens ? f.max_completion_tokens : f.max_tokens;

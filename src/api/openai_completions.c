@@ -168,7 +168,7 @@ void openai_completions(struct api_call *c, json_t *body)
 	if (!rc && echo && logprobs != UINT32_MAX)
 		rc = field_fail(&e, "echo", "'echo' together with 'logprobs' is not supported yet");
 	if (rc) {
-		call_error(c, 400, "invalid_request_error", e.param[0] ? e.param : NULL, "%s", e.text);
+		call_bad_field(c, &e);
 		return;
 	}
 	r->sampling.generate.max_tokens = max_tokens;

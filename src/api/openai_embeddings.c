@@ -140,7 +140,7 @@ void openai_embeddings(struct api_call *c, json_t *body)
 	}
 	struct inputs *in = r->state;
 	if (read_body(c, body, &input, &e)) {
-		call_error(c, 400, "invalid_request_error", e.param[0] ? e.param : NULL, "%s", e.text);
+		call_bad_field(c, &e);
 		return;
 	}
 	bool single = json_is_string(input) || json_is_integer(json_array_get(input, 0));

@@ -195,7 +195,7 @@ void openai_responses(struct api_call *c, json_t *body)
 	if (!rc && !json_is_string(input) && !json_is_array(input))
 		rc = field_fail(&e, "input", "'input' must be a text or a list of messages");
 	if (rc) {
-		call_error(c, 400, "invalid_request_error", e.param[0] ? e.param : NULL, "%s", e.text);
+		call_bad_field(c, &e);
 		return;
 	}
 	r->sampling.generate.max_tokens = max_tokens;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/routes.h"
 #include "base/mem.h"
 #include "base/os.h"
 
@@ -277,10 +278,49 @@ const char *reply_finish(const struct reply *r, uint32_t choice)
 	return calls && ch->finish == KVIK_FINISH_STOP ? "tool_calls" : kvik_finish_name(ch->finish);
 }
 
+/* {"id", "text"}, or null. */
+static json_t *token_json(const struct api_call *c, uint32_t id)
+{
+	size_t n = 0;
+	if (id == KVIK_NO_ID)
+		return json_null();
+	char *text = call_token_text(c, id, &n);
+	json_t *o = json_pack("{s:I, s:o?}", "id", (json_int_t)id, "text", text ? json_stringn(text, n) : NULL);
+	kvik_free(text);
+	return o;
+}
+
+static const char *miss_text(enum kvik_miss m)
+{
+	static const char *const texts[KVIK_MISS_COUNT] = {
+		[KVIK_MISS_NONE] = "all of the prompt was known; its last token is always computed",
+		[KVIK_MISS_NEW] = "nothing longer was cached, as far as is remembered",
+		[KVIK_MISS_DIFFERS] = "what is cached goes on with another token",
+		[KVIK_MISS_EVICTED] = "the rest was cached and left to make room: more --kv-memory would have kept it",
+		[KVIK_MISS_EXPIRED] = "the rest was cached and its time to live was over",
+		[KVIK_MISS_WINDOW] = "the tokens are cached, but a sliding window there was given up for memory",
+		[KVIK_MISS_COLD] = "this request has every token computed and does not look into the cache",
+	};
+	return (size_t)m < KVIK_MISS_COUNT ? texts[m] : "?";
+}
+
+static json_t *prefix_json(const struct api_call *c)
+{
+	const struct reply *r = c->reply;
+	const struct kvik_prefix *p = &r->usage.prefix;
+	bool inside = p->miss != KVIK_MISS_NONE && p->matched_tokens < r->n_ids;
+	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "scope", c->scope ? "key" : "public",
+			 "found_tokens", (json_int_t)p->found_tokens, "joined_tokens", (json_int_t)p->joined_tokens,
+			 "matched_tokens", (json_int_t)p->matched_tokens, "miss", kvik_miss_name(p->miss), "miss_text",
+			 miss_text(p->miss), "token", token_json(c, inside ? r->ids[p->matched_tokens] : KVIK_NO_ID),
+			 "cached_token", token_json(c, p->other));
+}
+
 json_t *reply_explain(const struct api_call *c)
 {
 	const struct kvik_usage *u = &c->reply->usage;
-	return json_pack("{s:I, s:I, s:f, s:f, s:f}", "cached_tokens", (json_int_t)u->cached_tokens, "preemptions",
+	return json_pack("{s:I, s:I, s:o, s:I, s:f, s:f, s:f}", "prompt_tokens", (json_int_t)u->prompt_tokens,
+			 "cached_tokens", (json_int_t)u->cached_tokens, "prefix", prefix_json(c), "preemptions",
 			 (json_int_t)u->preemptions, "queue_ms", u->queue_ms, "first_token_ms", u->first_token_ms,
 			 "total_ms", u->total_ms);
 }

@@ -74,7 +74,7 @@ void reply_start(struct api_call *c);
 /* {"prompt_tokens": ..., "cached_tokens": ...} as OpenAI has it. */
 json_t *reply_usage(const struct api_call *c);
 const char *reply_finish(const struct reply *r, uint32_t choice); /* "stop", "length", "tool_calls" */
-/* What request "x_kvik": true adds to an answer. */
+/* What request "x_kvik": true adds to an answer: how the prompt met the cache, and what waiting and computing took. */
 json_t *reply_explain(const struct api_call *c);
 
 #endif

@@ -115,6 +115,27 @@ static void pass_cancels(struct kvik_engine *e)
 		}
 }
 
+/* Misses are those of kv, and one more. */
+#define MISS_SAME(name) _Static_assert((int)KVIK_MISS_##name == (int)KV_##name, "enum kvik_miss")
+MISS_SAME(NEW);
+MISS_SAME(DIFFERS);
+MISS_SAME(EVICTED);
+MISS_SAME(EXPIRED);
+MISS_SAME(WINDOW);
+_Static_assert((int)KVIK_MISS_COLD == (int)KV_WHY_COUNT, "enum kvik_miss");
+#undef MISS_SAME
+
+static struct kvik_prefix prefix_of(const struct sched_req_info *info, bool cold)
+{
+	const struct sched_match *m = &info->found;
+	enum kvik_miss miss = cold ? KVIK_MISS_COLD : (enum kvik_miss)m->why;
+	return (struct kvik_prefix){.found_tokens = m->tokens,
+				    .joined_tokens = info->cached > m->tokens ? info->cached - m->tokens : 0,
+				    .matched_tokens = m->matched,
+				    .miss = miss,
+				    .other = miss == KVIK_MISS_DIFFERS ? m->other : KVIK_NO_ID};
+}
+
 static void take_ended(struct kvik_engine *e)
 {
 	for (struct sched_req *q; (q = sched_next_ended(e->sched)); sched_req_free(q)) {
@@ -132,6 +153,7 @@ static void take_ended(struct kvik_engine *e)
 				kvik_code_text(info.code));
 		r->usage.cached_tokens = info.cached;
 		r->usage.preemptions = info.preemptions;
+		r->usage.prefix = prefix_of(&info, r->params.pooling != KVIK_POOLING_NONE);
 		r->usage.queue_ms = info.queue_us > 0 ? (double)info.queue_us / 1e3 : 0;
 		pthread_mutex_lock(&e->lock);
 		unlink_live(e, r);

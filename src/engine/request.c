@@ -12,6 +12,16 @@ struct kvik_request_params kvik_request_params_default(void)
 	return (struct kvik_request_params){.generate = kvik_generate_params_default(), .choices = 1};
 }
 
+const char *kvik_miss_name(enum kvik_miss m)
+{
+	static const char *const names[] = {
+#define MISS_TEXT(name, text) [KVIK_MISS_##name] = text,
+		KVIK_MISSES(MISS_TEXT)
+#undef MISS_TEXT
+	};
+	return (size_t)m < sizeof names / sizeof *names ? names[m] : "?";
+}
+
 enum { CHOICES_MAX = 128 };
 
 static int check(const struct kvik_model *m, const struct kvik_request_params *p, struct kvik_err *err)

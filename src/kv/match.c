@@ -98,6 +98,21 @@ static struct path follow(const struct kv *kv, const struct kv_scope *scope, str
 	return p;
 }
 
+/* Of all matched tokens, which may end inside a node. */
+static uint64_t hash_of(const struct tree *t, const struct path *p)
+{
+	const struct node *n = p->deepest;
+	if (!n)
+		return tree_scope_hash(p->scope);
+	if (p->matched == n->end)
+		return n->hash;
+	uint64_t hash = n->parent->hash;
+	for (uint32_t i = n->start; i < p->matched; i++)
+		hash = ghost_roll(hash, *tree_token(t, n, i));
+	return hash;
+}
+
+/* That the rest was there once says more than that something else is there now. */
 static void explain_end(const struct tree *t, const struct path *p, const uint32_t *ids, uint32_t n, struct kv_hit *hit)
 {
 	const struct node *deepest = p->deepest;
@@ -106,13 +121,14 @@ static void explain_end(const struct tree *t, const struct path *p, const uint32
 		hit->why = KV_ALL;
 	} else if (hit->tokens < p->matched) {
 		hit->why = KV_WINDOW;
-	} else if (deepest && p->matched < deepest->end) {
-		hit->why = KV_DIFFERS;
-		hit->other = *tree_token(t, deepest, p->matched);
 	} else {
-		uint64_t hash = deepest ? deepest->hash : tree_scope_hash(p->scope);
-		hit->why = ghost_cause(&t->ghost, ghost_roll(hash, ids[p->matched]));
-		if (hit->why == KV_NEW && deepest && deepest->child) {
+		hit->why = ghost_cause(&t->ghost, ghost_roll(hash_of(t, p), ids[p->matched]));
+		if (hit->why != KV_NEW)
+			return;
+		if (deepest && p->matched < deepest->end) {
+			hit->why = KV_DIFFERS;
+			hit->other = *tree_token(t, deepest, p->matched);
+		} else if (deepest && deepest->child) {
 			hit->why = KV_DIFFERS;
 			hit->other = *tree_token(t, deepest->child, deepest->end);
 		}

@@ -400,6 +400,7 @@ struct sched_req_info sched_req_info(const struct sched_req *r)
 				   .end = r->end,
 				   .code = r->code,
 				   .cached = r->n_prompt - r->computed_first,
+				   .found = r->found,
 				   .queue_us = r->queue_us,
 				   .n_sequences = r->n_seqs};
 	for (uint32_t k = 0; k < r->n_seqs; k++)

@@ -26,6 +26,10 @@
 struct sched_match {
 	uint32_t tokens;  /* that the sequence holds now */
 	uint32_t pending; /* > tokens: another sequence has announced that it computes the same tokens up to here */
+	/* Why it ends there, for whoever asks why a request was slow; the scheduler only passes it on. */
+	uint32_t matched; /* the same tokens are known up to here, usable or not */
+	uint32_t other;   /* what is known at `matched` instead */
+	int why;          /* of the cache: sched_kv.h */
 };
 
 /* The cache as the scheduler sees it; sched_kv.h makes one of src/kv. Calls that fail change nothing. */
@@ -145,10 +149,11 @@ void sched_req_free(struct sched_req *r); /* only what sched_next_ended gave */
 struct sched_req_info {
 	void *user;
 	enum sched_end end;
-	int code;             /* with SCHED_FAILED: the cache's */
-	uint32_t cached;      /* prompt tokens that were never computed for it: found, or joined */
-	uint32_t preemptions; /* of all its sequences */
-	int64_t queue_us;     /* from submission to first admission; -1: not admitted (yet) */
+	int code;                 /* with SCHED_FAILED: the cache's */
+	uint32_t cached;          /* prompt tokens that were never computed for it: found, or joined */
+	struct sched_match found; /* what was known of the prompt at its first admission */
+	uint32_t preemptions;     /* of all its sequences */
+	int64_t queue_us;         /* from submission to first admission; -1: not admitted (yet) */
 	uint32_t n_sequences;
 };
 struct sched_req_info sched_req_info(const struct sched_req *r);

@@ -96,6 +96,16 @@ static uint32_t match_max(const struct sched_seq *q)
 	return q->req->cold && q->high < max ? q->high : max;
 }
 
+/* For sched_req_info.found: what admission finds, and where the prefix ends once nobody is waited for any more. */
+static void note_found(struct sched_seq *q, const struct sched_match *m)
+{
+	struct sched_match *found = &q->req->found;
+	uint32_t tokens = q->req->queue_us < 0 ? m->tokens : found->tokens;
+	if (q == q->req->seqs && q->preemptions == 0)
+		*found = *m;
+	found->tokens = tokens;
+}
+
 /* Moves q to the end of what is known of its prefix now. */
 static int match(struct sched *s, struct sched_seq *q)
 {
@@ -105,6 +115,7 @@ static int match(struct sched *s, struct sched_seq *q)
 	q->joins = false;
 	if (rc != 0)
 		return rc;
+	note_found(q, &m);
 	q->computed = m.tokens;
 	q->common = m.pending < max ? m.pending : max;
 	q->joins = q->common >= m.tokens + SCHED_JOIN_TOKENS_MIN;

@@ -56,7 +56,8 @@ struct sched_req {
 	uint64_t number; /* of submission */
 	const void *share;
 	int64_t arrival_us, virtual_us, start_by_us, deadline_us;
-	int64_t queue_us; /* -1: not admitted yet */
+	int64_t queue_us;         /* -1: not admitted yet */
+	struct sched_match found; /* of the prompt, until its first sequence computes */
 	uint32_t tenant, n_prompt, max_new, n_seqs, n_live, computed_first;
 	int32_t priority;
 	bool cold, cancelled;

@@ -22,7 +22,11 @@ static int match(void *ctx, void *seq, const uint32_t *ids, uint32_t max, struct
 		return 0;
 	int rc = kv_match(kv_of(ctx), seq, ids, max, &hit, NULL);
 	if (rc == 0)
-		*m = (struct sched_match){.tokens = hit.tokens, .pending = hit.pending};
+		*m = (struct sched_match){.tokens = hit.tokens,
+					  .pending = hit.pending,
+					  .matched = hit.matched,
+					  .other = hit.other,
+					  .why = (int)hit.why};
 	return rc;
 }
 

@@ -6,7 +6,8 @@
 #include "sched/sched.h"
 
 /* Requests' share: a struct kv_share, or NULL: nothing is shared but among the answers of the request. step_tokens_max
- * as in the scheduler's configuration. kv is borrowed, and stays the owner's to look at (kv_stats, kv_clock). */
+ * as in the scheduler's configuration. sched_match.why is an enum kv_why. kv is borrowed, and stays the owner's to look
+ * at (kv_stats, kv_clock). */
 struct sched_kv {
 	struct kv *kv;
 	uint32_t step_tokens_max;
