@@ -384,6 +384,48 @@ static void a_stream_has_no_end(void **state)
 	kvik_model_free(m);
 }
 
+static double now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void a_thousand_forks_cost_a_page_each(void **state)
+{
+	enum { FORKS = 1000, LONG = 8187 };
+	static struct kvik_session *forks[FORKS];
+	static uint32_t ids[LONG];
+	struct kvik_model *m = load_full();
+	struct kvik_cache_params p = kvik_cache_params_default();
+	struct kvik_cache *c;
+	(void)state;
+	p.context = 8192;
+	p.kv_memory = 200 << 20;
+	assert_int_equal(kvik_cache_new(&c, m, &p, NULL), 0);
+	write_text(ids, LONG, 1, 0);
+	struct kvik_session *s = new_session(c, NULL);
+	assert_int_equal(feed(s, ids, LONG), 0);
+	uint64_t pages = kvik_cache_get_stats(c).pages_used;
+	double start = now_ms();
+	for (int i = 0; i < FORKS; i++)
+		assert_int_equal(kvik_session_fork(&forks[i], s, LONG, NULL), 0);
+	double each = (now_ms() - start) / FORKS;
+	printf("a fork of %d tokens takes %.1f us\n", LONG, 1e3 * each);
+	assert_true(each < 1);
+	assert_int_equal(kvik_cache_get_stats(c).pages_used, pages);
+	for (uint32_t i = 0; i < FORKS; i++) {
+		uint32_t id = i % 90;
+		assert_int_equal(feed(forks[i], &id, 1), 0);
+	}
+	assert_true(kvik_cache_get_stats(c).pages_used <= pages + FORKS);
+	for (int i = 0; i < FORKS; i++)
+		kvik_session_free(forks[i]);
+	kvik_session_free(s);
+	kvik_cache_free(c);
+	kvik_model_free(m);
+}
+
 static void figures_add_up(void **state)
 {
 	struct kvik_model *m = load_full();
@@ -417,6 +459,7 @@ int main(void)
 		cmocka_unit_test(full_only_when_all_is_held),
 		cmocka_unit_test(the_default_ceiling_holds_its_sessions),
 		cmocka_unit_test(a_stream_has_no_end),
+		cmocka_unit_test(a_thousand_forks_cost_a_page_each),
 		cmocka_unit_test(figures_add_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
