@@ -24,13 +24,12 @@ static const char *check_table(const struct kv *kv, const struct kv_seq *s, uint
 	uint32_t end = s->tokens + s->reserved, from = visible_from(d, s->tokens);
 	if (t->n_blocks != blocks_for(d, end))
 		return "a block table does not fit its sequence's tokens";
-	if (t->n_blocks > t->cap || t->freed > t->n_blocks || t->freed > from / d->page_tokens ||
-	    t->hole_end > t->freed)
+	if (t->n_blocks > t->cap || t->freed > t->n_blocks || t->freed > block_of(d, from) || t->hole_end > t->freed)
 		return "a block table is longer than its memory, or freed too much";
 	for (uint32_t b = 0; b < t->n_blocks; b++) {
 		uint32_t reach = end - b * d->page_tokens;
 		const char *broken = NULL;
-		if (!t->pages[b] && (is_sink(d, b) || b >= from / d->page_tokens))
+		if (!t->pages[b] && (is_sink(d, b) || b >= block_of(d, from)))
 			return "a visible block has no page";
 		if (t->pages[b] && b < t->freed && !is_sink(d, b))
 			return "a block below the window still has its page";

@@ -42,8 +42,7 @@ static inline size_t seq_bytes(const struct kv *kv)
 
 /* Tables long enough for `tokens` tokens; evicts as needed. FULL, NOMEM. */
 int seq_grow_tables(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_err *err) MUST_CHECK;
-/* s is promised the nodes that a commit of n tokens can make: one per frame, begun ones included, and one by a split.
- */
+/* s is promised the nodes that a commit of n tokens can make; those for one token it keeps after the commit. */
 int seq_promise_nodes(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err) MUST_CHECK;
 void seq_break_promise(struct kv *kv, struct kv_seq *s);
 

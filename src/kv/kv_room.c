@@ -5,7 +5,7 @@
  */
 static uint64_t blocks_between(const struct kv_group_desc *d, uint32_t from, uint32_t to, uint32_t chunk)
 {
-	uint64_t blocks = blocks_for(d, to) - from / d->page_tokens + 1;
+	uint64_t blocks = blocks_for(d, to) - block_of(d, from) + 1;
 	if (d->window == 0)
 		return blocks;
 	uint64_t visible = ((uint64_t)d->window + chunk) / d->page_tokens + 2 + blocks_for(d, d->sinks);

@@ -14,11 +14,28 @@
 
 #include "base/mem.h"
 
+/* The inverse of an odd number modulo 2^64, by Newton's iteration: each round doubles the bits that are right. */
+static uint64_t inverse_of(uint64_t odd)
+{
+	uint64_t x = odd; /* 3 bits are right */
+	for (int bits = 3; bits < 64; bits *= 2)
+		x *= 2 - odd * x;
+	return x;
+}
+
+/* Offsets are exact multiples of the stride, so that dividing is multiplying by the inverse. */
+static uint32_t page_number(const struct page_group *g, const uint8_t *page)
+{
+	return (uint32_t)(((uint64_t)(page - g->base) >> g->shift) * g->inverse);
+}
+
 static int group_init(struct pages *p, struct page_group *g, const struct kv_group_desc *d, struct kvik_err *err)
 {
 	size_t system = (size_t)sysconf(_SC_PAGESIZE);
 	*g = (struct page_group){.page_bytes = d->page_bytes, .free = PAGE_NONE, .cold = PAGE_NONE};
 	g->stride = (d->page_bytes + system - 1) / system * system;
+	g->shift = (uint32_t)__builtin_ctzll(g->stride);
+	g->inverse = inverse_of(g->stride >> g->shift);
 	uint64_t capacity = p->memory_bytes / g->stride;
 	if (capacity == 0)
 		return err_set(err, KVIK_ERR_LIMIT,
@@ -125,7 +142,7 @@ uint8_t *pages_get(struct pages *p, uint32_t group)
 struct page_info *pages_info(const struct pages *p, uint32_t group, const uint8_t *page)
 {
 	const struct page_group *g = &p->group[group];
-	return &g->info[(size_t)(page - g->base) / g->stride];
+	return &g->info[page_number(g, page)];
 }
 
 /* Changes both counts of a page and, with them, whether it is in use and whether only the tree holds it. */

@@ -29,6 +29,8 @@ struct page_group {
 	uint8_t *base;           /* mapped range of capacity * stride bytes */
 	size_t page_bytes;       /* what the caller asked for */
 	size_t stride;           /* page_bytes rounded up to whole pages of the system */
+	uint32_t shift;          /* stride = odd << shift; page number = (offset >> shift) * inverse: see page_number */
+	uint64_t inverse;        /* of odd, modulo 2^64 */
 	uint32_t capacity;       /* pages */
 	uint32_t fresh;          /* pages fresh.. were never given out */
 	struct page_info *info;  /* [capacity] */

@@ -132,17 +132,18 @@ int seq_grow_tables(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvi
 /* Is the next slot in a page that s may not go on writing? */
 static bool must_copy(const struct kv *kv, const struct kv_seq *s, uint32_t group)
 {
-	uint32_t p = kv->desc[group].page_tokens, offset = s->tokens % p;
+	uint32_t offset = s->tokens & (kv->desc[group].page_tokens - 1);
 	if (offset == 0 || s->reserved > 0)
 		return false;
-	const struct page_info *i = pages_info(&kv->pages, group, s->table[group].pages[s->tokens / p]);
+	const struct page_info *i =
+		pages_info(&kv->pages, group, s->table[group].pages[block_of(&kv->desc[group], s->tokens)]);
 	return i->refs > 1 && i->claimed != offset;
 }
 
 /* The node of s takes the copy too: nobody else may need the other page any more. */
 static void copy_last(struct kv *kv, struct kv_seq *s, uint32_t group)
 {
-	uint32_t block = s->tokens / kv->desc[group].page_tokens;
+	uint32_t block = block_of(&kv->desc[group], s->tokens);
 	uint8_t **last = &s->table[group].pages[block], *own = pages_get(&kv->pages, group);
 	memcpy(own, *last, kv->desc[group].page_bytes);
 	if (s->node && s->node->pages[tree_slot(&kv->tree, group, block)] == *last)
@@ -173,15 +174,21 @@ static void take_pages(struct kv *kv, struct kv_seq *s, uint32_t group, uint32_t
 		copy_last(kv, s, group);
 	while (t->n_blocks < blocks)
 		t->pages[t->n_blocks++] = pages_get(&kv->pages, group);
-	for (uint32_t b = s->tokens / p; b < blocks; b++) {
+	for (uint32_t b = block_of(&kv->desc[group], s->tokens); b < blocks; b++) {
 		uint32_t filled = end - b * p;
 		pages_info(&kv->pages, group, t->pages[b])->claimed = filled < p ? filled : p;
 	}
 }
 
+/* One per frame, begun ones included, and one by a split. */
+static uint32_t nodes_to_promise(const struct kv *kv, const struct kv_seq *s, uint32_t n)
+{
+	return s->node ? (n >> __builtin_ctz(kv->tree.frame)) + 3 : 0;
+}
+
 int seq_promise_nodes(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err)
 {
-	uint32_t nodes = s->node ? n / kv->tree.frame + 3 : 0;
+	uint32_t nodes = nodes_to_promise(kv, s, n);
 	if (nodes <= s->promised)
 		return 0;
 	int rc = tree_promise(&kv->tree, nodes - s->promised, err);
@@ -199,6 +206,28 @@ static int full(const struct kv *kv, uint64_t bytes, struct kvik_err *err)
 		       (unsigned long long)kv->pages.memory_bytes);
 }
 
+/* Most tokens of a decoding sequence fit behind the others into pages that it may go on writing: they are claimed, and
+ * that is all. */
+static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
+{
+	struct page_info *last[KV_GROUPS_MAX];
+	uint32_t claim[KV_GROUPS_MAX];
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		const struct kv_group_desc *d = &kv->desc[g];
+		uint32_t offset = s->tokens & (d->page_tokens - 1);
+		claim[g] = offset + n;
+		if (s->reserved > 0 || offset == 0 || claim[g] > d->page_tokens)
+			return false;
+		last[g] = pages_info(&kv->pages, g, s->table[g].pages[block_of(d, s->tokens)]);
+		if (last[g]->refs > 1 && last[g]->claimed != offset)
+			return false;
+	}
+	for (uint32_t g = 0; g < kv->n_groups; g++)
+		last[g]->claimed = claim[g];
+	s->reserved = n;
+	return true;
+}
+
 int kv_reserve(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err)
 {
 	if (n > kv->seq_tokens_max - s->tokens)
@@ -208,11 +237,16 @@ int kv_reserve(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err
 	if (n <= s->reserved)
 		return 0;
 	uint32_t promised_before = s->promised;
-	int rc = seq_grow_tables(kv, s, s->tokens + n, err);
+	int rc = seq_promise_nodes(kv, s, n, err);
+	if (!rc && claim_in_place(kv, s, n))
+		return 0;
 	if (!rc)
-		rc = seq_promise_nodes(kv, s, n, err);
-	if (rc)
+		rc = seq_grow_tables(kv, s, s->tokens + n, err);
+	if (rc) {
+		tree_unpromise(&kv->tree, s->promised - promised_before);
+		s->promised = promised_before;
 		return rc;
+	}
 	uint64_t bytes = bytes_to_reserve(kv, s, n);
 	if (!tree_make_room(&kv->tree, bytes)) {
 		tree_unpromise(&kv->tree, s->promised - promised_before);
@@ -234,8 +268,10 @@ void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_
 	s->tokens += n;
 	s->reserved -= n;
 	for (uint32_t g = 0; g < kv->n_groups; g++)
-		kv->pages_freed_by_window += table_slide(&kv->pages, &s->table[g], g, &kv->desc[g], s->tokens);
-	if (s->reserved == 0)
+		if (kv->desc[g].window)
+			kv->pages_freed_by_window += table_slide(&kv->pages, &s->table[g], g, &kv->desc[g], s->tokens);
+	if (s->reserved == 0 &&
+	    s->promised > nodes_to_promise(kv, s, 1)) /* the next token's stays: it is asked for each time */
 		seq_break_promise(kv, s);
 }
 
@@ -264,7 +300,7 @@ static int check_prefix(const struct kv *kv, const struct kv_seq *s, uint32_t to
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		const struct node *at = s->node;
-		uint32_t first = visible_from(d, tokens) / d->page_tokens;
+		uint32_t first = block_of(d, visible_from(d, tokens));
 		if (first >= s->table[g].freed)
 			continue;
 		for (uint32_t b = blocks_for(d, tokens); b-- > first;)
@@ -282,7 +318,7 @@ static void restore_window(struct kv *kv, struct kv_seq *s, uint32_t g, uint32_t
 {
 	struct kv_table *t = &s->table[g];
 	const struct node *at = s->node;
-	uint32_t first = visible_from(&kv->desc[g], tokens) / kv->desc[g].page_tokens;
+	uint32_t first = block_of(&kv->desc[g], visible_from(&kv->desc[g], tokens));
 	if (first >= t->freed)
 		return;
 	for (uint32_t b = blocks_for(&kv->desc[g], tokens); b-- > first;) {
@@ -300,7 +336,7 @@ static int fill_holes(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct k
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		struct kv_table *t = &s->table[g];
-		if (visible_from(d, tokens) / d->page_tokens >= t->hole_end)
+		if (block_of(d, visible_from(d, tokens)) >= t->hole_end)
 			continue;
 		if (!tree_make_table_room(&kv->tree, t->hole_bytes))
 			return full(kv, t->hole_bytes, err);
@@ -353,7 +389,7 @@ static void share_pages(struct kv *kv, struct kv_seq *f, const struct kv_seq *s,
 	const struct node *at = s->node;
 	struct kv_table *t = &f->table[g];
 	t->n_blocks = blocks_for(d, tokens);
-	t->freed = visible_from(d, tokens) / d->page_tokens;
+	t->freed = block_of(d, visible_from(d, tokens));
 	for (uint32_t b = t->n_blocks; b-- > 0;) {
 		t->pages[b] = is_needed(d, b, tokens) ? page_of(kv, s, &at, g, b, tokens) : NULL;
 		if (t->pages[b])

@@ -56,6 +56,7 @@ void share_leave(struct kv *kv, struct kv_seq *s)
 	if (!from)
 		return;
 	s->node = NULL;
+	seq_break_promise(kv, s);
 	from->users--;
 	tree_tidy(&kv->tree, from);
 }
@@ -110,7 +111,7 @@ static uint32_t step_down(struct kv *kv, struct kv_seq *s, struct node *child, c
 /* May tokens of s join this leaf? Their life must be that of the others in it. */
 static bool may_grow(const struct tree *t, const struct node *n, const struct kv_share *share)
 {
-	return n->parent && !n->child && !n->marked && n->users == 1 && n->end % t->frame != 0 &&
+	return n->parent && !n->child && !n->marked && n->users == 1 && (n->end & (t->frame - 1)) != 0 &&
 	       n->priority == share->priority && n->ttl == ttl_of(share);
 }
 
@@ -119,7 +120,7 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 {
 	struct tree *t = &kv->tree;
 	struct node *to = s->node;
-	uint32_t start = to->end, room = t->frame - start % t->frame, count = n < room ? n : room, i = 0;
+	uint32_t start = to->end, room = t->frame - (start & (t->frame - 1)), count = n < room ? n : room, i = 0;
 	if (!may_grow(t, to, &s->share)) {
 		to = tree_add(t, to, ids[i++], &s->promised);
 		to->priority = s->share.priority;
@@ -133,9 +134,11 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 	}
 	to->end = start + count;
 	for (uint32_t g = 0; g < kv->n_groups; g++)
-		for (uint32_t b = start / kv->desc[g].page_tokens; b <= node_last(t, to, g); b++)
-			tree_set_page(t, to, g, b, s->table[g].pages[b]);
-	share_move(kv, s, to);
+		for (uint32_t b = block_of(&kv->desc[g], start); b <= node_last(t, to, g); b++)
+			if (to->pages[tree_slot(t, g, b)] != s->table[g].pages[b])
+				tree_set_page(t, to, g, b, s->table[g].pages[b]);
+	if (s->node != to)
+		share_move(kv, s, to);
 	tree_judge(t, to); /* it may have got its first window pages */
 	return count;
 }
@@ -176,7 +179,7 @@ void share_adopt(struct kv *kv, struct kv_seq *s, const struct node *deepest, ui
 		const struct node *at = deepest;
 		struct kv_table *t = &s->table[g];
 		uint32_t blocks = blocks_for(d, tokens);
-		for (uint32_t b = blocks; b-- > s->tokens / d->page_tokens;) {
+		for (uint32_t b = blocks; b-- > block_of(d, s->tokens);) {
 			uint8_t *old = b < t->n_blocks ? t->pages[b] : NULL;
 			t->pages[b] = is_needed(d, b, tokens) ? take_page(kv, &at, g, b, matched, tokens) : NULL;
 			if (old)
@@ -204,7 +207,7 @@ void share_finish(struct kv *kv, struct kv_seq *s)
 		return;
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct node *at = s->node;
-		uint32_t first = visible_from(&kv->desc[g], s->tokens) / kv->desc[g].page_tokens;
+		uint32_t first = block_of(&kv->desc[g], visible_from(&kv->desc[g], s->tokens));
 		for (uint32_t b = s->table[g].n_blocks; b-- > first && kv->desc[g].window;)
 			if (!tree_path_page(t, &at, g, b, s->tokens, s->tokens))
 				give_window_page(t, s->node, at, g, b, s->table[g].pages[b]);

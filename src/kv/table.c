@@ -98,7 +98,7 @@ void table_release(struct pages *p, struct kv_table *t, uint32_t group)
 uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const struct kv_group_desc *d,
 		     uint32_t tokens)
 {
-	uint32_t end = visible_from(d, tokens) / d->page_tokens, freed = 0;
+	uint32_t end = block_of(d, visible_from(d, tokens)), freed = 0;
 	if (t->freed >= end)
 		return 0;
 	for (; t->freed < end; t->freed++) {

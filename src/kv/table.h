@@ -20,9 +20,16 @@ struct kv_table {
 	uint32_t hole_bytes; /* of the array, not backed by memory */
 };
 
+/* The block that a position lies in; a page's tokens are a power of two, and a division would cost as much as the rest
+ * of what is done for a token. */
+static inline uint32_t block_of(const struct kv_group_desc *d, uint32_t position)
+{
+	return position >> __builtin_ctz(d->page_tokens);
+}
+
 static inline uint32_t blocks_for(const struct kv_group_desc *d, uint32_t tokens)
 {
-	return tokens / d->page_tokens + (tokens % d->page_tokens != 0);
+	return block_of(d, tokens) + ((tokens & (d->page_tokens - 1)) != 0);
 }
 
 /* First position that a query at `position` sees, sinks aside. */
@@ -39,7 +46,7 @@ static inline bool is_sink(const struct kv_group_desc *d, uint32_t block)
 /* Does a query at position tokens, the next one, see anything of a block of earlier tokens? */
 static inline bool is_needed(const struct kv_group_desc *d, uint32_t block, uint32_t tokens)
 {
-	return block >= visible_from(d, tokens) / d->page_tokens || is_sink(d, block);
+	return block >= block_of(d, visible_from(d, tokens)) || is_sink(d, block);
 }
 
 /* Most bytes that table_grow will count for n blocks. */

@@ -350,7 +350,7 @@ static uint32_t usable_of_group(const struct tree *t, uint32_t g, struct run *r,
 {
 	const struct kv_group_desc *d = &t->desc[g];
 	while (position > 0) {
-		uint32_t need = visible_from(d, position) / d->page_tokens, last = blocks_for(d, position) - 1, below;
+		uint32_t need = block_of(d, visible_from(d, position)), last = blocks_for(d, position) - 1, below;
 		bool there = has_block(t, g, r, &r->tail, last, position, &below);
 		if (r->from > last)
 			r->from = last;
@@ -378,7 +378,7 @@ uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t 
 				      .from = UINT32_MAX,
 				      .matched = matched,
 				      .own = own ? &own[g] : NULL,
-				      .own_blocks = own ? own_tokens / t->desc[g].page_tokens : 0};
+				      .own_blocks = own ? block_of(&t->desc[g], own_tokens) : 0};
 	do {
 		before = position;
 		for (uint32_t g = 0; g < t->n_groups; g++)

@@ -92,12 +92,12 @@ static inline uint32_t *tree_token(const struct tree *t, const struct node *n, u
 /* Blocks of a group that a node has tokens of: first..last; not for roots. */
 static inline uint32_t node_first(const struct tree *t, const struct node *n, uint32_t group)
 {
-	return n->start / t->desc[group].page_tokens;
+	return block_of(&t->desc[group], n->start);
 }
 
 static inline uint32_t node_last(const struct tree *t, const struct node *n, uint32_t group)
 {
-	return (n->end - 1) / t->desc[group].page_tokens;
+	return block_of(&t->desc[group], n->end - 1);
 }
 
 static inline uint64_t tree_expiry(const struct tree *t, uint64_t ttl)
