@@ -3,15 +3,15 @@
 #include <string.h>
 
 #include "cli/bench.h"
+#include "cli/manual.h"
 
-static const struct cmd *const kinds[] = {&bench_run};
-enum { KINDS = sizeof kinds / sizeof *kinds };
+static const struct cmd *const kinds[] = {&bench_run, NULL};
 
 static void help(FILE *to)
 {
 	fprintf(to, "Usage: kvik bench KIND [OPTIONS] [MODEL]\n\n"
 		    "Measures on this machine, with a model of yours or random weights of its shape. Kinds:\n\n");
-	for (int i = 0; i < KINDS; i++)
+	for (int i = 0; kinds[i]; i++)
 		fprintf(to, "  %-8s %s\n", kinds[i]->name, kinds[i]->summary);
 	fprintf(to, "\nWhere to begin:\n"
 		    "  kvik bench run model.gguf                  is decoding as fast as the memory lets it be?\n"
@@ -26,7 +26,9 @@ static int run(int argc, char **argv)
 		help(name ? stdout : stderr);
 		return name ? EXIT_OK : EXIT_USAGE;
 	}
-	for (int i = 0; i < KINDS; i++)
+	if (strcmp(name, "--help-as") == 0 && argc > 2)
+		return manual_group(argv[2], argv[0], kinds);
+	for (int i = 0; kinds[i]; i++)
 		if (strcmp(kinds[i]->name, name) == 0)
 			return kinds[i]->run(argc - 1, argv + 1);
 	fprintf(stderr, "kvik: bench: '%s' is no kind of benchmark; `kvik bench --help` lists them\n", name);

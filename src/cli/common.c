@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
-#include "cli/cmd.h"
+#include "cli/manual.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
 
@@ -37,13 +37,18 @@ int parse_command(struct opt_list *l, const struct usage *u, int argc, char **ar
 		  int *status)
 {
 	bool help = false;
+	int as = -1;
 	const struct opt own[] = {{OPT_HEADING, .help = "Other:"},
-				  {OPT_FLAG, 'h', "help", &help, .help = "This text."}};
+				  {OPT_FLAG, 'h', "help", &help, .help = "This text."},
+				  {OPT_CHOICE, 0, "help-as", &as, .choices = manual_formats}};
 	struct kvik_err err;
 	OPT_LIST_ADD(l, own);
 	int n = opts_parse(l->table, argc, argv, rest, rest_max, &err);
-	if (help) {
-		print_help(l, u);
+	if (help || as >= 0) {
+		if (as >= 0)
+			manual_command(as, l->table, u);
+		else
+			print_help(l, u);
 		*status = EXIT_OK;
 		return -1;
 	}

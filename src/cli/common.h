@@ -12,7 +12,7 @@ struct opt_list {
 void opt_list_add(struct opt_list *l, const struct opt *opts, size_t n);
 #define OPT_LIST_ADD(l, opts) opt_list_add(l, opts, sizeof(opts) / sizeof *(opts))
 
-/* What a command says of itself in --help. */
+/* What a command says of itself in --help. line: the words that call it, then what is in brackets. */
 struct usage {
 	const char *line, *text, *examples;
 };

@@ -4,17 +4,16 @@
 
 #include <kvik.h>
 
-#include "cli/cmd.h"
+#include "cli/manual.h"
 
 static const struct cmd *const commands[] = {&cmd_run,      &cmd_chat,   &cmd_serve,   &cmd_bench, &cmd_tokenize,
-					     &cmd_template, &cmd_logits, &cmd_inspect, &cmd_plan};
-enum { COMMANDS = sizeof commands / sizeof *commands };
+					     &cmd_template, &cmd_logits, &cmd_inspect, &cmd_plan,  NULL};
 
 static void help(FILE *to)
 {
 	fprintf(to, "kvik %s: runs language models over a paged KV cache\n\nUsage: kvik COMMAND [OPTIONS] [MODEL]\n\n",
 		kvik_version());
-	for (int i = 0; i < COMMANDS; i++)
+	for (int i = 0; commands[i]; i++)
 		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(to, "\nMODEL is a GGUF file, a Hugging Face folder, or left out for the built-in kvik-mini.\n"
 		    "`kvik COMMAND --help` explains a command, with examples.\n");
@@ -22,7 +21,7 @@ static void help(FILE *to)
 
 static const struct cmd *find(const char *name)
 {
-	for (int i = 0; i < COMMANDS; i++)
+	for (int i = 0; commands[i]; i++)
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
 	return NULL;
@@ -35,6 +34,8 @@ int main(int argc, char **argv)
 		printf("kvik %s\n", kvik_version());
 		return EXIT_OK;
 	}
+	if (argc == 4 && strcmp(name, "help") == 0 && strcmp(argv[2], "--as") == 0)
+		return manual_print(argv[3], commands); /* for `make install` and shells */
 	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		const struct cmd *about = argc > 2 ? find(argv[2]) : NULL;
 		char *question[] = {argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : "--help", "--help", NULL};

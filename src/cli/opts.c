@@ -56,7 +56,7 @@ static int unknown(const struct opt *table, const char *name, size_t n, struct k
 	const struct opt *best = NULL;
 	int best_distance = 3; /* further away is no hint */
 	for (; !is_end(table); table++) {
-		int d = table->name ? distance(name, n, table->name) : best_distance;
+		int d = table->name && table->help ? distance(name, n, table->name) : best_distance;
 		if (d < best_distance) {
 			best = table;
 			best_distance = d;
@@ -226,6 +226,8 @@ void opts_help(const struct opt *table, FILE *to)
 			fprintf(to, "\n%s\n", table->help);
 			continue;
 		}
+		if (!table->help)
+			continue;
 		char left[64];
 		char letter[8] = "    ";
 		if (table->letter)

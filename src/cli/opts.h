@@ -32,7 +32,7 @@ struct opt {
 	double min, max;            /* of numbers; both 0 = the type's own range */
 	const char *const *choices; /* NULL-terminated; of OPT_CHOICE */
 	const char *arg;            /* "N" in the help */
-	const char *help;           /* one sentence */
+	const char *help;           /* one sentence; NULL: not shown */
 };
 
 /* Parses argv[1..argc). Options may stand anywhere; "--" ends them; "--name=value" and "-n5" work. What is no option
