@@ -275,6 +275,41 @@ def jinja_words():
     return {w.encode() for w in words} | {b"{{", b"}}", b"%}", b"-%}", b"{#", b"#}", b"**", b"//", b"~", b"[::-1]", b"namespace("}
 
 
+# ---- Calls to the server --------------------------------------------------------------------------------------------
+
+def api_seeds():
+    """One whole call each: "METHOD PATH", a newline, the body."""
+    chat = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+    asked = [{"role": "user", "content": "Rain?"}, {"role": "tool", "tool_call_id": "call_1", "content": "yes"},
+             {"role": "assistant", "content": None, "tool_calls": [{
+                 "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]}]
+    calls = {
+        "chat": ("/v1/chat/completions", {"messages": chat, "max_tokens": 4, "temperature": 1, "seed": 7, "top_p": .9,
+                                          "logprobs": True, "top_logprobs": 2, "logit_bias": {"13": -1}, "n": 2}),
+        "chat-stream": ("/v1/chat/completions", {"messages": chat, "max_completion_tokens": 3, "stream": True, "stop": ["."],
+                                                 "stream_options": {"include_usage": True}, "x_kvik": True}),
+        "chat-tools": ("/v1/chat/completions", {"messages": asked, "tools": [tool], "tool_choice": "auto", "max_tokens": 2}),
+        "chat-format": ("/chat/completions", {"messages": chat, "response_format": {"type": "json_object"}}),
+        "text": ("/v1/completions", {"prompt": "Once", "max_tokens": 3, "echo": True, "logprobs": 1, "min_p": .1, "top_k": 5}),
+        "text-ids": ("/v1/completions", {"prompt": [1, 300, 301], "max_tokens": 2, "stream": True, "presence_penalty": 1}),
+        "native": ("/completion", {"prompt": [1, "Once", 300], "n_predict": 3, "n_probs": 2, "repeat_penalty": 1.1}),
+        "embeddings": ("/v1/embeddings", {"input": ["a", "b"], "encoding_format": "base64", "pooling": "last"}),
+        "responses": ("/v1/responses", {"input": chat, "instructions": "Short.", "max_output_tokens": 3, "stream": True}),
+        "tokenize": ("/tokenize", {"content": "a b", "add_special": True, "with_pieces": True}),
+        "detokenize": ("/detokenize", {"tokens": [300, 301]}),
+        "template": ("/apply-template", {"messages": chat})}
+    seeds = {name: b"POST " + path.encode() + b"\n" + json.dumps(body).encode() for name, (path, body) in calls.items()}
+    return {**seeds, "models": b"GET /v1/models\n", "props": b"GET /props\n", "slots": b"GET /slots\n"}
+
+
+def api_words():
+    """The names of all fields that a handler knows, read off its table."""
+    sources = "".join(p.read_text() for p in sorted((HERE / "../../src/api").glob("*.c")))
+    words = {b'"%s":' % f.encode() for f in re.findall(r'\{"(\w+)", FIELD_', sources)}
+    return words | {b"POST ", b"GET "} | {p.encode() + b"\n" for p in re.findall(r'\{"(?:POST|GET)", "([^"]+)"', sources)}
+
+
 def write_dict(name, words):
     lines = ['"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\x{b:02X}" for b in w) + '"'
              for w in sorted(words)]
@@ -302,7 +337,7 @@ def main():
                                     ("fuzz_safetensors", safetensors_seeds(), header_words),
                                     ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words),
                                     ("fuzz_vocab_text", text_seeds(), {b"<s>", b"</s>", b"<|end|>", b"\xe2\x96\x81"}),
-                                    ("fuzz_jinja", jinja_seeds(), jinja_words())):
+                                    ("fuzz_jinja", jinja_seeds(), jinja_words()), ("fuzz_api", api_seeds(), api_words())):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():
