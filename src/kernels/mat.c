@@ -39,7 +39,9 @@ int mat_form_of(enum mat_form *form, enum wtype type, uint32_t cols, bool int8, 
 
 size_t mat_tile_bytes(enum mat_form f, uint32_t cols)
 {
-	return (tile_parts(f, cols).end + ALIGN - 1) / ALIGN * ALIGN;
+	size_t floats = (size_t)cols * tile_forms[f].float_bytes * R, blocks = cols / 32;
+	size_t bytes = floats ? floats : blocks * tile_block_bytes(f) + blocks / 8 * tile_forms[f].super;
+	return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 /* ---- Float forms ------------------------------------------------------------------------------------------------- */
@@ -61,13 +63,11 @@ static void pack_float_row(const struct mat *m, uint8_t *tile, uint32_t row, enu
 
 /* ---- Integer forms ----------------------------------------------------------------------------------------------- */
 
-/* Stores one 4-bit or 8-bit code (with its high bits) of column c. */
-static void put_code(const struct tile_form *f, uint8_t *tile, const struct tile_parts *p, uint32_t row, uint32_t c,
-		     unsigned code)
+/* Stores one 4-bit or 8-bit code (with its high bits) of column c of a block. */
+static void put_code(const struct tile_form *f, uint8_t *block, uint32_t row, uint32_t c, unsigned code)
 {
-	size_t block = c / 32;
-	uint32_t group = c % 32 / 4, at = row * 4 + c % 4;
-	uint8_t *codes = tile + block * f->codes, *high = tile + p->high + block * f->high;
+	uint32_t group = c / 4, at = row * 4 + c % 4;
+	uint8_t *codes = block, *high = block + f->codes;
 	if (f->codes == 512) {
 		codes[group * 64 + at] = (uint8_t)code;
 		return;
@@ -84,12 +84,11 @@ static void put_half(uint8_t *array, uint32_t row, const uint8_t *half)
 	memcpy(array + 2 * row, half, 2);
 }
 
-/* U8 forms: scale and min of the part-th block of 16 or 32 columns. */
-static void put_f32_scale(uint8_t *tile, const struct tile_parts *p, uint32_t row, size_t part, float scale, float min)
+/* U8 forms: scale and min of 16 or 32 columns, `scales` being theirs. */
+static void put_f32_scale(uint8_t *scales, uint32_t row, float scale, float min)
 {
-	uint8_t *at = tile + p->scale + part * 128 + 4 * (size_t)row;
-	memcpy(at, &scale, 4);
-	memcpy(at + 64, &min, 4);
+	memcpy(scales + 4 * row, &scale, 4);
+	memcpy(scales + 64 + 4 * row, &min, 4);
 }
 
 /* Code of element i (with the form's zero added) of a 32-element block. */
@@ -107,16 +106,15 @@ static unsigned small_code(enum wtype type, const uint8_t *src, int i)
 	}
 }
 
-static void pack_small_scale(uint8_t *tile, const struct tile_parts *p, uint32_t row, size_t block, enum wtype type,
-			     const uint8_t *src)
+static void pack_small_scale(uint8_t *scales, uint32_t row, enum wtype type, const uint8_t *src)
 {
 	switch (type) {
 	case WTYPE_Q4_0:
-	case WTYPE_Q8_0: put_half(tile + p->scale + block * 32, row, src); break;
+	case WTYPE_Q8_0: put_half(scales, row, src); break;
 	case WTYPE_Q4_1:
-	case WTYPE_Q5_1: put_f32_scale(tile, p, row, block, half_at(src), -half_at(src + 2)); break;
-	case WTYPE_MXFP4: put_f32_scale(tile, p, row, block, mxfp4_scale(src), 0); break;
-	default: put_f32_scale(tile, p, row, block, half_at(src), 0);
+	case WTYPE_Q5_1: put_f32_scale(scales, row, half_at(src), -half_at(src + 2)); break;
+	case WTYPE_MXFP4: put_f32_scale(scales, row, mxfp4_scale(src), 0); break;
+	default: put_f32_scale(scales, row, half_at(src), 0);
 	}
 }
 
@@ -134,46 +132,63 @@ static unsigned big_code(enum wtype type, const uint8_t *src, int i)
 	}
 }
 
-/* big: index of the 256-element block. */
-static void pack_big_scales(uint8_t *tile, const struct tile_parts *p, uint32_t row, size_t big, enum wtype type,
-			    const uint8_t *src)
+/* Scales of the b-th of 8 blocks of 32 columns of a stored block of 256. */
+static void pack_big_scale(uint8_t *scales, uint32_t row, int b, enum wtype type, const uint8_t *src)
 {
-	uint8_t *scale = tile + p->scale + big * 8 * 32;
-	for (int i = 0; i < 8 && (type == WTYPE_Q4_K || type == WTYPE_Q5_K); i++)
-		q4_k_scale_min(src + 4, i, &scale[i * 32 + (int)row], &scale[i * 32 + 16 + (int)row]);
-	for (int i = 0; i < 16; i++) {
-		if (type == WTYPE_Q6_K)
-			scale[i * 16 + (int)row] = src[192 + i];
-		else if (type == WTYPE_Q3_K)
-			scale[i * 16 + (int)row] = (uint8_t)(int8_t)q3_k_scale(src + 96, i);
-		else if (type == WTYPE_Q2_K)
-			put_f32_scale(tile, p, row, big * 16 + (size_t)i, half_at(src + 80) * (float)(src[i] & 15),
-				      half_at(src + 82) * (float)(src[i] >> 4));
-		else if (type == WTYPE_IQ4_XS && i < 8)
-			put_f32_scale(tile, p, row, big * 8 + (size_t)i, half_at(src) * (float)iq4_xs_scale(src, i), 0);
+	float d = half_at(src + 80), min = half_at(src + 82); /* of Q2_K */
+	switch (type) {
+	case WTYPE_Q4_K:
+	case WTYPE_Q5_K: q4_k_scale_min(src + 4, b, &scales[row], &scales[16 + row]); break;
+	case WTYPE_IQ4_XS: put_f32_scale(scales, row, half_at(src) * (float)iq4_xs_scale(src, b), 0); break;
+	default:
+		for (int i = 2 * b; i < 2 * b + 2; i++, scales += type == WTYPE_Q2_K ? 128 : 16)
+			if (type == WTYPE_Q6_K)
+				scales[row] = src[192 + i];
+			else if (type == WTYPE_Q3_K)
+				scales[row] = (uint8_t)(int8_t)q3_k_scale(src + 96, i);
+			else
+				put_f32_scale(scales, row, d * (float)(src[i] & 15), min * (float)(src[i] >> 4));
 	}
-	if (type == WTYPE_Q4_K || type == WTYPE_Q5_K) {
-		put_half(tile + p->super + big * 64, row, src);
-		put_half(tile + p->super + big * 64 + 32, row, src + 2);
-	} else if (type == WTYPE_Q6_K || type == WTYPE_Q3_K) {
-		put_half(tile + p->super + big * 32, row, src + (type == WTYPE_Q6_K ? 208 : 108));
+}
+
+static void pack_super(uint8_t *super, uint32_t row, enum wtype type, const uint8_t *src)
+{
+	switch (type) {
+	case WTYPE_Q4_K:
+	case WTYPE_Q5_K:
+		put_half(super, row, src);
+		put_half(super + 32, row, src + 2);
+		break;
+	case WTYPE_Q6_K: put_half(super, row, src + 208); break;
+	case WTYPE_Q3_K: put_half(super, row, src + 108); break;
+	default: break;
 	}
+}
+
+/* One stored block of 32 or 256 columns of a row, from column c on. */
+static void pack_block(enum mat_form form, uint8_t *tile, uint32_t row, uint32_t c, enum wtype type, const uint8_t *src)
+{
+	const struct tile_form *f = &tile_forms[form];
+	const uint32_t elems = wtype_block_elems(type), scales = f->codes + (uint32_t)f->high;
+	for (uint32_t i = 0; i < elems; i += 32) {
+		uint8_t *block = tile + tile_block_at(form, (c + i) / 32);
+		for (uint32_t k = 0; k < 32; k++)
+			put_code(f, block, row, k,
+				 elems == 32 ? small_code(type, src, (int)k) : big_code(type, src, (int)(i + k)));
+		if (elems == 32)
+			pack_small_scale(block + scales, row, type, src);
+		else
+			pack_big_scale(block + scales, row, (int)i / 32, type, src);
+	}
+	if (f->super)
+		pack_super(tile + tile_super_at(form, c / 256), row, type, src);
 }
 
 static void pack_int_row(const struct mat *m, uint8_t *tile, uint32_t row, enum wtype type, const uint8_t *src)
 {
-	const struct tile_form *f = &tile_forms[m->form];
-	struct tile_parts p = tile_parts(m->form, m->cols);
 	uint32_t elems = wtype_block_elems(type), bytes = wtype_block_bytes(type);
-	for (uint32_t c = 0; c < m->cols; c += elems, src += bytes) {
-		for (uint32_t i = 0; i < elems; i++)
-			put_code(f, tile, &p, row, c + i,
-				 elems == 32 ? small_code(type, src, (int)i) : big_code(type, src, (int)i));
-		if (elems == 32)
-			pack_small_scale(tile, &p, row, c / 32, type, src);
-		else
-			pack_big_scales(tile, &p, row, c / 256, type, src);
-	}
+	for (uint32_t c = 0; c < m->cols; c += elems, src += bytes)
+		pack_block(m->form, tile, row, c, type, src);
 }
 
 void mat_pack_tile(const struct mat *m, uint32_t tile, enum wtype type, const uint8_t *const rows[MAT_TILE_ROWS])

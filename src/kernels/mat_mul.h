@@ -2,10 +2,10 @@
  *
  * VEC_TILES tiles (of 16 rows) and up to VEC_TOKENS tokens are computed together, as many as the level's registers
  * hold, so that a weight is loaded and unpacked once for the tokens and an activation once for the tiles. Weights are
- * unpacked in registers; nothing is expanded to memory. A single token takes VEC_WIDE tiles, whose independent chains
- * keep the stream of weights from waiting for the arithmetic; with many tokens the tiles stay in the caches while
- * groups of tokens pass by. Float activations take VEC_WIDE tiles by 4 tokens: more rows of them, a power of two apart,
- * would drive each other out of the cache.
+ * unpacked in registers; nothing is expanded to memory. With many tokens the tiles stay in the caches while groups of
+ * tokens pass by; a single token waits for memory alone, which is fastest when one tile after the other is read. Float
+ * activations take VEC_WIDE tiles by 4 tokens: more rows of them, a power of two apart, would drive each other out of
+ * the cache.
  *
  * Order of additions of one output, the same for every level, batch and split of the work:
  *   float forms    acc = fma(w[c], x[c], acc), c ascending, from 0
@@ -58,21 +58,29 @@ struct tile_block {
 	const uint8_t *codes, *high, *scale, *super;
 };
 
-INLINE struct tile_block tile_first(const enum mat_form form, const uint8_t *tile, uint32_t cols)
+INLINE void tile_block(const enum mat_form form, struct tile_block *t, const uint8_t *codes)
 {
-	struct tile_parts p = tile_parts(form, cols);
-	return (struct tile_block){tile, tile + p.high, tile + p.scale, tile + p.super};
+	t->codes = codes;
+	t->high = codes + tile_forms[form].codes;
+	t->scale = t->high + tile_forms[form].high;
+}
+
+INLINE struct tile_block tile_first(const enum mat_form form, const uint8_t *tile)
+{
+	struct tile_block t = {.super = tile};
+	tile_block(form, &t, tile + tile_forms[form].super);
+	return t;
 }
 
 /* Steps to block b. */
 INLINE void tile_next(const enum mat_form form, struct tile_block *t, uint32_t b)
 {
-	const struct tile_form *f = &tile_forms[form];
-	t->codes += f->codes;
-	t->high += f->high;
-	t->scale += f->scale;
-	if (b % 8 == 0)
-		t->super += f->super;
+	const uint8_t *next = t->scale + tile_forms[form].scale;
+	if (tile_forms[form].super && b % 8 == 0) {
+		t->super = next;
+		next += tile_forms[form].super;
+	}
+	tile_block(form, t, next);
 }
 
 /* The codes of group g (4 columns) of a block. */
@@ -187,7 +195,7 @@ INLINE void int_micro(const enum mat_form form, const uint8_t *const tiles[T], c
 	x.scale = a->scale + (size_t)first * blocks + (token - first);
 	x.sum16 = a->sum16 + (size_t)first * blocks * 2 + (token - first);
 	for (unsigned i = 0; i < m; i++)
-		t[i] = tile_first(form, tiles[i], a->cols);
+		t[i] = tile_first(form, tiles[i]);
 	for (uint32_t b = 1; b <= blocks; b++) {
 		int_block(form, t, &x, 0, sum, m, n);
 		if (tile_forms[form].block == 16)
@@ -258,14 +266,16 @@ INLINE void product_tokens(const enum mat_form form, const struct mat *w, const 
 INLINE void product(const enum mat_form form, const struct mat *w, const struct act *a, uint32_t tile,
 		    uint32_t tile_end, float *out, size_t out_stride)
 {
-	const bool floats = tile_forms[form].float_bytes != 0, wide = VEC_WIDE > VEC_TILES;
-	for (; wide && (floats || a->tokens == 1) && tile + VEC_WIDE <= tile_end; tile += VEC_WIDE) {
+	const bool floats = tile_forms[form].float_bytes != 0;
+	for (; floats && VEC_WIDE > VEC_TILES && tile + VEC_WIDE <= tile_end; tile += VEC_WIDE) {
 		uint32_t token = 0;
-		for (; floats && token + 4 <= a->tokens; token += 4)
+		for (; token + 4 <= a->tokens; token += 4)
 			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_WIDE, 4);
 		for (; token < a->tokens; token++)
 			product_part(form, w, a, tile, tile_end, token, out, out_stride, VEC_WIDE, 1);
 	}
+	for (; !floats && VEC_TILES > 1 && a->tokens == 1 && tile < tile_end; tile++)
+		product_part(form, w, a, tile, tile_end, 0, out, out_stride, 1, 1);
 	for (; tile < tile_end; tile += VEC_TILES)
 		product_tokens(form, w, a, tile, tile_end, out, out_stride);
 }

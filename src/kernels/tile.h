@@ -1,15 +1,15 @@
 /* tile.h: how a tile of 16 rows lies in memory. r: row of the tile, c: column.
  *
  *   F32, F16, BF16   [c][16 rows]
- *   all others       codes, then (where the form has them) high bits, scales and super scales, each an array over
- *                    blocks of 32 columns (super scales: of 256)
- *     codes  8 bits: [8 groups of 4 columns][16 rows][4 columns]                                   512 bytes
- *            4 bits: [4][16 rows][4 columns]: group j in the low nibbles, group j + 4 in the high  256 bytes
- *     high   Q5_K:   [16 rows][4 columns]: bit g is the fifth bit of group g                        64 bytes
- *            Q6_K:   [2][16 rows][4 columns]: bits 2s and 2s + 1 of part v belong to group 4v + s  128 bytes
- *     scale  Q8_0, Q4_0: f16 [16]; Q4_K, Q5_K: u8 scale [16], u8 min [16]; Q6_K: i8 [2][16];
- *            U8_32: f32 scale [16], min [16]; U8_16: f32 [2] of scale [16], min [16]
- *     super  Q4_K, Q5_K: f16 d [16], dmin [16]; Q6_K: f16 d [16]
+ *   all others       blocks of 32 columns, one behind the other: codes, then (where the form has them) high bits,
+ * scales; before every eighth block the super scales of these 256 columns. So a product of one token reads a tile as
+ * one stream: several at a time reach two thirds of the memory's bandwidth at most codes  8 bits: [8 groups of 4
+ * columns][16 rows][4 columns]                                   512 bytes 4 bits: [4][16 rows][4 columns]: group j in
+ * the low nibbles, group j + 4 in the high  256 bytes high   Q5_K:   [16 rows][4 columns]: bit g is the fifth bit of
+ * group g                        64 bytes Q6_K:   [2][16 rows][4 columns]: bits 2s and 2s + 1 of part v belong to group
+ * 4v + s  128 bytes scale  Q8_0, Q4_0: f16 [16]; Q4_K, Q5_K: u8 scale [16], u8 min [16]; Q6_K: i8 [2][16]; U8_32: f32
+ * scale [16], min [16]; U8_16: f32 [2] of scale [16], min [16] super  Q4_K, Q5_K: f16 d [16], dmin [16]; Q6_K: f16 d
+ * [16]
  *
  * weight = scale * (code - zero) - min. */
 #ifndef KVIK_KERNELS_TILE_H
@@ -41,21 +41,22 @@ static const struct tile_form tile_forms[MAT_FORM_COUNT] = {
 	[MAT_U8_16] = {.name = "u8/16", .codes = 512, .scale = 256, .block = 16, .zero = 128, .mins = true},
 };
 
-/* Byte offsets of the parts of one tile. */
-struct tile_parts {
-	size_t high, scale, super, end;
-};
-
-static inline struct tile_parts tile_parts(enum mat_form f, uint32_t cols)
+static inline size_t tile_block_bytes(enum mat_form f)
 {
 	const struct tile_form *t = &tile_forms[f];
-	struct tile_parts p;
-	size_t blocks = cols / 32;
-	p.high = t->float_bytes ? (size_t)cols * t->float_bytes * MAT_TILE_ROWS : blocks * t->codes;
-	p.scale = p.high + blocks * t->high;
-	p.super = p.scale + blocks * t->scale;
-	p.end = p.super + blocks / 8 * t->super;
-	return p;
+	return (size_t)t->codes + t->high + t->scale;
+}
+
+/* Bytes from the start of a tile to the super scales of columns 256 * big .. */
+static inline size_t tile_super_at(enum mat_form f, size_t big)
+{
+	return big * (tile_forms[f].super + 8 * tile_block_bytes(f));
+}
+
+/* Bytes from the start of a tile to the codes of block b. */
+static inline size_t tile_block_at(enum mat_form f, size_t b)
+{
+	return b * tile_block_bytes(f) + (tile_forms[f].super ? (b / 8 + 1) * tile_forms[f].super : 0);
 }
 
 #endif
