@@ -192,8 +192,17 @@ enum kvik_dtype {
 };
 const char *kvik_dtype_name(enum kvik_dtype d);
 
+/* Layers first..last, counted from 0; negative numbers count from the end: {-2, -1} are the last two. */
+struct kvik_layers {
+	int32_t first, last;
+};
+#define KVIK_EXEMPT_MAX 16
+
 struct kvik_cache_params {
 	enum kvik_dtype k_dtype, v_dtype;
+	struct kvik_layers exempt[KVIK_EXEMPT_MAX]; /* [n_exempt]: layers that are stored in the next two instead */
+	uint32_t n_exempt;
+	enum kvik_dtype exempt_k_dtype, exempt_v_dtype;
 	uint32_t context;   /* most tokens of one session; 0 = the model's */
 	uint32_t window;    /* attend to the last so many tokens; 0 = as the model says */
 	uint32_t sinks;     /* with a window: the first so many tokens stay visible */
@@ -205,7 +214,7 @@ struct kvik_cache_params {
 
 struct kvik_cache;
 
-struct kvik_cache_params kvik_cache_params_default(void); /* f16, chunk 512, one session */
+struct kvik_cache_params kvik_cache_params_default(void); /* f16, exempt layers too, chunk 512, one session */
 
 /* params may be NULL. The model must outlive the cache. Errors: ARG, NOMEM, LIMIT. */
 int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct kvik_cache_params *params,

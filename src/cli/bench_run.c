@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/bench.h"
+#include "cli/layers.h"
 
 enum { RUNS_MAX = 1024, RUNS_MIN = 3, SMALL_BYTES = 64 << 20 };
 
@@ -165,7 +166,7 @@ static int measure(struct bench *b, struct report *r, struct kvik_err *err)
 static int prepare(struct bench *b, struct report *r, struct kvik_cache **cache, struct kvik_err *err)
 {
 	const struct kvik_session_params alone = {.isolated = true}; /* the same tokens, computed again and again */
-	char each[32];
+	char each[32], dtypes[DTYPES_TEXT_BYTES];
 	bench_progress("read bandwidth", "");
 	int rc = bench_read_bandwidth(&b->bandwidth, kvik_model_threads(b->m), err);
 	if (!rc)
@@ -178,8 +179,8 @@ static int prepare(struct bench *b, struct report *r, struct kvik_cache **cache,
 		return rc;
 	b->bytes_per_token = kvik_cache_get_stats(*cache).bytes_per_token;
 	report_fact(r, "bandwidth", "%.1f GB/s read by all threads", b->bandwidth * 1e-9);
-	report_fact(r, "KV cache", "%s/%s, %s a token", kvik_dtype_name(b->cache.k_dtype),
-		    kvik_dtype_name(b->cache.v_dtype), human_bytes(b->bytes_per_token, each));
+	report_fact(r, "KV cache", "%s, %s a token", dtypes_text(&b->cache, dtypes),
+		    human_bytes(b->bytes_per_token, each));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/os.h"
 #include "cli/cmd.h"
 #include "cli/common.h"
+#include "cli/layers.h"
 
 static const struct usage usage = {"plan [OPTIONS] [MODEL]",
 				   "Says what a model and its KV cache will take: exact bytes of weights and pages "
@@ -36,13 +37,12 @@ static void line(const char *what, uint64_t bytes)
 static void print_text(const struct kvik_plan *p, const struct kvik_cache_params *c)
 {
 	struct fit f = what_fits(p);
-	char what[64];
+	char what[64], dtypes[DTYPES_TEXT_BYTES];
 	line("weights, packed in memory", p->weight_bytes);
 	line("embedding, mapped from the file", p->mapped_bytes);
 	line("buffers of a step", p->work_bytes);
-	snprintf(what, sizeof what, "KV of one token (%s/%s)", kvik_dtype_name(c->k_dtype),
-		 kvik_dtype_name(c->v_dtype));
-	line(what, p->bytes_per_token);
+	printf("%-34s %s\n", "KV dtypes", dtypes_text(c, dtypes));
+	line("KV of one token", p->bytes_per_token);
 	snprintf(what, sizeof what, "KV of one sequence of %u tokens", p->context);
 	line(what, p->bytes_per_session);
 	snprintf(what, sizeof what, "KV of %u sequence%s, with tables", c->sessions, c->sessions == 1 ? "" : "s");
@@ -56,13 +56,15 @@ static void print_text(const struct kvik_plan *p, const struct kvik_cache_params
 static int print_json(const struct kvik_plan *p, const struct kvik_cache_params *c)
 {
 	struct fit f = what_fits(p);
-	json_t *o = json_pack("{s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	char dtypes[DTYPES_TEXT_BYTES];
+	json_t *o = json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			      "weight_bytes", (json_int_t)p->weight_bytes, "mapped_bytes", (json_int_t)p->mapped_bytes,
 			      "work_bytes", (json_int_t)p->work_bytes, "k_dtype", kvik_dtype_name(c->k_dtype),
-			      "v_dtype", kvik_dtype_name(c->v_dtype), "context", (json_int_t)p->context, "sequences",
-			      (json_int_t)c->sessions, "page_tokens", (json_int_t)p->page_tokens, "kv_bytes_per_token",
-			      (json_int_t)p->bytes_per_token, "kv_bytes_per_sequence", (json_int_t)p->bytes_per_session,
-			      "kv_bytes", (json_int_t)p->kv_bytes, "total_bytes",
+			      "v_dtype", kvik_dtype_name(c->v_dtype), "dtypes", dtypes_text(c, dtypes), "context",
+			      (json_int_t)p->context, "sequences", (json_int_t)c->sessions, "page_tokens",
+			      (json_int_t)p->page_tokens, "kv_bytes_per_token", (json_int_t)p->bytes_per_token,
+			      "kv_bytes_per_sequence", (json_int_t)p->bytes_per_session, "kv_bytes",
+			      (json_int_t)p->kv_bytes, "total_bytes",
 			      (json_int_t)(p->weight_bytes + p->mapped_bytes + p->work_bytes + p->kv_bytes),
 			      "memory_available", (json_int_t)f.available, "sequences_that_fit", (json_int_t)f.sessions,
 			      "tokens_that_fit", (json_int_t)f.tokens);

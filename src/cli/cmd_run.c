@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "cli/cmd.h"
 #include "cli/gen.h"
+#include "cli/layers.h"
 #include "cli/prompt.h"
 
 enum { NEW_TOKENS_DEFAULT = 256 };
@@ -93,17 +94,17 @@ static void print_stats(const struct run *r, const struct kvik_generation *g, co
 {
 	char used[32], each[32];
 	const struct kvik_cache_params *p = &r->o->cache.params;
+	char dtypes[DTYPES_TEXT_BYTES];
 	if (r->o->logits_hash)
 		fprintf(stderr, "logits-hash %016llx\n", (unsigned long long)r->hash);
 	if (r->o->model.quiet)
 		return;
 	fprintf(stderr,
 		"prefill %u tokens, %.1f tok/s | decode %u tokens, %.1f tok/s | first token %.1f ms | KV %s in %llu "
-		"pages, %s/%s, %s a token | %s\n",
+		"pages, %s, %s a token | %s\n",
 		g->prompt_tokens, rate(g->prompt_tokens, g->prefill_ms), g->new_tokens, rate(decoded(g), g->decode_ms),
 		g->prefill_ms, human_bytes(kv->bytes_used, used), (unsigned long long)kv->pages_used,
-		kvik_dtype_name(p->k_dtype), kvik_dtype_name(p->v_dtype), human_bytes(kv->bytes_per_token, each),
-		kvik_finish_name(g->finish));
+		dtypes_text(p, dtypes), human_bytes(kv->bytes_per_token, each), kvik_finish_name(g->finish));
 }
 
 static json_t *id_list(const uint32_t *ids, size_t n)
@@ -118,20 +119,20 @@ static int print_json(struct run *r, const uint32_t *prompt, size_t n, double lo
 		      const struct kvik_generation *g, const struct kvik_cache_stats *kv)
 {
 	const struct kvik_cache_params *p = &r->o->cache.params;
-	char hash[17];
+	char hash[17], dtypes[DTYPES_TEXT_BYTES];
 	snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r->hash);
 	json_t *timings = json_pack("{s:f, s:i, s:f, s:f, s:i, s:f, s:f, s:f}", "load_ms", load_ms, "prompt_tokens",
 				    (int)g->prompt_tokens, "prefill_ms", g->prefill_ms, "prefill_tokens_per_second",
 				    rate(g->prompt_tokens, g->prefill_ms), "new_tokens", (int)g->new_tokens,
 				    "decode_ms", g->decode_ms, "decode_tokens_per_second",
 				    rate(decoded(g), g->decode_ms), "time_to_first_token_ms", g->prefill_ms);
-	json_t *cache =
-		json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "k_dtype", kvik_dtype_name(p->k_dtype),
-			  "v_dtype", kvik_dtype_name(p->v_dtype), "bytes_ceiling", (json_int_t)kv->bytes_ceiling,
-			  "bytes_used", (json_int_t)kv->bytes_used, "bytes_peak", (json_int_t)kv->bytes_peak,
-			  "bytes_per_token", (json_int_t)kv->bytes_per_token, "pages_used", (json_int_t)kv->pages_used,
-			  "page_tokens", (json_int_t)kv->page_tokens, "pages_freed_by_window",
-			  (json_int_t)kv->pages_freed_by_window, "enabled", !p->no_kv_cache);
+	json_t *cache = json_pack(
+		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "k_dtype", kvik_dtype_name(p->k_dtype),
+		"v_dtype", kvik_dtype_name(p->v_dtype), "dtypes", dtypes_text(p, dtypes), "bytes_ceiling",
+		(json_int_t)kv->bytes_ceiling, "bytes_used", (json_int_t)kv->bytes_used, "bytes_peak",
+		(json_int_t)kv->bytes_peak, "bytes_per_token", (json_int_t)kv->bytes_per_token, "pages_used",
+		(json_int_t)kv->pages_used, "page_tokens", (json_int_t)kv->page_tokens, "pages_freed_by_window",
+		(json_int_t)kv->pages_freed_by_window, "enabled", !p->no_kv_cache);
 	json_t *o = json_pack("{s:o, s:o, s:s%, s:s, s:o, s:o, s:s, s:i}", "prompt_ids", id_list(prompt, n), "ids",
 			      r->ids, "text", r->text.n ? r->text.data : "", r->text.n, "finish_reason",
 			      kvik_finish_name(g->finish), "timings", timings, "kv", cache, "cpu", kvik_model_cpu(m),

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "cli/layers.h"
 #include "cli/manual.h"
 
 #define TEXT_MAX ((size_t)1 << 30)
@@ -138,6 +139,10 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 		{OPT_HEADING, .help = "KV cache:"},
 		{OPT_TEXT, 0, "kv-dtype", &o->dtype, .arg = "K[,V]",
 		 .help = "How keys and values are stored: f32, f16, bf16, int8, fp8 or int4 (default f16)."},
+		{OPT_TEXT, 0, "kv-exempt", &o->exempt, .arg = "LAYERS",
+		 .help = "Layers that are stored in another dtype than --kv-dtype: 0,3-5,first:2,last:2."},
+		{OPT_TEXT, 0, "kv-exempt-dtype", &o->exempt_dtype, .arg = "K[,V]",
+		 .help = "The dtype of these layers (default f16)."},
 		{OPT_U32, 'c', "ctx", &o->params.context, 1, 1 << 30, .arg = "N",
 		 .help = "Most tokens of a sequence (default: what the model was trained for)."},
 		{OPT_U32, 0, "window", &o->params.window, 1, 1 << 30, .arg = "N",
@@ -154,7 +159,7 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 	OPT_LIST_ADD(l, opts);
 }
 
-static int find_dtype(const char *name, size_t n, enum kvik_dtype *d, struct kvik_err *err)
+static int find_dtype(const char *option, const char *name, size_t n, enum kvik_dtype *d, struct kvik_err *err)
 {
 	char known[96] = "";
 	for (int i = 0; i < KVIK_DTYPE_COUNT; i++) {
@@ -166,18 +171,33 @@ static int find_dtype(const char *name, size_t n, enum kvik_dtype *d, struct kvi
 		size_t used = strlen(known);
 		snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", have);
 	}
-	return err_set(err, KVIK_ERR_ARG, "--kv-dtype: '%.*s' is none of %s", (int)n, name, known);
+	return err_set(err, KVIK_ERR_ARG, "--%s: '%.*s' is none of %s", option, (int)n, name, known);
+}
+
+/* text: "K" or "K,V" or NULL. */
+static int find_dtypes(const char *option, const char *text, enum kvik_dtype *k, enum kvik_dtype *v,
+		       struct kvik_err *err)
+{
+	if (!text)
+		return 0;
+	size_t n = strcspn(text, ",");
+	int rc = find_dtype(option, text, n, k, err);
+	*v = *k;
+	if (!rc && text[n] == ',')
+		rc = find_dtype(option, text + n + 1, strlen(text + n + 1), v, err);
+	return rc;
 }
 
 int cache_opts_finish(struct cache_opts *o, struct kvik_err *err)
 {
-	if (!o->dtype)
-		return 0;
-	size_t k = strcspn(o->dtype, ",");
-	int rc = find_dtype(o->dtype, k, &o->params.k_dtype, err);
-	o->params.v_dtype = o->params.k_dtype;
-	if (!rc && o->dtype[k] == ',')
-		rc = find_dtype(o->dtype + k + 1, strlen(o->dtype + k + 1), &o->params.v_dtype, err);
+	struct kvik_cache_params *p = &o->params;
+	int rc = find_dtypes("kv-dtype", o->dtype, &p->k_dtype, &p->v_dtype, err);
+	if (!rc)
+		rc = find_dtypes("kv-exempt-dtype", o->exempt_dtype, &p->exempt_k_dtype, &p->exempt_v_dtype, err);
+	if (!rc && o->exempt)
+		rc = parse_exempt(o->exempt, p, err);
+	if (!rc && o->exempt_dtype && !o->exempt)
+		rc = err_set(err, KVIK_ERR_ARG, "--kv-exempt-dtype is for the layers of --kv-exempt: give these too");
 	return rc;
 }
 

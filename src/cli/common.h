@@ -39,11 +39,13 @@ const char *model_path(struct model_opts *o, int n_rest, const char **rest);
 int load_model(struct kvik_model **m, const char *path, const struct model_opts *o, struct kvik_err *err) MUST_CHECK;
 
 struct cache_opts {
-	const char *dtype; /* "K" or "K,V" */
+	const char *dtype;        /* "K" or "K,V" */
+	const char *exempt;       /* list of layers */
+	const char *exempt_dtype; /* "K" or "K,V" */
 	struct kvik_cache_params params;
 };
 void add_cache_opts(struct opt_list *l, struct cache_opts *o);
-/* Fills in params.k_dtype and v_dtype. */
+/* Fills in what the texts say. */
 int cache_opts_finish(struct cache_opts *o, struct kvik_err *err) MUST_CHECK;
 
 /* A whole file, or standard input for "-"; *text is freed with mem_free and ends with a NUL that *n does not count. */

@@ -28,14 +28,27 @@ KVIK_DTYPES(DTYPE_SAME)
 
 struct kvik_cache_params kvik_cache_params_default(void)
 {
-	return (struct kvik_cache_params){
-		.k_dtype = KVIK_F16, .v_dtype = KVIK_F16, .chunk = CHUNK_DEFAULT, .sessions = 1};
+	return (struct kvik_cache_params){.k_dtype = KVIK_F16,
+					  .v_dtype = KVIK_F16,
+					  .exempt_k_dtype = KVIK_F16,
+					  .exempt_v_dtype = KVIK_F16,
+					  .chunk = CHUNK_DEFAULT,
+					  .sessions = 1};
 }
 
 int cache_resolve(struct kvik_cache_params *p, const struct hparams *h, struct kvik_err *err)
 {
-	if (p->k_dtype >= KVIK_DTYPE_COUNT || p->v_dtype >= KVIK_DTYPE_COUNT)
+	if (p->k_dtype >= KVIK_DTYPE_COUNT || p->v_dtype >= KVIK_DTYPE_COUNT || p->exempt_k_dtype >= KVIK_DTYPE_COUNT ||
+	    p->exempt_v_dtype >= KVIK_DTYPE_COUNT)
 		return err_set(err, KVIK_ERR_ARG, "the cache's dtypes are not of enum kvik_dtype");
+	if (p->n_exempt > KVIK_EXEMPT_MAX)
+		return err_set(err, KVIK_ERR_ARG, "%u ranges of exempt layers; there may be %d", p->n_exempt,
+			       KVIK_EXEMPT_MAX);
+	if (p->n_exempt && p->exempt_k_dtype == p->k_dtype && p->exempt_v_dtype == p->v_dtype)
+		return err_set(err, KVIK_ERR_ARG,
+			       "the exempt layers would be stored like all others, in %s/%s: give them another dtype "
+			       "(--kv-exempt-dtype)",
+			       kvik_dtype_name(p->k_dtype), kvik_dtype_name(p->v_dtype));
 	if (p->chunk < 1 || p->chunk > CHUNK_MAX)
 		return err_set(err, KVIK_ERR_ARG, "chunk must be 1..%d, not %u", CHUNK_MAX, p->chunk);
 	if (p->sessions < 1 || p->sessions > SESSIONS_MAX)
@@ -51,8 +64,14 @@ _Static_assert((int)KVIK_FP8 == (int)KV_FP8 && (int)KVIK_INT4 == (int)KV_INT4 &&
 
 int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_cache_params *p, struct kvik_err *err)
 {
-	struct kvplan_params pp = {
-		.k = (enum kv_dtype)p->k_dtype, .v = (enum kv_dtype)p->v_dtype, .window = p->window, .sinks = p->sinks};
+	struct kvplan_params pp = {.k = (enum kv_dtype)p->k_dtype,
+				   .v = (enum kv_dtype)p->v_dtype,
+				   .window = p->window,
+				   .sinks = p->sinks,
+				   .exempt = p->exempt,
+				   .n_exempt = p->n_exempt,
+				   .exempt_k = (enum kv_dtype)p->exempt_k_dtype,
+				   .exempt_v = (enum kv_dtype)p->exempt_v_dtype};
 	int rc = kvplan_init(plan, h, &pp, err);
 	if (rc)
 		return rc;

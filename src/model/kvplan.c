@@ -1,4 +1,4 @@
-/* kvplan.c: groups of layers by window. */
+/* kvplan.c: groups of layers by window and dtypes. */
 #include "model/kvplan.h"
 
 #include <string.h>
@@ -13,39 +13,76 @@ static uint32_t window_of(const struct hparams *h, const struct kvplan_params *p
 	return own;
 }
 
-/* The group with this window; a new one when there is none; KV_GROUPS_MAX when there is no room. */
-static uint32_t find_group(struct kvplan *p, uint32_t window)
+/* Counted from the start; negative numbers are from the end. */
+static int64_t layer_of(int32_t layer, const struct hparams *h)
+{
+	return layer < 0 ? (int64_t)layer + h->n_layers : layer;
+}
+
+static int check_exempt(const struct hparams *h, const struct kvplan_params *params, struct kvik_err *err)
+{
+	for (uint32_t i = 0; i < params->n_exempt; i++) {
+		const struct kvik_layers *e = &params->exempt[i];
+		int64_t first = layer_of(e->first, h), last = layer_of(e->last, h);
+		if (first < 0 || first > last || last >= h->n_layers)
+			return err_set(err, KVIK_ERR_ARG, "exempt layers %d to %d: the model has layers 0 to %u",
+				       e->first, e->last, h->n_layers - 1);
+	}
+	return 0;
+}
+
+static bool is_exempt(const struct hparams *h, const struct kvplan_params *params, uint32_t layer)
+{
+	for (uint32_t i = 0; i < params->n_exempt; i++)
+		if (layer >= layer_of(params->exempt[i].first, h) && layer <= layer_of(params->exempt[i].last, h))
+			return true;
+	return false;
+}
+
+/* The group with this window and these dtypes; a new one when there is none; KV_GROUPS_MAX when there is no room. */
+static uint32_t find_group(struct kvplan *p, uint32_t window, enum kv_dtype k, enum kv_dtype v)
 {
 	uint32_t g = 0;
-	while (g < p->n_groups && p->desc[g].window != window)
+	while (g < p->n_groups && (p->desc[g].window != window || p->layout[g].k != k || p->layout[g].v != v))
 		g++;
-	if (g == p->n_groups && g < KV_GROUPS_MAX)
-		p->desc[p->n_groups++].window = window;
+	if (g == p->n_groups && g < KV_GROUPS_MAX) {
+		p->desc[g].window = window;
+		p->layout[g].k = k;
+		p->layout[g].v = v;
+		p->n_groups++;
+	}
 	return g;
+}
+
+static int lay_out_group(struct kvplan *p, uint32_t g, uint32_t layers, const struct hparams *h, uint32_t sinks,
+			 struct kvik_err *err)
+{
+	struct kv_layout *l = &p->layout[g];
+	int rc = kv_layout_init(l, l->k, l->v, layers, h->n_kv_heads, h->head_dim, err);
+	p->desc[g].page_tokens = KV_PAGE_TOKENS;
+	p->desc[g].page_bytes = l->page_bytes;
+	p->desc[g].sinks = p->desc[g].window ? sinks : 0;
+	return rc;
 }
 
 int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_params *params, struct kvik_err *err)
 {
 	uint16_t layers[KV_GROUPS_MAX] = {0};
 	memset(p, 0, sizeof *p);
-	for (uint32_t l = 0; l < h->n_layers; l++) {
-		uint32_t g = find_group(p, window_of(h, params, l));
+	int rc = check_exempt(h, params, err);
+	for (uint32_t l = 0; l < h->n_layers && !rc; l++) {
+		bool exempt = is_exempt(h, params, l);
+		uint32_t g = find_group(p, window_of(h, params, l), exempt ? params->exempt_k : params->k,
+					exempt ? params->exempt_v : params->v);
 		if (g == KV_GROUPS_MAX)
-			return err_set(err, KVIK_ERR_LIMIT, "the layers have more than %d different windows",
+			return err_set(err, KVIK_ERR_LIMIT, "the layers have more than %d different windows and dtypes",
 				       KV_GROUPS_MAX);
 		p->group[l] = (uint8_t)g;
 		p->index[l] = layers[g]++;
 	}
-	for (uint32_t g = 0; g < p->n_groups; g++) {
-		int rc =
-			kv_layout_init(&p->layout[g], params->k, params->v, layers[g], h->n_kv_heads, h->head_dim, err);
-		if (rc)
-			return rc;
-		p->desc[g].page_tokens = KV_PAGE_TOKENS;
-		p->desc[g].page_bytes = p->layout[g].page_bytes;
-		p->desc[g].sinks = p->desc[g].window ? params->sinks : 0;
-	}
-	return 0;
+	for (uint32_t g = 0; g < p->n_groups && !rc; g++)
+		rc = lay_out_group(p, g, layers[g], h, params->sinks, err);
+	return rc;
 }
 
 uint64_t kvplan_token_bytes(const struct kvplan *p)

@@ -1,5 +1,5 @@
-/* kvplan.h: how the layers of a model share the cache: layers with the same window form a group, with one page size and
- * one block table per sequence. Read-only once made; any thread. */
+/* kvplan.h: how the layers of a model share the cache: layers with the same window and dtypes form a group, with one
+ * page size and one block table per sequence. Read-only once made; any thread. */
 #ifndef KVIK_MODEL_KVPLAN_H
 #define KVIK_MODEL_KVPLAN_H
 
@@ -17,11 +17,14 @@ struct kvplan {
 
 struct kvplan_params {
 	enum kv_dtype k, v;
-	uint32_t window; /* 0: as the model says; else the smaller of the two */
-	uint32_t sinks;  /* with a window: the first so many tokens stay visible */
+	uint32_t window;                  /* 0: as the model says; else the smaller of the two */
+	uint32_t sinks;                   /* with a window: the first so many tokens stay visible */
+	const struct kvik_layers *exempt; /* [n_exempt], borrowed: layers that are stored as exempt_k, exempt_v */
+	uint32_t n_exempt;
+	enum kv_dtype exempt_k, exempt_v;
 };
 
-/* LIMIT: more different windows than KV_GROUPS_MAX. */
+/* ARG: exempt layers that the model does not have. LIMIT: more different kinds of layers than KV_GROUPS_MAX. */
 int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_params *params,
 		struct kvik_err *err) MUST_CHECK;
 

@@ -426,6 +426,49 @@ static void a_thousand_forks_cost_a_page_each(void **state)
 	kvik_model_free(m);
 }
 
+/* Exempt layers are stored as if the whole cache were; all of them exempt is another dtype. */
+static void layers_can_be_exempt(void **state)
+{
+	enum { N = 60 };
+	struct kvik_model *m = load("tests/model/data/qwen2-windows.gguf");
+	struct kvik_cache_params p = kvik_cache_params_default();
+	uint32_t ids[N], n_vocab = kvik_model_get_info(m).vocab_size;
+	uint64_t bytes[4];
+	float *rows[4];
+	struct kvik_err err;
+	(void)state;
+	write_text(ids, N, 0, 0);
+	p.context = CONTEXT;
+	for (int i = 0; i < 4; i++) { /* f16; int4 with all, one and no layer in f16 */
+		struct kvik_cache *c;
+		p.k_dtype = p.v_dtype = i ? KVIK_INT4 : KVIK_F16;
+		p.n_exempt = i == 1 || i == 2;
+		p.exempt[0] = (struct kvik_layers){0, i == 1 ? -1 : 0};
+		assert_int_equal(kvik_cache_new(&c, m, &p, &err), 0);
+		struct kvik_session *s = new_session(c, NULL);
+		rows[i] = malloc(N * n_vocab * sizeof *rows[i]);
+		assert_int_equal(kvik_session_feed(s, ids, N, rows[i], &err), 0);
+		bytes[i] = kvik_cache_get_stats(c).bytes_per_token;
+		kvik_session_free(s);
+		kvik_cache_free(c);
+	}
+	size_t all = N * n_vocab * sizeof *rows[0];
+	assert_memory_equal(rows[0], rows[1], all);
+	assert_true(memcmp(rows[1], rows[2], all) != 0 && memcmp(rows[2], rows[3], all) != 0);
+	assert_true(bytes[0] == bytes[1] && bytes[1] > bytes[2] && bytes[2] > bytes[3]);
+	for (int i = 0; i < 4; i++)
+		free(rows[i]);
+	struct kvik_cache *none;
+	p.n_exempt = 1;
+	p.exempt[0] = (struct kvik_layers){0, 3};
+	assert_int_equal(kvik_cache_new(&none, m, &p, &err), KVIK_ERR_ARG); /* it has 3 layers */
+	p.exempt[0] = (struct kvik_layers){0, 0};
+	p.k_dtype = p.v_dtype = KVIK_F16;
+	assert_int_equal(kvik_cache_new(&none, m, &p, &err), KVIK_ERR_ARG); /* nothing would be different */
+	assert_non_null(strstr(err.text, "--kv-exempt-dtype"));
+	kvik_model_free(m);
+}
+
 static void figures_add_up(void **state)
 {
 	struct kvik_model *m = load_full();
@@ -460,6 +503,7 @@ int main(void)
 		cmocka_unit_test(the_default_ceiling_holds_its_sessions),
 		cmocka_unit_test(a_stream_has_no_end),
 		cmocka_unit_test(a_thousand_forks_cost_a_page_each),
+		cmocka_unit_test(layers_can_be_exempt),
 		cmocka_unit_test(figures_add_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

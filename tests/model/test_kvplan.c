@@ -104,11 +104,41 @@ static void windows_make_groups(void **state)
 	assert_int_equal(kvplan_init(&p, &h, &(struct kvplan_params){0}, &err), KVIK_ERR_LIMIT);
 }
 
+static void exempt_layers_make_groups(void **state)
+{
+	(void)state;
+	struct hparams h = {.n_layers = 6, .n_kv_heads = 2, .head_dim = 32, .window = {0, 64, 0, 64, 0, 64}};
+	struct kvik_layers exempt[] = {{0, 1}, {-1, -1}};
+	struct kvplan_params params = {
+		.k = KV_INT8, .v = KV_INT4, .exempt = exempt, .n_exempt = 2, .exempt_k = KV_F16, .exempt_v = KV_F32};
+	struct kvplan p;
+	assert_int_equal(kvplan_init(&p, &h, &params, NULL), 0);
+	assert_int_equal(p.n_groups, 4); /* full and window, each in both dtypes */
+	for (uint32_t l = 0; l < 6; l++) {
+		bool is = l < 2 || l == 5;
+		const struct kv_layout *layout = &p.layout[p.group[l]];
+		assert_true(layout->k == (is ? KV_F16 : KV_INT8) && layout->v == (is ? KV_F32 : KV_INT4));
+		assert_int_equal(p.desc[p.group[l]].window, h.window[l]);
+		assert_int_equal(p.desc[p.group[l]].page_bytes, layout->page_bytes);
+	}
+	assert_int_equal(p.index[5], 1);
+	assert_int_equal(p.layout[p.group[5]].layers, 2);
+	assert_int_equal(kvplan_token_bytes(&p), 2 * (3 * 32 * (2 + 4) + 3 * (32 + 4 + 20)));
+	static const struct kvik_layers wrong[] = {{6, 6}, {-7, -1}, {3, 2}, {-1, 0}, {0, 6}};
+	struct kvik_err err;
+	params.n_exempt = 1;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		params.exempt = &wrong[i];
+		assert_int_equal(kvplan_init(&p, &h, &params, &err), KVIK_ERR_ARG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(costs_what_the_plan_says),
 		cmocka_unit_test(windows_make_groups),
+		cmocka_unit_test(exempt_layers_make_groups),
 	};
 	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,8 @@ static const struct runner_params models[] = {
 	{.path = DATA "llama-mqa-bias", .int8 = true, .quantized = true, .quantize = WTYPE_Q4_0},
 };
 
+static const struct kvik_layers ends[] = {{0, 0}, {-1, -1}};
+
 static const struct kvplan_params caches[] = {
 	{.k = KV_F32, .v = KV_F32},
 	{.k = KV_F16, .v = KV_F16},
@@ -27,6 +29,7 @@ static const struct kvplan_params caches[] = {
 	{.k = KV_FP8, .v = KV_INT4, .window = 37},
 	{.k = KV_F16, .v = KV_F32, .window = 100, .sinks = 5},
 	{.k = KV_F32, .v = KV_BF16, .window = 1},
+	{.k = KV_INT4, .v = KV_INT8, .exempt = ends, .n_exempt = 2, .exempt_k = KV_F16, .exempt_v = KV_FP8},
 };
 
 static const char *const levels[] = {"scalar", "avx2", "avx512"};
