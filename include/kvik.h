@@ -469,8 +469,9 @@ struct kvik_usage {
 };
 
 enum kvik_event_kind {
+	KVIK_EVENT_PROMPT, /* token of the prompt, with its log-probability; of a request that asked for it */
 	KVIK_EVENT_TOKEN,  /* token, of `choice` */
-	KVIK_EVENT_CHOICE, /* `choice` has ended: finish */
+	KVIK_EVENT_CHOICE, /* `choice` has ended: finish, stop */
 	KVIK_EVENT_END     /* the request has ended: usage; error; its last event */
 };
 
@@ -479,6 +480,7 @@ struct kvik_event {
 	uint32_t choice;
 	const struct kvik_token *token;
 	enum kvik_finish finish;
+	const char *stop; /* the stop string that ended it; NULL: none did */
 	const struct kvik_usage *usage;
 	const struct kvik_err *error; /* NULL: it ended well. FULL: the queue is full, try again after retry_ms.
 					 LIMIT: it can never fit. CANCELLED: also by a deadline, see its text. */
@@ -503,7 +505,11 @@ struct kvik_request_params {
 	uint64_t cache_ttl_ms;
 	int32_t priority;                    /* higher is earlier within a tenant; -1000..1000 */
 	uint64_t queue_ms_max, total_ms_max; /* ends after so long in the queue, or in all; 0 = never */
-	enum kvik_pooling pooling;           /* not NONE: no text; the embedding of the prompt, of length 1 */
+	/* Top K of every token of the prompt, up to KVIK_LOGPROBS_MAX, in order and before the first token of an
+	 * answer; the first token's own log-probability is NAN, for nothing is before it. The whole prompt is computed,
+	 * whatever is cached. 0: none. */
+	uint32_t prompt_logprobs;
+	enum kvik_pooling pooling; /* not NONE: no text; the embedding of the prompt, of length 1 */
 	kvik_event_fn *on_event;
 	void *user;
 };

@@ -14,6 +14,7 @@ struct api_config {
 	const char *chat_template;  /* Jinja; NULL: the model has none, and chat answers 400 */
 	const char *template_name;  /* for error texts */
 	uint32_t choices_max;       /* most n of a request */
+	uint32_t tokens_max;        /* most tokens of an answer; 0: as many as fit */
 };
 
 struct api;

@@ -26,44 +26,52 @@ void api_call_release(struct api_call *c)
 void api_call_abort(struct api_call *c)
 {
 	pthread_mutex_lock(&c->lock);
-	uint64_t id = c->engine_id;
 	c->aborted = true;
+	for (uint32_t i = 0; c->reply && i < c->reply->n_prompts; i++)
+		if (c->reply->prompts[i].engine_id)
+			kvik_engine_cancel(c->api->config.engine, c->reply->prompts[i].engine_id);
 	pthread_mutex_unlock(&c->lock);
-	if (id)
-		kvik_engine_cancel(c->api->config.engine, id);
 }
 
 bool api_call_usage(struct api_call *c, struct kvik_usage *u)
 {
-	if (!c || !c->reply)
+	if (!c->reply)
 		return false;
 	pthread_mutex_lock(&c->lock);
-	bool has = c->reply->has_usage;
-	if (has)
-		*u = c->reply->usage;
+	bool ended = c->reply->n_prompts > 0;
+	for (uint32_t i = 0; i < c->reply->n_prompts; i++)
+		ended = ended && c->reply->prompts[i].ended;
+	if (ended)
+		*u = reply_total(c->reply);
 	pthread_mutex_unlock(&c->lock);
-	return has;
+	return ended;
 }
 
 /* ---- Writing; all under the lock --------------------------------------------------------------------------------- */
 
+static bool is_open(const struct api_call *c)
+{
+	return !c->aborted && !c->over;
+}
+
 static void head(struct api_call *c, int status, const char *type, bool stream, uint32_t retry_s)
 {
-	if (!c->aborted && !c->headed)
+	if (is_open(c) && !c->headed)
 		c->sink.head(c->sink.ctx, status, type, stream, retry_s);
 	c->headed = true;
 }
 
 static void body(struct api_call *c, const char *text, size_t bytes)
 {
-	if (!c->aborted && bytes > 0)
+	if (is_open(c) && bytes > 0)
 		c->sink.body(c->sink.ctx, text, bytes);
 }
 
 static void end(struct api_call *c)
 {
-	if (!c->aborted)
+	if (is_open(c))
 		c->sink.end(c->sink.ctx);
+	c->over = true;
 }
 
 static void whole(struct api_call *c, int status, const char *type, const char *text, size_t bytes, uint32_t retry_s)
@@ -146,7 +154,10 @@ static void send_error(struct api_call *c, int status, const char *type, const c
 {
 	json_t *o = json_pack("{s:{s:s, s:s, s:s?, s:i, s:s}}", "error", "message", text, "type", type, "param", param,
 			      "code", status, "request_id", c->request_id);
-	if (!c->headed) {
+	pthread_mutex_lock(&c->lock);
+	bool headed = c->headed;
+	pthread_mutex_unlock(&c->lock);
+	if (!headed) {
 		json_with_retry(c, status, o, retry_s);
 		return;
 	}

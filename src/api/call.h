@@ -29,12 +29,12 @@ struct api_call {
 	struct api *api;
 	atomic_uint refs;
 	pthread_mutex_t lock;
-	struct api_sink sink; /* under lock; not used once aborted */
-	bool aborted;
-	bool headed; /* head was called */
+	struct api_sink sink; /* under lock; not used once aborted or over */
+	bool aborted;         /* the client has gone */
+	bool headed;          /* head was called */
+	bool over;            /* end was called */
 	uint32_t tenant;
 	uint64_t scope;
-	uint64_t engine_id; /* of the running request, 0 = none; under lock */
 	char request_id[API_ID_BYTES];
 	struct reply *reply; /* owned; NULL for calls that are answered at once */
 };

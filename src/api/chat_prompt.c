@@ -107,9 +107,17 @@ int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwa
 	return rc;
 }
 
-int prompt_tokenize(struct api_call *c, const char *text, size_t bytes, bool add_special)
+int chat_prompt(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt)
 {
-	struct reply *r = c->reply;
+	size_t bytes;
+	struct reply_prompt *p = reply_add_prompt(c);
+	if (!p || chat_render(c, messages, tools, kwargs, add_generation_prompt, &p->text, &bytes))
+		return -1;
+	return prompt_tokenize(c, p, p->text, bytes, false);
+}
+
+int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text, size_t bytes, bool add_special)
+{
 	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
 	unsigned flags = KVIK_PARSE_SPECIAL | (add_special ? KVIK_ADD_SPECIAL : 0u);
 	struct kvik_err err;
@@ -117,16 +125,16 @@ int prompt_tokenize(struct api_call *c, const char *text, size_t bytes, bool add
 		call_error(c, 400, "invalid_request_error", "prompt", "this model has no vocabulary: send token ids");
 		return -1;
 	}
-	int rc = kvik_tokenize(v, text, bytes, flags, &r->ids, &r->n_ids, &err);
-	if (!rc && r->n_ids == 0 && kvik_vocab_bos(v) != KVIK_NO_ID) {
+	int rc = kvik_tokenize(v, text, bytes, flags, &p->ids, &p->n_ids, &err);
+	if (!rc && p->n_ids == 0 && kvik_vocab_bos(v) != KVIK_NO_ID) {
 		uint32_t *one = mem_alloc(sizeof *one); /* kvik_free's allocator */
 		if (one) {
 			*one = kvik_vocab_bos(v);
-			r->ids = one;
-			r->n_ids = 1;
+			p->ids = one;
+			p->n_ids = 1;
 		}
 	}
-	if (!rc && r->n_ids == 0)
+	if (!rc && p->n_ids == 0)
 		rc = err_set(&err, KVIK_ERR_ARG, "the prompt is empty");
 	if (rc)
 		call_kvik_error(c, &err, 0);

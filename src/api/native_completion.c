@@ -5,41 +5,106 @@
 #include "api/routes.h"
 #include "base/mem.h"
 
-/* ---- /completion ------------------------------------------------------------------------------------------------- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
-static json_t *result(const struct api_call *c, uint32_t i, const char *text, size_t bytes, bool stop)
+/* What the answer was made with. */
+static json_t *settings(const struct api_call *c)
 {
 	const struct reply *r = c->reply;
+	const struct kvik_generate_params *g = &r->sampling.generate;
+	const struct kvik_sampling *s = &g->sampling;
+	json_int_t n_predict = g->max_tokens ? (json_int_t)g->max_tokens : -1;
+	json_t *stop = json_array();
+	for (size_t i = 0; i < g->n_stop; i++)
+		json_array_append_new(stop, json_string(g->stop[i]));
+	return json_pack("{s:I, s:I, s:I, s:f, s:i, s:f, s:f, s:i, s:f, s:f, s:f, s:o, s:b, s:b, s:i}", "n_predict",
+			 n_predict, "max_tokens", n_predict, "seed", (json_int_t)s->seed, "temperature",
+			 (double)s->temperature, "top_k", (int)s->top_k, "top_p", (double)s->top_p, "min_p",
+			 (double)s->min_p, "repeat_last_n", s->penalty_last_n ? (int)s->penalty_last_n : -1,
+			 "repeat_penalty", (double)s->repeat_penalty, "presence_penalty", (double)s->presence_penalty,
+			 "frequency_penalty", (double)s->frequency_penalty, "stop", stop, "ignore_eos", g->ignore_end,
+			 "stream", r->stream, "n_probs", (int)g->n_logprobs);
+}
+
+static const char *stop_type(const struct reply_choice *ch)
+{
+	return ch->finish == KVIK_FINISH_LENGTH ? "limit" : ch->stop ? "word" : "eos";
+}
+
+/* The prompt as the model saw it, special tokens included. */
+static json_t *prompt_text(const struct api_call *c, const struct reply_prompt *p)
+{
+	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	char *text = NULL;
+	size_t bytes = 0;
+	if (!v || kvik_detokenize(v, p->ids, p->n_ids, KVIK_KEEP_SPECIAL, &text, &bytes, NULL))
+		return json_string("");
+	json_t *s = json_stringn(text, bytes);
+	kvik_free(text);
+	return s;
+}
+
+static json_t *partial(const struct api_call *c, uint32_t i, const char *text, size_t bytes, bool stop, json_t *ids)
+{
+	const struct reply *r = c->reply;
+	return json_pack("{s:i, s:s%, s:o, s:b, s:i, s:I, s:I}", "index", (int)i, "content", text, bytes, "tokens", ids,
+			 "stop", stop, "id_slot", 0, "tokens_predicted", (json_int_t)r->choices[i].tokens,
+			 "tokens_evaluated", (json_int_t)reply_prompt_of(r, i)->n_ids);
+}
+
+/* Puts the fields of `all` that were asked for into a new object, under the paths by which they were asked for
+ * ("generation_settings/seed"); takes all's reference. */
+static json_t *pick_fields(json_t *all, const json_t *paths)
+{
+	json_t *picked = json_object(), *path;
+	size_t i;
+	json_array_foreach((json_t *)paths, i, path)
+	{
+		const char *at = json_string_value(path), *slash;
+		const json_t *v = all;
+		for (; v && (slash = strchr(at, '/')); at = slash + 1)
+			v = json_object_getn(v, at, (size_t)(slash - at));
+		v = json_object_get(v, at);
+		if (v)
+			json_object_set(picked, json_string_value(path), (json_t *)v);
+	}
+	json_decref(all);
+	return picked;
+}
+
+/* All there is to say about an answer that has ended. */
+static json_t *result(struct api_call *c, uint32_t i)
+{
+	struct reply *r = c->reply;
 	const struct reply_choice *ch = &r->choices[i];
-	json_t *o = json_pack("{s:i, s:s%, s:b, s:i, s:I, s:I}", "index", (int)i, "content", text, bytes, "stop", stop,
-			      "id_slot", 0, "tokens_predicted", (json_int_t)ch->tokens, "tokens_evaluated",
-			      (json_int_t)r->n_ids);
-	if (!stop)
-		return o;
-	const struct kvik_usage *u = &r->usage;
-	double decode_ms = u->total_ms - u->first_token_ms;
+	const struct reply_prompt *p = reply_prompt_of(r, i);
+	const json_t *fields = r->state ? *(json_t **)r->state : NULL;
+	bool list_ids = ch->ids && !r->stream;
+	json_t *o = partial(c, i, r->stream ? "" : ch->text.data, r->stream ? 0 : ch->text.n, true,
+			    list_ids ? json_incref(ch->ids) : reply_unsent_ids(r, i));
 	json_object_set_new(o, "model", json_string(c->api->config.model_name));
-	json_object_set_new(o, "stop_type", json_string(ch->finish == KVIK_FINISH_LENGTH ? "limit" : "eos"));
-	json_object_set_new(o, "truncated", json_false());
-	json_object_set_new(o, "prompt", json_string(r->prompt ? r->prompt : ""));
-	json_object_set_new(o, "tokens_cached", json_integer((json_int_t)u->prompt_tokens + u->new_tokens));
-	json_object_set_new(o, "tokens", ch->ids ? json_incref(ch->ids) : json_array());
-	if (ch->logprobs)
+	json_object_set_new(o, "generation_settings", settings(c));
+	json_object_set_new(o, "prompt", prompt_text(c, p));
+	json_object_set_new(o, "has_new_line", json_boolean(memchr(ch->text.data, '\n', ch->text.n) != NULL));
+	json_object_set_new(o, "truncated", json_false()); /* nothing is ever shifted out */
+	json_object_set_new(o, "stop_type", json_string(stop_type(ch)));
+	json_object_set_new(o, "stopping_word", json_string(ch->stop ? ch->stop : ""));
+	json_object_set_new(o, "tokens_cached", json_integer((json_int_t)p->n_ids + ch->tokens));
+	json_object_set_new(o, "timings", reply_timings(c, i));
+	if (ch->logprobs && !r->stream)
 		json_object_set(o, "completion_probabilities", ch->logprobs);
-	json_object_set_new(o, "timings",
-			    json_pack("{s:I, s:I, s:f, s:I, s:f, s:f}", "cache_n", (json_int_t)u->cached_tokens,
-				      "prompt_n", (json_int_t)u->prompt_tokens - u->cached_tokens, "prompt_ms",
-				      u->first_token_ms, "predicted_n", (json_int_t)u->new_tokens, "predicted_ms",
-				      decode_ms, "predicted_per_second",
-				      decode_ms > 0 ? u->new_tokens * 1000.0 / decode_ms : 0.0));
-	return o;
+	if (r->explain)
+		json_object_set_new(o, "x_kvik", reply_explain(c));
+	return json_array_size(fields) > 0 ? pick_fields(o, fields) : o;
 }
 
 static void delta(struct api_call *c, uint32_t i, const char *text, size_t bytes, json_t *logprobs)
 {
-	json_t *o = result(c, i, text, bytes, false);
+	json_t *o = partial(c, i, text, bytes, false, reply_unsent_ids(c->reply, i));
 	if (logprobs)
 		json_object_set(o, "completion_probabilities", logprobs);
+	if (c->reply->timings_per_token)
+		json_object_set_new(o, "timings", reply_timings(c, i));
 	call_stream_json(c, NULL, o);
 }
 
@@ -52,7 +117,7 @@ static void choice_end(struct api_call *c, uint32_t i)
 static void end(struct api_call *c)
 {
 	for (uint32_t i = 0; i < c->reply->n_choices; i++)
-		call_stream_json(c, NULL, result(c, i, "", 0, true));
+		call_stream_json(c, NULL, result(c, i));
 	call_stream_end(c, false);
 }
 
@@ -60,107 +125,97 @@ static void whole(struct api_call *c)
 {
 	const struct reply *r = c->reply;
 	if (r->n_choices == 1) {
-		call_json(c, 200, result(c, 0, r->choices[0].text.data, r->choices[0].text.n, true));
+		call_json(c, 200, result(c, 0));
 		return;
 	}
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < r->n_choices; i++)
-		json_array_append_new(list, result(c, i, r->choices[i].text.data, r->choices[i].text.n, true));
+		json_array_append_new(list, result(c, i));
 	call_json(c, 200, list);
 }
 
 static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole};
 
-/* One part of a mixed prompt; the first text brings the model's begin token. */
-static int add_part(struct api_call *c, struct ids *all, json_t *v, bool first)
+/* ---- The request ------------------------------------------------------------------------------------------------- */
+
+static void set_defaults(struct kvik_sampling *s)
 {
-	struct reply *r = c->reply;
-	if (json_is_string(v)) {
-		if (prompt_tokenize(c, json_string_value(v), json_string_length(v), first))
-			return -1;
-		bool ok = ids_append(all, r->ids, r->n_ids);
-		kvik_free(r->ids);
-		r->ids = NULL;
-		if (ok)
-			return 0;
-	} else if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= UINT32_MAX) {
-		call_error(c, 400, "invalid_request_error", "prompt", "'prompt' must hold texts and token ids");
-		return -1;
-	} else if (ids_add(all, (uint32_t)json_integer_value(v))) {
-		return 0;
-	}
-	call_error(c, 500, "server_error", NULL, "out of memory");
-	return -1;
+	s->temperature = 0.8f; /* llama-server's */
+	s->top_k = 40;
+	s->top_p = 0.95f;
+	s->min_p = 0.05f;
 }
 
-/* A text, token ids, or texts and ids mixed. */
-static int read_prompt(struct api_call *c, json_t *prompt)
+static int read_limit(struct api_call *c, const json_t *n_predict, struct field_error *e)
 {
-	struct reply *r = c->reply;
+	if (n_predict && !json_is_integer(n_predict))
+		return field_fail(e, "n_predict", "'n_predict' must be an integer");
+	json_int_t want = json_integer_value(n_predict);
+	reply_set_max_tokens(c, want > 0 && want < UINT32_MAX ? (uint32_t)want : 0);
+	return 0;
+}
+
+static int read_fields(struct api_call *c, const json_t *fields, struct field_error *e)
+{
 	size_t i;
 	json_t *v;
-	if (json_is_string(prompt)) {
-		r->prompt = mem_strndup(json_string_value(prompt), json_string_length(prompt));
-		return prompt_tokenize(c, json_string_value(prompt), json_string_length(prompt), true);
-	}
-	struct ids all = {0};
-	int rc = 0;
-	json_array_foreach(prompt, i, v)
-	{
-		rc = add_part(c, &all, v, i == 0);
-		if (rc)
-			break;
-	}
-	r->ids = all.data;
-	r->n_ids = all.n;
-	if (!rc && all.n == 0) {
-		call_error(c, 400, "invalid_request_error", "prompt", "'prompt' is missing or empty");
-		rc = -1;
-	}
-	return rc;
+	bool ok = !fields || json_is_array(fields);
+	json_array_foreach((json_t *)fields, i, v) ok = ok && json_is_string(v);
+	if (!ok)
+		return field_fail(e, "response_fields", "'response_fields' must be a list of names");
+	const json_t **kept = mem_alloc(sizeof *kept);
+	if (kept)
+		*kept = fields;
+	c->reply->state = (void *)kept;
+	return 0;
 }
 
-void native_completion(struct api_call *c, json_t *body)
+static int read_body(struct api_call *c, json_t **prompt, struct field_error *e)
 {
-	struct reply *r = reply_new(c, &dialect, body, "cmpl-");
-	struct field_error e;
-	json_t *prompt = NULL, *n_predict = NULL;
+	struct reply *r = c->reply;
+	json_t *n_predict = NULL, *fields = NULL;
 	uint32_t n_probs = 0;
-	if (!r) {
-		call_error(c, 500, "server_error", NULL, "out of memory");
-		return;
-	}
-	r->sampling.generate.sampling.temperature = 0.8f; /* llama-server's defaults */
-	r->sampling.generate.sampling.top_k = 40;
-	r->sampling.generate.sampling.top_p = 0.95f;
-	r->sampling.generate.sampling.min_p = 0.05f;
 	const struct field own[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},
-		{"prompt", FIELD_JSON, &prompt, 0, 0},
+		{"prompt", FIELD_JSON, prompt, 0, 0},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
 		{"n_predict", FIELD_JSON, &n_predict, 0, 0},
 		{"max_tokens", FIELD_JSON, &n_predict, 0, 0},
 		{"n_probs", FIELD_U32, &n_probs, 0, KVIK_LOGPROBS_MAX},
 		{"return_tokens", FIELD_BOOL, &r->wants_ids, 0, 0},
-		{"id_slot", FIELD_NO_EFFECT, NULL, 0, 0},
-		{"n_keep", FIELD_NO_EFFECT, NULL, 0, 0}, /* nothing is ever shifted out */
-		{"timings_per_token", FIELD_NO_EFFECT, NULL, 0, 0},
-		{"typical_p", FIELD_NO_EFFECT, NULL, 0, 0},
+		{"response_fields", FIELD_JSON, &fields, 0, 0},
+		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
+		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"id_slot", FIELD_NO_EFFECT, NULL, 0, 0},      /* there are no slots to choose from */
+		{"n_keep", FIELD_NO_EFFECT, NULL, 0, 0},       /* nothing is ever shifted out */
+		{"typical_p", FIELD_FLOAT, &(float){1}, 1, 1}, /* 1: off */
 		{"grammar", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"json_schema", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"mirostat", FIELD_FALSE_ONLY, NULL, 0, 0},
 	};
-	int rc = reply_read(c, own, sizeof own / sizeof *own, &e);
-	if (!rc && n_predict && !json_is_integer(n_predict))
-		rc = field_fail(&e, "n_predict", "'n_predict' must be an integer");
-	if (rc) {
-		call_bad_field(c, &e);
-		return;
-	}
-	json_int_t want = json_integer_value(n_predict);
-	r->sampling.generate.max_tokens = want > 0 && want < UINT32_MAX ? (uint32_t)want : 0;
+	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
+	if (!rc)
+		rc = read_limit(c, n_predict, e);
+	if (!rc)
+		rc = read_fields(c, fields, e);
+	r->wants_ids |= r->stream; /* llama-server's streams always show them */
 	r->sampling.generate.n_logprobs = n_probs;
 	r->wants_logprobs = n_probs > 0;
-	if (read_prompt(c, prompt) == 0)
+	return rc;
+}
+
+void native_completion(struct api_call *c, json_t *body)
+{
+	struct field_error e;
+	json_t *prompt = NULL;
+	struct reply *r = reply_new(c, &dialect, body, "cmpl-");
+	if (!r) {
+		call_error(c, 500, "server_error", NULL, "out of memory");
+		return;
+	}
+	set_defaults(&r->sampling.generate.sampling);
+	if (read_body(c, &prompt, &e))
+		call_bad_field(c, &e);
+	else if (reply_read_prompts(c, prompt, "prompt") == 0)
 		reply_start(c);
 }

@@ -19,7 +19,7 @@ static json_t *one_logprob(const struct api_call *c, uint32_t id, float logprob)
 		token = json_sprintf("<%u>", id);
 	double l = logprob < -9999.0f ? -9999 : (double)logprob; /* JSON has no infinity */
 	kvik_free(text);
-	return json_pack("{s:o, s:f, s:o}", "token", token, "logprob", l, "bytes", bytes);
+	return json_pack("{s:I, s:o, s:f, s:o}", "id", (json_int_t)id, "token", token, "logprob", l, "bytes", bytes);
 }
 
 json_t *chat_logprob(const struct api_call *c, const struct kvik_token *t)
@@ -55,6 +55,8 @@ static void send_chunk(struct api_call *c, uint32_t i, json_t *delta, json_t *lo
 				      "finish_reason", finish));
 	if (c->reply->include_usage)
 		json_object_set_new(o, "usage", json_null());
+	if (c->reply->timings_per_token)
+		json_object_set_new(o, "timings", reply_timings(c, i));
 	call_stream_json(c, NULL, o);
 }
 
@@ -193,6 +195,7 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 		{"chat_template_kwargs", FIELD_JSON, &f->kwargs, 0, 0},
 		{"add_generation_prompt", FIELD_BOOL, &f->add_generation_prompt, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
 		{"store", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"functions", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"modalities", FIELD_NO_EFFECT, NULL, 0, 0},
@@ -216,7 +219,6 @@ void openai_chat(struct api_call *c, json_t *body)
 	struct reply *r = reply_new(c, &dialect, body, "chatcmpl-");
 	struct chat_fields f = {.add_generation_prompt = true};
 	struct field_error e;
-	size_t bytes;
 	if (!r) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
@@ -225,7 +227,7 @@ void openai_chat(struct api_call *c, json_t *body)
 		call_bad_field(c, &e);
 		return;
 	}
-	r->sampling.generate.max_tokens = f.max_completion_tokens ? f.max_completion_tokens : f.max_tokens;
+	reply_set_max_tokens(c, f.max_completion_tokens ? f.max_completion_tokens : f.max_tokens);
 	r->wants_logprobs = f.logprobs;
 	r->sampling.generate.n_logprobs = f.logprobs ? (f.top_logprobs ? f.top_logprobs : 1) : 0;
 	r->include_usage = json_is_true(json_object_get(f.stream_options, "include_usage"));
@@ -235,7 +237,6 @@ void openai_chat(struct api_call *c, json_t *body)
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
-	if (chat_render(c, f.messages, f.tools, f.kwargs, f.add_generation_prompt, &r->prompt, &bytes) == 0 &&
-	    prompt_tokenize(c, r->prompt, bytes, false) == 0)
+	if (chat_prompt(c, f.messages, f.tools, f.kwargs, f.add_generation_prompt) == 0)
 		reply_start(c);
 }

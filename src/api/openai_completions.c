@@ -1,4 +1,5 @@
 /* openai_completions.c: POST /v1/completions: text or token ids in, text out. */
+#include <math.h>
 #include <string.h>
 
 #include "api/reply.h"
@@ -7,9 +8,22 @@
 
 enum { MAX_TOKENS_DEFAULT = 16 };
 
+/* The first token of a prompt has nothing before it that could make it probable. */
+static json_t *first_entry(const struct api_call *c, uint32_t id)
+{
+	size_t n = 0;
+	char *text = call_token_text(c, id, &n);
+	json_t *token = text ? json_stringn(text, n) : NULL;
+	kvik_free(text);
+	return json_pack("{s:o, s:n, s:n, s:i}", "token", token ? token : json_sprintf("<%u>", id), "logprob", "top",
+			 "bytes", (int)n);
+}
+
 /* One token: {"token", "logprob", "top": {text: logprob}}; put together by logprobs_object. */
 static json_t *logprob(const struct api_call *c, const struct kvik_token *t)
 {
+	if (isnan(t->logprob))
+		return first_entry(c, t->id);
 	json_t *chat = chat_logprob(c, t), *top = json_object(), *v;
 	size_t i;
 	json_array_foreach(json_object_get(chat, "top_logprobs"), i, v)
@@ -21,23 +35,36 @@ static json_t *logprob(const struct api_call *c, const struct kvik_token *t)
 	return o;
 }
 
-/* OpenAI's parallel lists. offset: of the first token in the whole text. */
-static json_t *logprobs_object(const json_t *list, size_t offset)
+/* OpenAI's parallel lists, of what the prompt's tokens and the answer's are; both may be NULL. offset: of the first
+ * one's text in the whole. */
+struct lists {
+	json_t *tokens, *values, *top, *offsets;
+	size_t offset;
+};
+
+static void add_entries(struct lists *l, const json_t *entries)
 {
-	if (!list)
-		return NULL;
-	json_t *tokens = json_array(), *values = json_array(), *top = json_array(), *offsets = json_array(), *v;
+	json_t *v;
 	size_t i;
-	json_array_foreach((json_t *)list, i, v)
+	json_array_foreach((json_t *)entries, i, v)
 	{
-		json_array_append(tokens, json_object_get(v, "token"));
-		json_array_append(values, json_object_get(v, "logprob"));
-		json_array_append(top, json_object_get(v, "top"));
-		json_array_append_new(offsets, json_integer((json_int_t)offset));
-		offset += (size_t)json_integer_value(json_object_get(v, "bytes"));
+		json_array_append(l->tokens, json_object_get(v, "token"));
+		json_array_append(l->values, json_object_get(v, "logprob"));
+		json_array_append(l->top, json_object_get(v, "top"));
+		json_array_append_new(l->offsets, json_integer((json_int_t)l->offset));
+		l->offset += (size_t)json_integer_value(json_object_get(v, "bytes"));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o}", "tokens", tokens, "token_logprobs", values, "top_logprobs", top,
-			 "text_offset", offsets);
+}
+
+static json_t *logprobs_object(const json_t *prompt, const json_t *answer, size_t offset)
+{
+	if (!prompt && !answer)
+		return NULL;
+	struct lists l = {json_array(), json_array(), json_array(), json_array(), offset};
+	add_entries(&l, prompt);
+	add_entries(&l, answer);
+	return json_pack("{s:o, s:o, s:o, s:o}", "tokens", l.tokens, "token_logprobs", l.values, "top_logprobs", l.top,
+			 "text_offset", l.offsets);
 }
 
 static json_t *head(const struct api_call *c)
@@ -60,16 +87,33 @@ static void send_chunk(struct api_call *c, uint32_t i, const char *text, size_t 
 	call_stream_json(c, NULL, o);
 }
 
+/* The prompt's part of a stream, before a choice's first own. */
+static void send_echo(struct api_call *c, uint32_t i)
+{
+	const struct reply_prompt *p = reply_prompt_of(c->reply, i);
+	bool *echoed = c->reply->state;
+	if (!p->echo || echoed[i])
+		return;
+	echoed[i] = true;
+	send_chunk(c, i, p->echo, strlen(p->echo), logprobs_object(p->logprobs, NULL, 0), NULL);
+}
+
+static size_t echo_bytes(const struct api_call *c, uint32_t i)
+{
+	const char *echo = reply_prompt_of(c->reply, i)->echo;
+	return echo ? strlen(echo) : 0;
+}
+
 static void delta(struct api_call *c, uint32_t i, const char *text, size_t bytes, json_t *logprobs)
 {
-	struct reply *r = c->reply;
-	if (r->echo && r->choices[i].sent == 0)
-		send_chunk(c, i, r->echo, strlen(r->echo), NULL, NULL);
-	send_chunk(c, i, text, bytes, logprobs_object(logprobs, r->choices[i].sent), NULL);
+	send_echo(c, i);
+	send_chunk(c, i, text, bytes, logprobs_object(NULL, logprobs, echo_bytes(c, i) + c->reply->choices[i].sent),
+		   NULL);
 }
 
 static void choice_end(struct api_call *c, uint32_t i)
 {
+	send_echo(c, i);
 	send_chunk(c, i, "", 0, NULL, kvik_finish_name(c->reply->choices[i].finish));
 }
 
@@ -91,13 +135,14 @@ static void whole(struct api_call *c)
 {
 	const struct reply *r = c->reply;
 	json_t *o = head(c), *choices = json_array();
-	size_t before = r->echo ? strlen(r->echo) : 0;
 	for (uint32_t i = 0; i < r->n_choices; i++) {
 		const struct reply_choice *ch = &r->choices[i];
+		const struct reply_prompt *p = reply_prompt_of(r, i);
+		size_t offset = p->logprobs ? 0 : echo_bytes(c, i);
 		json_array_append_new(choices, json_pack("{s:i, s:s++, s:o?, s:s}", "index", (int)i, "text",
-							 r->echo ? r->echo : "", ch->text.data, "", "logprobs",
-							 logprobs_object(ch->logprobs, before), "finish_reason",
-							 kvik_finish_name(ch->finish)));
+							 p->echo ? p->echo : "", ch->text.data, "", "logprobs",
+							 logprobs_object(p->logprobs, ch->logprobs, offset),
+							 "finish_reason", kvik_finish_name(ch->finish)));
 	}
 	json_object_set_new(o, "choices", choices);
 	json_object_set_new(o, "usage", reply_usage(c));
@@ -110,71 +155,77 @@ static const struct dialect dialect = {logprob, delta, choice_end, end, whole};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
-/* A text, [text], token ids or [token ids]. */
-static int read_prompt(struct api_call *c, json_t *prompt)
+static int make_echo(struct api_call *c, struct reply_prompt *p)
 {
-	json_t *first = json_array_get(prompt, 0);
-	if (json_array_size(prompt) == 1 && (json_is_string(first) || json_is_array(first)))
-		prompt = first;
-	if (json_is_string(prompt))
-		return prompt_tokenize(c, json_string_value(prompt), json_string_length(prompt), true);
-	if (reply_take_ids(c->reply, prompt))
-		return 0;
-	call_error(c, 400, "invalid_request_error", "prompt",
-		   "'prompt' must be a text, or a list of token ids; several prompts need several requests");
-	return -1;
-}
-
-static int make_echo(struct api_call *c)
-{
-	struct reply *r = c->reply;
 	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
 	size_t bytes;
 	struct kvik_err err;
-	int rc = v ? kvik_detokenize(v, r->ids, r->n_ids, 0, &r->echo, &bytes, &err)
+	int rc = v ? kvik_detokenize(v, p->ids, p->n_ids, 0, &p->echo, &bytes, &err)
 		   : err_set(&err, KVIK_ERR_ARG, "'echo' needs a vocabulary");
 	if (rc)
 		call_kvik_error(c, &err, 0);
 	return rc;
 }
 
-void openai_completions(struct api_call *c, json_t *body)
+/* Each prompt before its answers, with log-probabilities where they are wanted. */
+static int prepare_echo(struct api_call *c)
 {
-	struct reply *r = reply_new(c, &dialect, body, "cmpl-");
-	struct field_error e;
-	json_t *prompt = NULL, *options = NULL;
+	struct reply *r = c->reply;
+	r->prompt_logprobs = r->wants_logprobs ? r->sampling.generate.n_logprobs : 0;
+	for (uint32_t i = 0; i < r->n_prompts; i++)
+		if (make_echo(c, &r->prompts[i]))
+			return -1;
+	r->state =
+		mem_zalloc(r->n_prompts * (size_t)r->sampling.n, sizeof(bool)); /* has the choice been sent its echo? */
+	if (r->state)
+		return 0;
+	call_error(c, 500, "server_error", NULL, "out of memory");
+	return -1;
+}
+
+static int read_body(struct api_call *c, json_t **prompt, bool *echo, struct field_error *e)
+{
+	struct reply *r = c->reply;
 	uint32_t max_tokens = MAX_TOKENS_DEFAULT, logprobs = UINT32_MAX;
-	bool echo = false;
-	if (!r) {
-		call_error(c, 500, "server_error", NULL, "out of memory");
-		return;
-	}
+	json_t *options = NULL;
 	const struct field own[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},
-		{"prompt", FIELD_JSON, &prompt, 0, 0},
+		{"prompt", FIELD_JSON, prompt, 0, 0},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
 		{"stream_options", FIELD_JSON, &options, 0, 0},
-		{"max_tokens", FIELD_U32, &max_tokens, 1, 1e9},
+		{"max_tokens", FIELD_U32, &max_tokens, 0, 1e9},
 		{"logprobs", FIELD_U32, &logprobs, 0, 20},
-		{"echo", FIELD_BOOL, &echo, 0, 0},
+		{"echo", FIELD_BOOL, echo, 0, 0},
 		{"suffix", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"best_of", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"response_format", FIELD_FALSE_ONLY, NULL, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
 	};
-	int rc = reply_read(c, own, sizeof own / sizeof *own, &e);
-	if (!rc && !prompt)
-		rc = field_fail(&e, "prompt", "'prompt' is missing");
-	if (!rc && echo && logprobs != UINT32_MAX)
-		rc = field_fail(&e, "echo", "'echo' together with 'logprobs' is not supported yet");
-	if (rc) {
-		call_bad_field(c, &e);
-		return;
-	}
-	r->sampling.generate.max_tokens = max_tokens;
+	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
+	if (!rc && !*prompt)
+		rc = field_fail(e, "prompt", "'prompt' is missing");
+	if (!rc && max_tokens == 0 && !*echo)
+		rc = field_fail(e, "max_tokens",
+				"'max_tokens' may be 0 only with 'echo': else there is nothing to answer");
+	if (rc)
+		return rc;
+	r->no_answer = max_tokens == 0;
+	reply_set_max_tokens(c, max_tokens ? max_tokens : 1);
 	r->wants_logprobs = logprobs != UINT32_MAX;
 	r->sampling.generate.n_logprobs = r->wants_logprobs ? (logprobs ? logprobs : 1) : 0;
 	r->include_usage = json_is_true(json_object_get(options, "include_usage"));
-	if (read_prompt(c, prompt) == 0 && (!echo || make_echo(c) == 0))
+	return 0;
+}
+
+void openai_completions(struct api_call *c, json_t *body)
+{
+	struct field_error e;
+	json_t *prompt = NULL;
+	bool echo = false;
+	if (!reply_new(c, &dialect, body, "cmpl-"))
+		call_error(c, 500, "server_error", NULL, "out of memory");
+	else if (read_body(c, &prompt, &echo, &e))
+		call_bad_field(c, &e);
+	else if (reply_read_prompts(c, prompt, "prompt") == 0 && (!echo || prepare_echo(c) == 0))
 		reply_start(c);
 }

@@ -6,17 +6,6 @@
 #include "api/routes.h"
 #include "base/mem.h"
 
-/* Several inputs are answered one after the other: each request of the engine starts the next. */
-struct inputs {
-	json_t *list; /* borrowed from the body */
-	size_t next;
-	json_t *data; /* owned; answers so far */
-	json_int_t tokens;
-	bool base64;
-};
-
-static void start_next(struct api_call *c);
-
 static json_t *as_base64(const float *v, size_t n)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -50,62 +39,27 @@ static json_t *as_list(const float *v, size_t n)
 static void whole(struct api_call *c)
 {
 	struct reply *r = c->reply;
-	struct inputs *in = r->state;
+	const bool *base64 = r->state;
 	size_t dim = kvik_model_get_info(kvik_engine_model(c->api->config.engine)).dim;
-	json_t *vector = !r->embedding ? NULL : in->base64 ? as_base64(r->embedding, dim) : as_list(r->embedding, dim);
-	mem_free(r->embedding);
-	r->embedding = NULL;
-	in->tokens += r->usage.prompt_tokens;
-	json_array_append_new(in->data, json_pack("{s:s, s:i, s:o}", "object", "embedding", "index", (int)in->next - 1,
-						  "embedding", vector));
-	if (in->next < json_array_size(in->list)) {
-		start_next(c);
-		return;
+	json_int_t tokens = reply_total(r).prompt_tokens;
+	json_t *data = json_array();
+	for (uint32_t i = 0; i < r->n_prompts; i++) {
+		const float *v = r->prompts[i].embedding;
+		json_array_append_new(data, json_pack("{s:s, s:i, s:o}", "object", "embedding", "index", (int)i,
+						      "embedding", *base64 ? as_base64(v, dim) : as_list(v, dim)));
 	}
-	json_t *o = json_pack("{s:s, s:O, s:s, s:{s:I, s:I}}", "object", "list", "data", in->data, "model",
-			      r->model ? r->model : c->api->config.model_name, "usage", "prompt_tokens", in->tokens,
-			      "total_tokens", in->tokens);
-	json_decref(in->data);
-	in->data = NULL;
-	call_json(c, 200, o);
+	call_json(c, 200,
+		  json_pack("{s:s, s:o, s:s, s:{s:I, s:I}}", "object", "list", "data", data, "model",
+			    r->model ? r->model : c->api->config.model_name, "usage", "prompt_tokens", tokens,
+			    "total_tokens", tokens));
 }
 
 static const struct dialect dialect = {.whole = whole};
 
-static int take_ids(struct api_call *c, const json_t *list)
-{
-	if (reply_take_ids(c->reply, list))
-		return 0;
-	call_error(c, 400, "invalid_request_error", "input", "'input' must hold texts or lists of token ids");
-	return -1;
-}
-
-static void drop_inputs(struct inputs *in)
-{
-	json_decref(in->data);
-	in->data = NULL;
-}
-
-static void start_next(struct api_call *c)
-{
-	struct reply *r = c->reply;
-	struct inputs *in = r->state;
-	json_t *v = json_array_get(in->list, in->next++);
-	kvik_free(r->ids);
-	r->ids = NULL;
-	reply_drop_choices(r);
-	int rc = json_is_string(v) ? prompt_tokenize(c, json_string_value(v), json_string_length(v), true)
-				   : take_ids(c, v);
-	if (rc)
-		drop_inputs(in);
-	else
-		reply_start(c);
-}
-
 static int read_body(struct api_call *c, json_t *body, json_t **input, struct field_error *e)
 {
 	struct reply *r = c->reply;
-	struct inputs *in = r->state;
+	bool *base64 = r->state;
 	const char *format = "float", *pooling = "mean";
 	const struct field fields[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},         {"input", FIELD_JSON, input, 0, 0},
@@ -115,9 +69,9 @@ static int read_body(struct api_call *c, json_t *body, json_t **input, struct fi
 	int rc = fields_read(body, fields, sizeof fields / sizeof *fields, e);
 	if (rc)
 		return rc;
-	in->base64 = strcmp(format, "base64") == 0;
+	*base64 = strcmp(format, "base64") == 0;
 	r->pooling = strcmp(pooling, "last") == 0 ? KVIK_POOLING_LAST : KVIK_POOLING_MEAN;
-	if (!in->base64 && strcmp(format, "float") != 0)
+	if (!*base64 && strcmp(format, "float") != 0)
 		return field_fail(e, "encoding_format", "'encoding_format' must be float or base64");
 	if (strcmp(pooling, "mean") != 0 && strcmp(pooling, "last") != 0)
 		return field_fail(e, "pooling", "'pooling' must be mean or last");
@@ -128,32 +82,17 @@ static int read_body(struct api_call *c, json_t *body, json_t **input, struct fi
 
 void openai_embeddings(struct api_call *c, json_t *body)
 {
-	enum { INPUTS_MAX = 2048 };
 	struct reply *r = reply_new(c, &dialect, body, "embd-");
 	struct field_error e;
 	json_t *input = NULL;
 	if (r)
-		r->state = mem_zalloc(1, sizeof(struct inputs));
+		r->state = mem_zalloc(1, sizeof(bool)); /* as base64? */
 	if (!r || !r->state) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
-	struct inputs *in = r->state;
-	if (read_body(c, body, &input, &e)) {
+	if (read_body(c, body, &input, &e))
 		call_bad_field(c, &e);
-		return;
-	}
-	bool single = json_is_string(input) || json_is_integer(json_array_get(input, 0));
-	if (single) { /* as a list of one, kept by the body */
-		json_t *list = json_pack("[O]", input);
-		json_object_set_new(body, "input", list);
-		input = list;
-	}
-	if (json_array_size(input) == 0 || json_array_size(input) > INPUTS_MAX) {
-		call_error(c, 400, "invalid_request_error", "input", "'input' must hold 1 to %d texts", INPUTS_MAX);
-		return;
-	}
-	in->list = input;
-	in->data = json_array();
-	start_next(c);
+	else if (reply_read_prompts(c, input, "input") == 0)
+		reply_start(c);
 }

@@ -20,7 +20,7 @@ static json_t *no_logprob(const struct api_call *c, const struct kvik_token *t)
 
 static json_t *usage(const struct api_call *c)
 {
-	const struct kvik_usage *u = &c->reply->usage;
+	const struct kvik_usage *u = &c->reply->prompts[0].usage;
 	return json_pack("{s:I, s:{s:I}, s:I, s:{s:i}, s:I}", "input_tokens", (json_int_t)u->prompt_tokens,
 			 "input_tokens_details", "cached_tokens", (json_int_t)u->cached_tokens, "output_tokens",
 			 (json_int_t)u->new_tokens, "output_tokens_details", "reasoning_tokens", 0, "total_tokens",
@@ -169,7 +169,6 @@ void openai_responses(struct api_call *c, json_t *body)
 	json_t *input = NULL;
 	const char *instructions = NULL;
 	uint32_t max_tokens = 0;
-	size_t bytes;
 	if (r)
 		r->state = mem_zalloc(1, sizeof(struct response));
 	if (!r || !r->state) {
@@ -198,10 +197,9 @@ void openai_responses(struct api_call *c, json_t *body)
 		call_bad_field(c, &e);
 		return;
 	}
-	r->sampling.generate.max_tokens = max_tokens;
+	reply_set_max_tokens(c, max_tokens);
 	json_t *messages = messages_of(c, input, instructions);
-	if (messages && chat_render(c, messages, NULL, NULL, true, &r->prompt, &bytes) == 0 &&
-	    prompt_tokenize(c, r->prompt, bytes, false) == 0)
+	if (messages && chat_prompt(c, messages, NULL, NULL, true) == 0)
 		reply_start(c);
 	json_decref(messages);
 }

@@ -16,9 +16,26 @@ struct reply_choice {
 	size_t logprobs_sent;
 	uint32_t tokens;
 	json_t *ids; /* array; owned; NULL = not wanted */
+	size_t ids_sent;
 	enum kvik_finish finish;
+	const char *stop; /* the stop string that ended it, borrowed from the body; NULL: none did */
 	bool ended;
-	uint64_t token_ns; /* when the last token came; 0: none yet */
+	uint64_t first_token_ns, token_ns; /* when the first and the last token came; 0: none yet */
+};
+
+/* One prompt of a call: the engine's request for it, and its answers. */
+struct reply_prompt {
+	struct api_call *call; /* for the engine's events */
+	uint32_t first_choice; /* of its answers: choices[first_choice .. + n) of the reply */
+	uint32_t *ids;         /* [n_ids]; kvik_free */
+	size_t n_ids;
+	char *text;         /* rendered or given, owned; may be NULL */
+	char *echo;         /* text put before the answers, owned; NULL = none */
+	json_t *logprobs;   /* of the prompt's own tokens, like those of a choice; owned; NULL = not wanted */
+	float *embedding;   /* [dim], owned */
+	uint64_t engine_id; /* of the running request, 0 = none; under the call's lock */
+	bool ended;         /* usage is there; under the call's lock */
+	struct kvik_usage usage;
 };
 
 struct reply;
@@ -38,43 +55,58 @@ struct reply {
 	const struct dialect *dialect;
 	json_t *body; /* owned: the request, into which sampling points */
 	struct sampling sampling;
-	bool stream, include_usage, wants_logprobs, wants_ids, explain;
-	bool no_memory;             /* a choice's text could not grow: the request ends as an error */
+	bool stream, include_usage, wants_logprobs, wants_ids, explain, timings_per_token;
+	uint32_t prompt_logprobs;   /* most probable tokens wanted at each place of the prompt; 0: none */
+	bool no_answer;             /* only the prompt is wanted: what is generated is not shown */
+	bool no_memory;             /* a text could not grow: the call ends as an error */
+	bool failed;                /* an error was answered; under the call's lock */
 	enum toolcall_format tools; /* TOOLCALL_NONE: text is text */
-	char *prompt;               /* rendered or given text, owned; may be NULL */
-	char *echo;                 /* text put before the answer, owned; NULL = none */
-	uint32_t *ids;              /* [n_ids], of the prompt; kvik_free */
-	size_t n_ids;
 	enum kvik_pooling pooling;
-	float *embedding;  /* [dim], owned */
 	const char *model; /* as the caller named it; borrowed from body */
 	char id[API_ID_BYTES];
 	int64_t created;
-	uint64_t start_ns; /* of the submission */
-	struct kvik_usage usage;
-	bool has_usage; /* the request has ended; with usage under the call's lock */
-	void *state;    /* of the dialect, freed with mem_free */
+	uint64_t start_ns;            /* of the submission */
+	void *state;                  /* of the dialect, freed with mem_free */
+	struct reply_prompt *prompts; /* [n_prompts], owned; fixed once submitted */
+	uint32_t n_prompts, n_open;   /* open: not ended; under the call's lock */
 	uint32_t n_choices;
-	struct reply_choice *choices; /* [n_choices] */
+	struct reply_choice *choices; /* [n_choices], owned: those of the first prompt, of the second, ... */
 };
+
+#define REPLY_PROMPTS_MAX 2048
 
 /* NULL: no memory. Takes body's reference. prefix: of the id ("chatcmpl-"). */
 struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *body, const char *prefix);
 void reply_free(struct reply *r);
-void reply_drop_choices(struct reply *r); /* before another reply_start of the same call */
 
 /* Reads the body by the sampling fields and n more of the dialect's own, then the sampling parameters. */
 int reply_read(struct api_call *c, const struct field *own, size_t n, struct field_error *e) MUST_CHECK;
-/* r->ids from a list of token ids; false: it is none, or there is no memory. */
-bool reply_take_ids(struct reply *r, const json_t *list);
 
-/* Submits the prompt r->ids; answers come by the dialect. On an error the call is answered at once. */
+/* How many tokens were asked for (0 = as many as fit), within the server's limit. */
+void reply_set_max_tokens(struct api_call *c, uint32_t asked);
+
+/* One more prompt, empty; NULL: the call was answered (too many, no memory). Valid until the next is added. */
+struct reply_prompt *reply_add_prompt(struct api_call *c);
+/* Prompts from what callers write: a text, token ids, texts and ids mixed, or a list of such. field: its name, for
+ * errors. 0, or -1: the call was answered. */
+int reply_read_prompts(struct api_call *c, json_t *prompt, const char *field) MUST_CHECK;
+
+/* Submits all prompts; answers come by the dialect. On an error the call is answered at once. */
 void reply_start(struct api_call *c);
 
+/* The prompt that a choice answers. */
+const struct reply_prompt *reply_prompt_of(const struct reply *r, uint32_t choice);
+/* Of all prompts: tokens added up, times of the slowest. */
+struct kvik_usage reply_total(const struct reply *r);
 /* {"prompt_tokens": ..., "cached_tokens": ...} as OpenAI has it. */
 json_t *reply_usage(const struct api_call *c);
+/* As llama-server has them: tokens and milliseconds of a choice and its prompt, so far or in all. */
+json_t *reply_timings(const struct api_call *c, uint32_t choice);
+/* Ids of a choice that no delta has carried yet, as a list. */
+json_t *reply_unsent_ids(struct reply *r, uint32_t choice);
 const char *reply_finish(const struct reply *r, uint32_t choice); /* "stop", "length", "tool_calls" */
-/* What request "x_kvik": true adds to an answer: how the prompt met the cache, and what waiting and computing took. */
+/* What request "x_kvik": true adds to an answer: how the prompt met the cache, and what waiting and computing took; of
+ * several prompts a list. */
 json_t *reply_explain(const struct api_call *c);
 
 #endif

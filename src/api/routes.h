@@ -5,6 +5,8 @@
 
 #include "api/call.h"
 
+struct reply_prompt;
+
 typedef void route_fn(struct api_call *c, json_t *body);
 
 route_fn openai_chat, openai_completions, openai_embeddings, openai_models, openai_responses;
@@ -15,8 +17,10 @@ route_fn native_completion, native_tokenize, native_detokenize, native_apply_tem
  * answered and -1 returned. tools may be NULL; kwargs: more variables, or NULL. */
 int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt,
 		char **prompt, size_t *bytes);
-/* Text to c->reply->ids. add_special: with the token that begins a text. */
-int prompt_tokenize(struct api_call *c, const char *text, size_t bytes, bool add_special);
+/* The same as the one prompt of c->reply. */
+int chat_prompt(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt);
+/* Text to p->ids, at least one. add_special: with the token that begins a text. 0, or -1: the call was answered. */
+int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text, size_t bytes, bool add_special);
 /* An entry of OpenAI's logprobs of chat, and its texts. */
 json_t *chat_logprob(const struct api_call *c, const struct kvik_token *t);
 /* The text of one token, as far as it is text; freed with kvik_free. NULL: none. */

@@ -13,7 +13,7 @@ struct serve_opts {
 	struct cache_opts cache;
 	struct kvik_engine_params engine;
 	struct http_config http;
-	uint32_t port, choices_max;
+	uint32_t port, choices_max, tokens_max;
 	const char *alias, *template_file;
 	bool quiet;
 };
@@ -69,6 +69,8 @@ static void add_serve_opts(struct opt_list *l, struct serve_opts *o)
 		 .help = "Prefill may slow running answers down to 1/F (default 2; 0 = no limit)."},
 		{OPT_U32, 0, "queue", &o->engine.queue_requests, 1, 1 << 20, .arg = "N",
 		 .help = "Requests that may wait; more are answered 429 (default 1024)."},
+		{OPT_U32, 0, "tokens-max", &o->tokens_max, 0, 1e9, .arg = "N",
+		 .help = "Most tokens of an answer (default 0: as many as fit)."},
 		{OPT_U32, 0, "n-max", &o->choices_max, 1, 128, .arg = "N",
 		 .help = "Most answers to a prompt (default 16)."},
 	};
@@ -92,7 +94,8 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 	struct api_config ac = {.model_name = o->alias ? o->alias : base_name(path),
 				.chat_template = template ? template : kvik_model_chat_template(m),
 				.template_name = template ? o->template_file : "the model's chat template",
-				.choices_max = o->choices_max};
+				.choices_max = o->choices_max,
+				.tokens_max = o->tokens_max};
 	if (!rc)
 		rc = kvik_engine_new(&engine, m, &o->engine, err);
 	ac.engine = engine;

@@ -1,5 +1,5 @@
 /* engine.c: an engine's life, and the queue between its callers and its owner thread (engine_step.c). */
-#include "engine/engine.h"
+#include "engine/engine_prompt.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,6 +28,9 @@ static int new_buffers(struct kvik_engine *e, struct kvik_err *err)
 	e->rooms = mem_zalloc(threads, sizeof *e->rooms);
 	e->logits = mem_zalloc(n, h->n_vocab * sizeof *e->logits);
 	e->hidden = mem_zalloc(e->params.cache.chunk, h->dim * sizeof *e->hidden);
+	int rc = engine_prompt_new(&e->prompt, h->n_vocab, err);
+	if (rc)
+		return rc;
 	bool ok = e->items && e->slots && e->rooms && e->logits && e->hidden;
 	for (uint32_t t = 0; t < threads && ok; t++) {
 		e->rooms[t].row = mem_zalloc(h->n_vocab, sizeof *e->rooms[t].row);
@@ -157,6 +160,7 @@ void kvik_engine_free(struct kvik_engine *e)
 		mem_free(e->rooms[t].row);
 		mem_free(e->rooms[t].sample_scratch);
 	}
+	engine_prompt_free(e->prompt);
 	mem_free(e->rooms);
 	mem_free(e->items);
 	mem_free(e->slots);

@@ -9,6 +9,8 @@
 #include "engine/request.h"
 #include "sched/sched_kv.h"
 
+struct engine_prompt; /* engine_prompt.h */
+
 /* A token to be picked from a row of logits. */
 struct sample_slot {
 	const struct sched_item *item;
@@ -33,6 +35,7 @@ struct kvik_engine {
 	struct emit_room *rooms;   /* [threads] */
 	float *logits;             /* [sequences][n_vocab] */
 	float *hidden;             /* [chunk][dim] */
+	struct engine_prompt *prompt;
 	double step_ms;
 
 	pthread_t thread;

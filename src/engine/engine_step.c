@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/os.h"
-#include "engine/engine.h"
+#include "engine/engine_prompt.h"
 
 static int64_t now_us(void)
 {
@@ -51,6 +51,12 @@ static uint32_t new_tokens_max(const struct kvik_engine *e, const struct request
 	return (uint32_t)(asked && asked < room ? asked : room);
 }
 
+/* Every token of the prompt must pass through the model. */
+static bool is_cold(const struct request *r)
+{
+	return r->params.pooling != KVIK_POOLING_NONE || r->params.prompt_logprobs > 0;
+}
+
 static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retry_ms, struct kvik_err *err)
 {
 	struct kvik_request_params *p = &r->params;
@@ -65,7 +71,7 @@ static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retr
 				  .tenant = p->tenant,
 				  .priority = p->priority,
 				  .share = text ? &r->share : NULL,
-				  .cold = !text,
+				  .cold = is_cold(r),
 				  .start_by_us = p->queue_ms_max ? now + (int64_t)p->queue_ms_max * 1000 : SCHED_NEVER,
 				  .deadline_us = p->total_ms_max ? now + (int64_t)p->total_ms_max * 1000 : SCHED_NEVER};
 	r->share = cache_share(p->scope, p->read_public, p->cache_priority, p->cache_ttl_ms);
@@ -153,7 +159,7 @@ static void take_ended(struct kvik_engine *e)
 				kvik_code_text(info.code));
 		r->usage.cached_tokens = info.cached;
 		r->usage.preemptions = info.preemptions;
-		r->usage.prefix = prefix_of(&info, r->params.pooling != KVIK_POOLING_NONE);
+		r->usage.prefix = prefix_of(&info, is_cold(r));
 		r->usage.queue_ms = info.queue_us > 0 ? (double)info.queue_us / 1e3 : 0;
 		pthread_mutex_lock(&e->lock);
 		unlink_live(e, r);
@@ -164,33 +170,18 @@ static void take_ended(struct kvik_engine *e)
 
 /* ---- A step ------------------------------------------------------------------------------------------------------ */
 
-/* Rows that an item wants: its last one to sample from; every one for a mean. */
+/* Rows that an item wants: its last one to sample from; every one for what is said about the prompt itself. */
 static void compute(struct kvik_engine *e, const struct sched_plan *plan)
 {
 	for (uint32_t i = 0; i < plan->n_items; i++) {
 		const struct sched_item *it = &plan->items[i];
-		const struct request *r = it->user;
 		e->items[i] = (struct step_item){.seq = it->kv,
 						 .ids = it->ids + it->position,
 						 .n = it->n_tokens,
 						 .n_logits = it->n_samples > 0,
-						 .n_hidden = r->embedding ? it->n_tokens : 0};
+						 .n_hidden = engine_prompt_rows(it)};
 	}
 	cache_forward(e->cache, e->items, plan->n_items, e->logits, e->hidden);
-}
-
-static void pool_hidden(struct kvik_engine *e, const struct sched_plan *plan)
-{
-	size_t dim = model_hparams(e->model->model)->dim;
-	const float *rows = e->hidden;
-	for (uint32_t i = 0; i < plan->n_items; i++) {
-		const struct sched_item *it = &plan->items[i];
-		struct request *r = it->user;
-		if (!r->embedding)
-			continue;
-		request_pool(r, rows, it->n_tokens, dim, it->position + it->n_tokens == r->params.n_ids);
-		rows += it->n_tokens * dim;
-	}
 }
 
 static void sample_slot(void *ctx, uint32_t item, uint32_t thread)
@@ -255,7 +246,7 @@ static void step(struct kvik_engine *e, const struct sched_plan *plan)
 		return;
 	}
 	compute(e, plan);
-	pool_hidden(e, plan);
+	engine_prompt_take(e, plan);
 	sample(e, plan);
 	uint64_t ns = os_clock_ns() - start;
 	e->step_ms = (double)ns / 1e6;

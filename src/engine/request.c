@@ -35,6 +35,9 @@ static int check(const struct kvik_model *m, const struct kvik_request_params *p
 				       p->ids[i], n_vocab, i);
 	if (p->choices < 1 || p->choices > CHOICES_MAX)
 		return err_set(err, KVIK_ERR_ARG, "choices must be 1..%d, not %u", CHOICES_MAX, p->choices);
+	if (p->prompt_logprobs > KVIK_LOGPROBS_MAX)
+		return err_set(err, KVIK_ERR_ARG, "prompt_logprobs: at most %d per token, not %u", KVIK_LOGPROBS_MAX,
+			       p->prompt_logprobs);
 	if (!p->on_event)
 		return err_set(err, KVIK_ERR_ARG, "a request needs on_event");
 	return 0;
@@ -148,7 +151,7 @@ void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish fin
 	c->ended = true;
 	if (finish != KVIK_FINISH_CANCELLED && emit_flush(&c->emit, &t))
 		request_token(r, choice, &t);
-	struct kvik_event e = {.kind = KVIK_EVENT_CHOICE, .choice = choice, .finish = finish};
+	struct kvik_event e = {.kind = KVIK_EVENT_CHOICE, .choice = choice, .finish = finish, .stop = c->emit.stop.hit};
 	send(r, &e);
 }
 
@@ -172,14 +175,22 @@ void request_end(struct request *r, const struct kvik_err *error, uint64_t retry
 	send(r, &e);
 }
 
-void request_pool(struct request *r, const float *rows, size_t n, size_t dim, bool last)
+void request_prompt_token(struct request *r, const struct kvik_token *t)
 {
+	struct kvik_event e = {.kind = KVIK_EVENT_PROMPT, .token = t};
+	r->passed++;
+	send(r, &e);
+}
+
+void request_pool(struct request *r, const float *rows, size_t position, size_t n, size_t dim)
+{
+	bool last = position + n == r->params.n_ids;
 	if (r->params.pooling == KVIK_POOLING_LAST && last)
 		memcpy(r->embedding, rows + (n - 1) * dim, dim * sizeof *rows);
-	for (size_t i = 0; i < n && r->params.pooling == KVIK_POOLING_MEAN; i++)
+	for (size_t i = r->passed - position; i < n && r->params.pooling == KVIK_POOLING_MEAN; i++)
 		for (size_t d = 0; d < dim; d++)
 			r->embedding[d] += rows[i * dim + d];
-	r->pooled += n;
+	r->passed = position + n > r->passed ? position + n : r->passed;
 	if (!last)
 		return;
 	double squares = 0; /* the mean's divisor goes away with the length */

@@ -29,7 +29,8 @@ struct request {
 	struct kvik_err failure;   /* code 0: none */
 	struct kvik_usage usage;
 	float *embedding; /* [dim], owned; sums first */
-	size_t pooled;    /* rows in it */
+	size_t passed;    /* prompt tokens whose rows were pooled, or shown by request_prompt_token; those that a
+			     preempted request computes again are not taken twice */
 	uint32_t n_choices;
 	struct choice choices[]; /* [n_choices] */
 };
@@ -45,7 +46,10 @@ void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish fin
 /* The last event: choices that have not ended are cancelled. error: NULL, or why. */
 void request_end(struct request *r, const struct kvik_err *error, uint64_t retry_ms);
 
-/* Rows of hidden states, [n][dim], in order, into the embedding; last: they end the prompt. */
-void request_pool(struct request *r, const float *rows, size_t n, size_t dim, bool last);
+/* The next token of the prompt, with its log-probability. */
+void request_prompt_token(struct request *r, const struct kvik_token *t);
+
+/* Rows of hidden states, [n][dim], of the prompt's tokens from `position` on, into the embedding. */
+void request_pool(struct request *r, const float *rows, size_t position, size_t n, size_t dim);
 
 #endif

@@ -23,14 +23,16 @@ int stop_init(struct stop *s, const char *const *strings, size_t n, struct kvik_
 	return 0;
 }
 
-/* Bytes of the longest stop string that held ends with; 0 for none. */
-static size_t ends_with(const struct stop *s)
+/* The longest stop string that held ends with, and its bytes; 0 for none. */
+static size_t ends_with(const struct stop *s, const char **which)
 {
 	size_t longest = 0;
 	for (size_t i = 0; i < s->n; i++) {
 		size_t n = s->sizes[i];
-		if (n > longest && n <= s->held_bytes && memcmp(s->held + s->held_bytes - n, s->strings[i], n) == 0)
+		if (n > longest && n <= s->held_bytes && memcmp(s->held + s->held_bytes - n, s->strings[i], n) == 0) {
 			longest = n;
+			*which = s->strings[i];
+		}
 	}
 	return longest;
 }
@@ -58,11 +60,10 @@ bool stop_feed(struct stop *s, const char *text, size_t bytes, stop_emit_fn *emi
 		emit(user, text, bytes);
 	for (size_t i = 0; i < bytes && s->n > 0 && !s->hit; i++) {
 		s->held[s->held_bytes++] = text[i];
-		size_t found = ends_with(s);
+		size_t found = ends_with(s, &s->hit);
 		if (found) {
 			release(s, s->held_bytes - found, emit, user);
 			s->held_bytes = 0;
-			s->hit = true;
 			break;
 		}
 		size_t from = 0;
@@ -70,7 +71,7 @@ bool stop_feed(struct stop *s, const char *text, size_t bytes, stop_emit_fn *emi
 			from++;
 		release(s, from, emit, user);
 	}
-	return s->hit;
+	return s->hit != NULL;
 }
 
 void stop_flush(struct stop *s, stop_emit_fn *emit, void *user)

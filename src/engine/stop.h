@@ -14,7 +14,7 @@ struct stop {
 	size_t n;
 	char held[STOP_BYTES_MAX]; /* bytes that may be the beginning of a stop string */
 	size_t held_bytes;
-	bool hit;
+	const char *hit; /* the string that ended the text, of strings; NULL: none yet */
 };
 
 /* ARG: too many strings, an empty one or one over STOP_BYTES_MAX bytes. */

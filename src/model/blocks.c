@@ -192,14 +192,19 @@ void block_layer(struct step *s, const struct layer *l)
 	block_ffn(s, l);
 }
 
+void block_output(struct step *s, const float *hidden, uint32_t n, float *logits)
+{
+	struct linear_out out = {&s->m->w.output, NULL, logits};
+	linear(s, hidden, n, &out, 1);
+}
+
 void block_logits(struct step *s)
 {
 	struct norm_job j = {s, s->m->w.output_norm, s->b->logit_tokens, s->w->norm};
-	struct linear_out out = {&s->m->w.output, NULL, s->b->logits};
 	if (s->b->n_logits == 0)
 		return;
 	pool_run(s->m->pool, s->b->n_logits, norm_item, &j);
-	linear(s, s->w->norm, s->b->n_logits, &out, 1);
+	block_output(s, s->w->norm, s->b->n_logits, s->b->logits);
 }
 
 void block_hidden(struct step *s)

@@ -14,6 +14,7 @@ void block_attention_out(struct step *s, const struct layer *l); /* x += o attn 
 void block_ffn(struct step *s, const struct layer *l);           /* x += down (silu(gate) * up) */
 void block_layer(struct step *s, const struct layer *l);         /* all of it: Llama's layer */
 void block_logits(struct step *s);                               /* x of the wanted tokens -> logits */
-void block_hidden(struct step *s);                               /* x of the wanted tokens -> norm -> hidden */
+void block_output(struct step *s, const float *hidden, uint32_t n, float *logits); /* normed x -> logits */
+void block_hidden(struct step *s); /* x of the wanted tokens -> norm -> hidden */
 
 #endif

@@ -238,3 +238,9 @@ void model_forward(struct model *m, struct model_work *w, const struct model_bat
 	block_logits(&s);
 	block_hidden(&s);
 }
+
+void model_logits(struct model *m, struct model_work *w, const float *hidden, uint32_t n, float *logits)
+{
+	struct step s = {.m = m, .w = w};
+	block_output(&s, hidden, n, logits);
+}

@@ -62,5 +62,8 @@ void model_work_free(struct model_work *w);
 
 /* Writes keys and values into the pages and logits to the batch. Cannot fail and allocates nothing. */
 void model_forward(struct model *m, struct model_work *w, const struct model_batch *b);
+/* The logits [n][n_vocab] of hidden states [n][dim], as model_forward gave them out: the same bits as from there. n: at
+ * most the work's logits_max. */
+void model_logits(struct model *m, struct model_work *w, const float *hidden, uint32_t n, float *logits);
 
 #endif

@@ -14,6 +14,7 @@
 #include <kvik.h>
 
 #include "base/hash.h"
+#include "sample/sample.h"
 
 enum { REQUESTS = 48, NEW = 24, PROMPT_MAX = 90, CHOICES_MAX = 3 };
 
@@ -324,6 +325,107 @@ static void embeddings_do_not_depend_on_the_batch(void **state)
 	kvik_model_free(m);
 }
 
+/* What is said about a prompt's tokens, as one number per token. */
+struct said {
+	struct client client; /* for its end */
+	uint64_t token[PROMPT_MAX];
+	uint32_t n;
+};
+
+static uint64_t hash_prompt_token(uint32_t id, float logprob, const struct kvik_logprob *top, uint32_t n_top)
+{
+	uint64_t hash = hash_bytes(&id, sizeof id);
+	hash = chain(hash, isnan(logprob) ? &(float){0} : &logprob, 1);
+	for (uint32_t i = 0; i < n_top; i++)
+		hash = chain(hash + top[i].id, &top[i].logprob, 1);
+	return hash;
+}
+
+static void on_prompt_event(void *user, const struct kvik_event *e)
+{
+	struct said *s = user;
+	const struct kvik_token *t = e->token;
+	if (e->kind != KVIK_EVENT_PROMPT) {
+		assert_true(e->kind != KVIK_EVENT_TOKEN || s->n == s->client.n); /* first the prompt, then the answer */
+		on_event(&s->client, e);
+		return;
+	}
+	assert_int_equal(t->id, s->client.ids[s->n]);
+	assert_int_equal(isnan(t->logprob), s->n == 0);
+	s->token[s->n++] = hash_prompt_token(t->id, t->logprob, t->top, t->n_top);
+}
+
+enum { PROMPT_TOP = 4 };
+
+static void check_prompt(struct kvik_model *m, const struct said *s)
+{
+	uint32_t n_vocab = s->client.n_vocab;
+	float *rows = calloc(s->client.n, n_vocab * sizeof *rows);
+	struct kvik_cache *cache;
+	struct kvik_session *session;
+	assert_non_null(rows);
+	struct kvik_cache_params p = kvik_cache_params_default();
+	p.context = 128;
+	assert_int_equal(kvik_cache_new(&cache, m, &p, NULL), 0);
+	assert_int_equal(kvik_session_new(&session, cache, NULL, NULL), 0);
+	assert_int_equal(kvik_session_feed(session, s->client.ids, s->client.n, rows, NULL), 0);
+	assert_int_equal(s->n, s->client.n);
+	for (uint32_t i = 1; i < s->n; i++) {
+		struct kvik_logprob top[PROMPT_TOP];
+		float own;
+		uint32_t id = s->client.ids[i];
+		uint32_t n = sample_logprobs(rows + (size_t)(i - 1) * n_vocab, n_vocab, PROMPT_TOP, top, id, &own);
+		assert_true(s->token[i] == hash_prompt_token(id, own, top, n));
+	}
+	kvik_session_free(session);
+	kvik_cache_free(cache);
+	free(rows);
+}
+
+/* However the steps cut it, whatever is cached, and when memory is too short for all. */
+static void prompts_have_the_log_probabilities_of_a_session(void **state)
+{
+	(void)state;
+	enum { N = 24 };
+	static struct said all[N];
+	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, N};
+	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_model *m = load(models[0]);
+	struct kvik_engine *e;
+	uint64_t id;
+	p.cache.context = 128;
+	p.cache.kv_memory = 200 << 10;
+	p.cache.chunk = 23;
+	p.sequences = 12;
+	rng_state = 5;
+	memset(all, 0, sizeof all);
+	assert_int_equal(kvik_engine_new(&e, m, &p, NULL), 0);
+	for (int i = 0; i < N; i++) {
+		struct client *c = &all[i].client;
+		struct kvik_request_params q = kvik_request_params_default();
+		make_prompt(c, kvik_model_get_info(m).vocab_size);
+		c->lock = &w.lock;
+		c->done = &w.done;
+		c->left = &w.left;
+		q.ids = c->ids;
+		q.n_ids = c->n;
+		q.generate = params(7);
+		q.prompt_logprobs = PROMPT_TOP;
+		q.on_event = on_prompt_event;
+		q.user = &all[i];
+		assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), 0);
+	}
+	wait_all(&w);
+	struct kvik_engine_stats stats = kvik_engine_get_stats(e);
+	print_message("%llu preemptions\n", (unsigned long long)stats.preemptions);
+	kvik_engine_free(e);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(all[i].client.code, 0);
+		check_prompt(m, &all[i]);
+	}
+	kvik_model_free(m);
+}
+
 static void what_can_not_be_is_refused(void **state)
 {
 	(void)state;
@@ -359,8 +461,11 @@ static void what_can_not_be_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(together_as_alone),           cmocka_unit_test(together_as_alone_when_memory_is_short),
-		cmocka_unit_test(cancelled_requests_end_once), cmocka_unit_test(embeddings_do_not_depend_on_the_batch),
+		cmocka_unit_test(together_as_alone),
+		cmocka_unit_test(together_as_alone_when_memory_is_short),
+		cmocka_unit_test(cancelled_requests_end_once),
+		cmocka_unit_test(embeddings_do_not_depend_on_the_batch),
+		cmocka_unit_test(prompts_have_the_log_probabilities_of_a_session),
 		cmocka_unit_test(what_can_not_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 """A `kvik serve` process for tests, and plain HTTP to talk to it. Standard library only."""
-import concurrent.futures
+import atexit
 import http.client
 import json
 import re
@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 
 class Server:
     def __init__(self, kvik, *options, env=None):
-        self.process = subprocess.Popen([kvik, "serve", "--port", "0", *options], stderr=subprocess.PIPE, text=True, env=env)
+        self.process = subprocess.Popen([kvik, "serve", "--port", "0", *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                        text=True, env=env)
         seen, found = [], None
         while not found:
             line = self.process.stderr.readline()
@@ -21,8 +23,9 @@ class Server:
             found = re.search(r"://[^:]+:(\d+)/v1", line)
         self.port = int(found.group(1))
         self.log_file = tempfile.TemporaryFile("w+")
-        self.reader = concurrent.futures.ThreadPoolExecutor(1)
-        self.read = self.reader.submit(lambda: [self.log_file.write(x) for x in self.process.stderr])
+        self.reader = threading.Thread(target=lambda: [self.log_file.write(x) for x in self.process.stderr], daemon=True)
+        self.reader.start()
+        atexit.register(self.process.kill)  # also when a test fails
 
     def ask(self, method, path, body=None, headers={}, timeout=60):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -44,7 +47,7 @@ class Server:
         """The exit status."""
         self.process.send_signal(sig)
         status = self.process.wait(120)
-        self.read.result(20)
+        self.reader.join(20)
         return status
 
     def log(self):

@@ -180,7 +180,7 @@ class Limits(unittest.TestCase):
             b'{"prompt":"a","prompt":"b"}', b'{"prompt":"\xff\xfe"}', b'{"prompt":"\xc3("}', b'{"prompt":"\xed\xa0\x80"}',
             b'{"prompt":"\\ud800"}', b'{"prompt":"a","max_tokens":1e999}', b'{"prompt":"a","max_tokens":99999999999999999999}',
             b'{"prompt":"a","max_tokens":-1}', b'{"prompt":"a","max_tokens":0.5}', b'{"prompt":"a","temperature":NaN}',
-            b'{"prompt":"a","temperature":-1}', b'{"prompt":"a","top_p":2}', b'{"prompt":[[1],[2]]}', b'{"prompt":[-1]}',
+            b'{"prompt":"a","temperature":-1}', b'{"prompt":"a","top_p":2}', b'{"prompt":[-1]}',
             b'{"prompt":[1.5]}', b'{"prompt":{}}', b'{"prompt":"a","stop":[""]}', b'{"prompt":"a","stop":[1]}',
             b'{"prompt":"a","logit_bias":{"x":1}}', b'{"prompt":"a","logit_bias":{"999999":1}}', b'{"prompt":"a","n":0}',
             b"[" * 4000, b'{"a":' * 800, b'{"prompt":"a","stream":"yes"}', b"\x00" * 100)]

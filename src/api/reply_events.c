@@ -1,0 +1,173 @@
+/* reply_events.c: see reply_events.h. Everything runs on the engine's thread, but reply_fail for a prompt that could
+ * not be submitted. */
+#include "api/reply_events.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/os.h"
+
+/* ---- Tokens ------------------------------------------------------------------------------------------------------ */
+
+/* Entries of logprobs that no delta has carried yet. */
+static json_t *unsent_logprobs(struct reply_choice *ch)
+{
+	if (!ch->logprobs)
+		return NULL;
+	json_t *list = json_array();
+	for (; ch->logprobs_sent < json_array_size(ch->logprobs); ch->logprobs_sent++)
+		json_array_append(list, json_array_get(ch->logprobs, ch->logprobs_sent));
+	return list;
+}
+
+/* Sends what is text for certain: not what may be the beginning of a tool call. */
+static void send_delta(struct api_call *c, uint32_t i)
+{
+	struct reply *r = c->reply;
+	struct reply_choice *ch = &r->choices[i];
+	size_t upto = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, false);
+	json_t *logprobs = unsent_logprobs(ch);
+	if (upto > ch->sent || json_array_size(logprobs) > 0)
+		r->dialect->delta(c, i, ch->text.data + ch->sent, upto > ch->sent ? upto - ch->sent : 0, logprobs);
+	json_decref(logprobs);
+	if (upto > ch->sent)
+		ch->sent = upto;
+}
+
+static bool is_first_token(const struct reply *r, const struct reply_prompt *p)
+{
+	for (uint32_t i = 0; i < r->sampling.n; i++)
+		if (r->choices[p->first_choice + i].token_ns)
+			return false;
+	return true;
+}
+
+static void measure_token(struct api_call *c, const struct reply_prompt *p, struct reply_choice *ch)
+{
+	const struct reply *r = c->reply;
+	uint64_t now = os_clock_ns();
+	if (ch->token_ns)
+		metrics_observe(&c->api->metrics, METRICS_BETWEEN_TOKENS, (double)(now - ch->token_ns) / 1e9);
+	else if (is_first_token(r, p))
+		metrics_observe(&c->api->metrics, METRICS_FIRST_TOKEN, (double)(now - r->start_ns) / 1e9);
+	if (!ch->token_ns)
+		ch->first_token_ns = now;
+	ch->token_ns = now;
+}
+
+static void on_token(const struct reply_prompt *p, uint32_t i, const struct kvik_token *t)
+{
+	struct api_call *c = p->call;
+	struct reply *r = c->reply;
+	struct reply_choice *ch = &r->choices[i];
+	if (t->id != KVIK_NO_ID)
+		measure_token(c, p, ch);
+	if (r->no_answer)
+		return;
+	if (t->id != KVIK_NO_ID) {
+		ch->tokens++;
+		if (ch->ids)
+			json_array_append_new(ch->ids, json_integer(t->id));
+		if (ch->logprobs)
+			json_array_append_new(ch->logprobs, r->dialect->logprob(c, t));
+	}
+	r->no_memory |= !buf_add_text(&ch->text, t->text, t->text_bytes);
+	if (r->stream)
+		send_delta(c, i);
+}
+
+/* ---- Ends -------------------------------------------------------------------------------------------------------- */
+
+/* The engine's copy of a stop string as the caller's. */
+static const char *own_stop(const struct reply *r, const char *stop)
+{
+	for (size_t i = 0; stop && i < r->sampling.generate.n_stop; i++)
+		if (strcmp(r->sampling.stops[i], stop) == 0)
+			return r->sampling.stops[i];
+	return NULL;
+}
+
+static void on_choice(struct api_call *c, uint32_t i, const struct kvik_event *e)
+{
+	struct reply *r = c->reply;
+	r->choices[i].finish = r->no_answer ? KVIK_FINISH_LENGTH : e->finish;
+	r->choices[i].stop = own_stop(r, e->stop);
+	r->choices[i].ended = true;
+	if (e->finish != KVIK_FINISH_CANCELLED)
+		metrics_count_end(&c->api->metrics, e->finish == KVIK_FINISH_STOP ? METRICS_STOP : METRICS_LENGTH, 1);
+	if (r->stream)
+		r->dialect->choice_end(c, i);
+}
+
+static void measure_end(struct api_call *c, const struct reply_prompt *p, bool failed)
+{
+	const struct reply *r = c->reply;
+	uint32_t open = 0;
+	for (uint32_t i = 0; i < r->sampling.n; i++)
+		open += !r->choices[p->first_choice + i].ended;
+	if (failed)
+		metrics_count_end(&c->api->metrics, c->aborted ? METRICS_ABORT : METRICS_ERROR, open);
+	else if (r->pooling == KVIK_POOLING_NONE)
+		metrics_request(&c->api->metrics, &p->usage, r->sampling.n);
+}
+
+void reply_fail(struct api_call *c, uint32_t n_closed, const struct kvik_err *err, uint64_t retry_ms)
+{
+	struct reply *r = c->reply;
+	pthread_mutex_lock(&c->lock);
+	bool first = !r->failed;
+	r->failed = true;
+	r->n_open -= n_closed;
+	for (uint32_t i = 0; i < r->n_prompts && first; i++)
+		if (r->prompts[i].engine_id)
+			kvik_engine_cancel(c->api->config.engine, r->prompts[i].engine_id);
+	pthread_mutex_unlock(&c->lock);
+	if (first)
+		call_kvik_error(c, err, retry_ms);
+}
+
+static void keep_embedding(struct reply_prompt *p, const float *embedding)
+{
+	size_t dim = kvik_model_get_info(kvik_engine_model(p->call->api->config.engine)).dim;
+	p->embedding = mem_alloc(dim * sizeof *embedding);
+	if (p->embedding)
+		memcpy(p->embedding, embedding, dim * sizeof *embedding);
+	else
+		p->call->reply->no_memory = true;
+}
+
+static void on_end(struct reply_prompt *p, const struct kvik_event *e)
+{
+	struct api_call *c = p->call;
+	struct reply *r = c->reply;
+	struct kvik_err no_memory = {.code = KVIK_ERR_NOMEM, .text = "no memory for the answer"};
+	if (e->embedding)
+		keep_embedding(p, e->embedding);
+	const struct kvik_err *err = e->error ? e->error : r->no_memory ? &no_memory : NULL;
+	pthread_mutex_lock(&c->lock);
+	p->usage = *e->usage;
+	p->usage.new_tokens = r->no_answer ? 0 : p->usage.new_tokens;
+	p->ended = true;
+	p->engine_id = 0;
+	measure_end(c, p, err != NULL);
+	bool last = !err && --r->n_open == 0 && !r->failed;
+	pthread_mutex_unlock(&c->lock);
+	if (err)
+		reply_fail(c, 1, err, e->retry_ms);
+	else if (last && r->stream)
+		r->dialect->end(c);
+	else if (last)
+		r->dialect->whole(c);
+}
+
+void reply_on_event(void *user, const struct kvik_event *e)
+{
+	struct reply_prompt *p = user;
+	struct api_call *c = p->call;
+	switch (e->kind) {
+	case KVIK_EVENT_PROMPT: json_array_append_new(p->logprobs, c->reply->dialect->logprob(c, e->token)); break;
+	case KVIK_EVENT_TOKEN: on_token(p, p->first_choice + e->choice, e->token); break;
+	case KVIK_EVENT_CHOICE: on_choice(c, p->first_choice + e->choice, e); break;
+	case KVIK_EVENT_END: on_end(p, e); api_call_release(c); /* the engine's hold */
+	}
+}
