@@ -40,16 +40,6 @@ void file_unmap(struct file_map *m)
 	*m = (struct file_map){0};
 }
 
-void file_map_drop(const struct file_map *m, const void *start, size_t bytes)
-{
-	long page = sysconf(_SC_PAGESIZE);
-	uintptr_t mask = (uintptr_t)page - 1;
-	uintptr_t lo = ((uintptr_t)start + mask) & ~mask;
-	uintptr_t hi = ((uintptr_t)start + bytes) & ~mask;
-	if (m->data && lo < hi)
-		(void)madvise((void *)lo, hi - lo, MADV_DONTNEED);
-}
-
 bool file_exists(const char *path)
 {
 	struct stat st;

@@ -11,8 +11,6 @@ struct file_map {
 
 int file_map(struct file_map *m, const char *path, struct kvik_err *err) MUST_CHECK;
 void file_unmap(struct file_map *m);
-/* Tells the kernel that these bytes will not be read again soon (after weights were repacked). */
-void file_map_drop(const struct file_map *m, const void *start, size_t bytes);
 
 bool file_exists(const char *path); /* a file or a folder */
 /* dir/name, dir being [dir_bytes]; freed by the caller with mem_free. NULL: no memory. */

@@ -2,6 +2,7 @@
 #ifndef KVIK_BASE_OS_H
 #define KVIK_BASE_OS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 uint32_t os_processors(void);       /* that this process may run on; at least 1 */
@@ -10,5 +11,8 @@ uint64_t os_memory_available(void); /* bytes that can be taken without swapping;
 uint64_t os_memory_resident(void);  /* bytes that this process has in memory; 0 when the system does not say */
 uint32_t os_files_open(void);       /* of this process; 0 when the system does not say */
 uint64_t os_clock_ns(void);         /* monotonic, from an arbitrary start */
+/* The whole system pages within these bytes of a mapping go back to the system; read again, a file's come from the file
+ * and others are zeros. */
+void os_drop(const void *start, size_t bytes);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "base/os.h"
 #include "format/gguf_hparams.h"
 #include "format/source_impl.h"
 
@@ -218,11 +219,19 @@ size_t source_ends(const struct source *s, const uint32_t **ids)
 	return s->n_ends;
 }
 
+void source_need(const struct source *s, const struct source_tensor *t)
+{
+	if (s->region.data)
+		source_fill_synthetic(s, t);
+}
+
 void source_drop(const struct source *s, const struct source_tensor *t)
 {
 	for (size_t i = 0; i < s->n_maps; i++) {
 		const struct file_map *m = &s->maps[i];
 		if (t->data >= m->data && t->data < m->data + m->size)
-			file_map_drop(m, t->data, (size_t)t->bytes);
+			os_drop(t->data, (size_t)t->bytes);
 	}
+	if (s->region.data)
+		os_drop(t->data, (size_t)t->bytes);
 }

@@ -17,7 +17,7 @@ struct source_tensor {
 	enum wtype type;
 	uint32_t n_dims;
 	uint64_t dims[GGUF_DIMS_MAX]; /* dims[0] is the length of a row, contiguous; unused ones are 1 */
-	const uint8_t *data;
+	const uint8_t *data;          /* of a synthetic model: zeros until source_need */
 	uint64_t bytes;
 };
 
@@ -48,7 +48,10 @@ const char *source_dir(const struct source *s);         /* of a Hugging Face fol
 /* Ids at which generation stops besides the vocabulary's own (generation_config.json, config.json). */
 size_t source_ends(const struct source *s, const uint32_t **ids);
 
-/* The bytes of this tensor will not be read again soon. */
+/* Before the bytes of a tensor are read: those of a synthetic model are made here, so that looking at one costs
+ * nothing. Each tensor is for one thread from here to source_drop. */
+void source_need(const struct source *s, const struct source_tensor *t);
+/* The bytes of this tensor will not be read again soon: their memory is given back. */
 void source_drop(const struct source *s, const struct source_tensor *t);
 
 #endif

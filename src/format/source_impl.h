@@ -16,7 +16,8 @@ struct source {
 	size_t n_maps;
 	struct gguf **parts; /* [n_parts], owned; parts[0] has the metadata */
 	size_t n_parts;
-	struct region region;          /* the tensors of a synthetic model */
+	struct region region; /* the tensors of a synthetic model, made as they are needed */
+	uint64_t seed;
 	struct source_tensor *tensors; /* [n_tensors], in file order */
 	size_t n_tensors, cap_tensors;
 	const struct source_tensor **by_name; /* [n_tensors] */
@@ -36,5 +37,6 @@ int source_add_gguf(struct source *s, const uint8_t *data, size_t bytes, const c
 		    struct kvik_err *err) MUST_CHECK;
 int source_open_hf(struct source *s, struct kvik_err *err) MUST_CHECK;
 int source_make_synthetic(struct source *s, uint64_t seed, struct kvik_err *err) MUST_CHECK;
+void source_fill_synthetic(const struct source *s, const struct source_tensor *t);
 
 #endif

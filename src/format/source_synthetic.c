@@ -1,8 +1,8 @@
 /* source_synthetic.c: a model of a real shape with random weights, in memory: for benchmarks without downloads.
  *
- * Tensors are listed first, then one region takes them all. A mix such as q4_k_m keeps the tensors at Q6_K that
- * llama.cpp's llama-quantize keeps there, so that speeds compare; types whose block does not divide a row fall back as
- * they do there. */
+ * Tensors are listed first, then one region gives them their places; their bytes are made when they are needed. A mix
+ * such as q4_k_m keeps the tensors at Q6_K that llama.cpp's llama-quantize keeps there, so that speeds compare; types
+ * whose block does not divide a row fall back as they do there. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static const struct mix mixes[] = {
 	{"q5_k_m", WTYPE_Q5_K, WTYPE_Q6_K},
 };
 
-enum { TENSORS_PER_LAYER = 14, TENSORS_BESIDES = 3, TENSOR_ALIGN = 64 };
+enum { TENSORS_PER_LAYER = 14, TENSORS_BESIDES = 3, TENSOR_ALIGN = 4096 };
 
 /* ---- The specification ------------------------------------------------------------------------------------------- */
 
@@ -199,23 +199,34 @@ static int list_tensors(struct source *s, const struct shape *p, const struct mi
 	return 0;
 }
 
-static int fill_tensors(struct source *s, uint64_t seed, struct kvik_err *err)
+/* Bytes that a tensor has in the region: whole pages, so that dropping it touches no other. */
+static uint64_t room_of(const struct source_tensor *t)
+{
+	return (t->bytes + TENSOR_ALIGN - 1) / TENSOR_ALIGN * TENSOR_ALIGN;
+}
+
+static int place_tensors(struct source *s, struct kvik_err *err)
 {
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < s->n_tensors; i++)
-		bytes += (s->tensors[i].bytes + TENSOR_ALIGN - 1) / TENSOR_ALIGN * TENSOR_ALIGN;
+		bytes += room_of(&s->tensors[i]);
 	int rc = region_new(&s->region, bytes, s->path, err);
-	uint8_t *at = s->region.data;
+	const uint8_t *at = s->region.data;
 	for (size_t i = 0; i < s->n_tensors && !rc; i++) {
-		struct source_tensor *t = &s->tensors[i];
-		if (strstr(t->name, "norm.weight"))
-			synthetic_fill_norm((float *)(void *)at, t->dims[0], seed + i);
-		else
-			synthetic_fill(t->type, at, t->dims[0] * t->dims[1], seed + i);
-		t->data = at;
-		at += (t->bytes + TENSOR_ALIGN - 1) / TENSOR_ALIGN * TENSOR_ALIGN;
+		s->tensors[i].data = at;
+		at += room_of(&s->tensors[i]);
 	}
 	return rc;
+}
+
+void source_fill_synthetic(const struct source *s, const struct source_tensor *t)
+{
+	uint64_t seed = s->seed + (uint64_t)(t - s->tensors);
+	uint8_t *to = s->region.data + (t->data - s->region.data);
+	if (strstr(t->name, "norm.weight"))
+		synthetic_fill_norm((float *)(void *)to, t->dims[0], seed);
+	else
+		synthetic_fill(t->type, to, t->dims[0] * t->dims[1], seed);
 }
 
 int source_make_synthetic(struct source *s, uint64_t seed, struct kvik_err *err)
@@ -227,5 +238,6 @@ int source_make_synthetic(struct source *s, uint64_t seed, struct kvik_err *err)
 		return rc;
 	set_hparams(&s->h, shape);
 	rc = list_tensors(s, shape, &mix, err);
-	return rc ? rc : fill_tensors(s, seed, err);
+	s->seed = seed;
+	return rc ? rc : place_tensors(s, err);
 }

@@ -244,13 +244,17 @@ static void expand_vec(const struct binder *b, const struct binding *x, float *t
 	}
 }
 
-static int pack_all(const struct binder *b, struct region *region)
+/* kept: the embedding, whose rows are read where they lie, also later. */
+static int pack_all(const struct binder *b, const struct source_tensor *kept, struct region *region)
 {
 	uint64_t done = 0, total = weights_stored_bytes(b->source);
+	source_need(b->source, kept);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct binding *x = &b->list[i];
 		uint8_t *to = region->data + x->offset;
 		int rc = 0;
+		if (x->t != kept)
+			source_need(b->source, x->t);
 		if (x->mat) {
 			x->mat->tiles = to;
 			rc = pack_mat(b, x);
@@ -260,7 +264,7 @@ static int pack_all(const struct binder *b, struct region *region)
 		}
 		if (rc)
 			return rc;
-		if (strcmp(x->t->name, "token_embd.weight") != 0)
+		if (x->t != kept)
 			source_drop(b->source, x->t);
 		done += x->t->bytes;
 		if (b->params->progress)
@@ -312,7 +316,7 @@ int weights_load(struct weights *w, const struct source *s, const struct hparams
 	if (!rc)
 		rc = region_new(&w->region, b.bytes, "weights", err);
 	if (!rc)
-		rc = pack_all(&b, &w->region);
+		rc = pack_all(&b, w->embedding, &w->region);
 	binder_release(&b);
 	return rc;
 }

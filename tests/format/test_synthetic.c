@@ -71,8 +71,14 @@ static void the_seed_decides(void **state)
 		const struct source_tensor *x = source_at(a, i), *y = source_at(b, i), *z = source_at(c, i);
 		assert_string_equal(x->name, y->name);
 		assert_int_equal(x->bytes, y->bytes);
+		source_need(a, x);
+		source_need(b, y);
+		source_need(c, z);
 		assert_memory_equal(x->data, y->data, x->bytes);
 		assert_memory_not_equal(x->data, z->data, x->bytes);
+		source_drop(a, x);
+		source_need(a, x);
+		assert_memory_equal(x->data, y->data, x->bytes);
 	}
 	source_free(a);
 	source_free(b);
