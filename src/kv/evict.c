@@ -71,7 +71,7 @@ static uint64_t bytes_freed(const struct tree *t, const struct node *n)
 		for (uint32_t b = node_first(t, n, g); b <= node_last(t, n, g); b++) {
 			const uint8_t *page = n->pages[tree_slot(t, g, b)];
 			if (page && pages_info(t->pages, g, page)->refs == 1)
-				bytes += t->pages->group[g].stride;
+				bytes += pages_held(t->pages, g, page);
 		}
 	return bytes;
 }

@@ -70,6 +70,7 @@ int kv_new(struct kv **out, const struct kv_config *c, struct kvik_err *err)
 	pages_count_table(&kv->pages, sizeof *kv);
 	if (!rc)
 		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_groups, err);
+	kv->tree.pack_after = c->pack_after;
 	if (!rc)
 		rc = check_room(kv, err);
 	kv->bytes_fixed = kv->pages.table_bytes;
@@ -95,6 +96,7 @@ void kv_clock(struct kv *kv, uint64_t now)
 {
 	kv->tree.now = now;
 	tree_expire(&kv->tree);
+	tree_pack_idle(&kv->tree);
 }
 
 void kv_drop_cached(struct kv *kv)
@@ -122,9 +124,10 @@ uint64_t kv_waste(const struct kv *kv)
 		const struct page_group *pg = &kv->pages.group[g];
 		uint64_t slots = 0;
 		for (uint32_t i = 0; i < pg->fresh; i++)
-			slots += pg->info[i].refs > 0 ? kv->desc[g].page_tokens - pg->info[i].claimed : 0;
+			if (pg->info[i].refs > 0 && pg->info[i].next == PAGE_NONE)
+				slots += kv->desc[g].page_tokens - pg->info[i].claimed;
 		bytes += slots * (pg->page_bytes / kv->desc[g].page_tokens) +
-			 pg->n_used * (uint64_t)(pg->stride - pg->page_bytes);
+			 (pg->n_used - pg->n_packed) * (uint64_t)(pg->stride - pg->page_bytes);
 	}
 	return bytes;
 }
@@ -144,12 +147,16 @@ struct kv_stats kv_stats(const struct kv *kv)
 			      .tokens_queried = kv->tokens_queried,
 			      .tokens_hit = kv->tokens_hit,
 			      .tokens_joined = kv->tokens_joined,
-			      .leaves = kv->leaves};
+			      .leaves = kv->leaves,
+			      .packs = p->packs,
+			      .unpacks = p->unpacks};
 	tree_stats(&kv->tree, &st);
 	for (uint32_t g = 0; g < kv->n_groups; g++)
-		st.group[g] = (struct kv_group_stats){.pages_used = p->group[g].n_used,
-						      .pages_free = p->group[g].n_free,
-						      .pages_cached = p->group[g].n_cached,
-						      .bytes_used = p->group[g].n_used * (uint64_t)p->group[g].stride};
+		st.group[g] =
+			(struct kv_group_stats){.pages_used = p->group[g].n_used,
+						.pages_free = p->group[g].n_free,
+						.pages_cached = p->group[g].n_cached,
+						.pages_packed = p->group[g].n_packed,
+						.bytes_used = pages_group_bytes(&p->group[g], p->group[g].n_used)};
 	return st;
 }

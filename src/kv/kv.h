@@ -16,13 +16,23 @@ struct kv_group_desc {
 	size_t page_bytes;    /* a multiple of 64 */
 	uint32_t window;      /* 0 = every token stays; else a page is freed once no later query can see it */
 	uint32_t sinks;       /* with a window: the first so many tokens stay */
+	size_t packed_bytes;  /* of the page's packed form, see kv_config.pack_after; 0: it has none */
 };
+
+/* Writes the first `tokens` tokens of a page of a group in its packed form (pack), or back (!pack). Cannot fail. */
+typedef void kv_convert_fn(void *ctx, uint32_t group, bool pack, uint32_t tokens, const uint8_t *from, uint8_t *to);
 
 struct kv_config {
 	uint64_t memory_bytes; /* hard ceiling over pages, tables, tree and all else the cache allocates */
 	uint32_t n_groups;
 	const struct kv_group_desc *groups;
 	uint32_t seq_tokens_max; /* longest sequence */
+	/* Pages that only the tree holds and nobody has used for so long (in units of kv_clock; 0: never) are kept in
+	 * their packed form, until a sequence takes them. A packed form that loses something makes what is computed
+	 * from it depend on time. */
+	uint64_t pack_after;
+	kv_convert_fn *convert; /* with pack_after */
+	void *convert_ctx;
 };
 
 struct kv;
@@ -146,6 +156,7 @@ void kv_drop_cached(struct kv *kv);
 struct kv_group_stats {
 	uint32_t pages_used, pages_free; /* backed by memory */
 	uint32_t pages_cached;           /* of those used: held by the tree alone */
+	uint32_t pages_packed;           /* of those cached */
 	uint64_t bytes_used;
 };
 
@@ -159,6 +170,7 @@ struct kv_stats {
 	uint32_t nodes; /* of the tree */
 	uint64_t pages_copied, pages_freed_by_window;
 	uint64_t pages_merged;                   /* equal pages of which one copy was dropped */
+	uint64_t packs, unpacks;                 /* of pages */
 	uint64_t queries;                        /* sequences that asked kv_match */
 	uint64_t tokens_queried, tokens_hit;     /* over all queries */
 	uint64_t tokens_joined;                  /* taken over later from another running sequence */

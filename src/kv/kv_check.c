@@ -79,6 +79,28 @@ static const char *check_lists(const struct page_group *g, struct page_seen *see
 	return NULL;
 }
 
+/* Slots in use and free ones are all that were given out, each once. */
+static const char *check_packed(const struct page_group *g)
+{
+	const struct packed_slots *s = &g->packed;
+	uint32_t n = 0, n_free = 0;
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < g->fresh; i++) {
+		const struct page_info *info = &g->info[i];
+		if (info->refs == 0 || info->next == PAGE_NONE)
+			continue;
+		if (info->refs != info->tree || info->next >= s->fresh)
+			return "a packed page is held by a table, or has no slot";
+		n++;
+		sum += info->next;
+	}
+	for (uint32_t i = s->base ? s->free : PAGE_NONE; i != PAGE_NONE && n_free <= s->fresh; i = s->next[i], n_free++)
+		sum += i;
+	if (n != g->n_packed || n + n_free != s->fresh || (s->fresh && sum != (uint64_t)s->fresh * (s->fresh - 1) / 2))
+		return "slots of packed pages were lost, or counted wrongly";
+	return NULL;
+}
+
 static const char *check_group(const struct page_group *g, struct page_seen *seen)
 {
 	for (uint32_t i = 0; i < g->fresh; i++) {
@@ -90,16 +112,18 @@ static const char *check_group(const struct page_group *g, struct page_seen *see
 		if (seen[i].writers > 1)
 			return "two sequences write into the same page";
 	}
-	return check_lists(g, seen);
+	const char *broken = check_packed(g);
+	return broken ? broken : check_lists(g, seen);
 }
 
 static uint64_t counted_bytes(const struct kv *kv)
 {
 	const struct tree *t = &kv->tree;
-	uint64_t bytes = sizeof *kv + ghost_bytes(&t->ghost) + t->n_buckets * sizeof *t->buckets +
-			 (t->n_nodes + t->n_spare) * t->node_bytes;
+	uint64_t bytes = sizeof *kv + kv->pages.scratch_bytes + ghost_bytes(&t->ghost) +
+			 t->n_buckets * sizeof *t->buckets + (t->n_nodes + t->n_spare) * t->node_bytes;
 	for (uint32_t g = 0; g < kv->n_groups; g++)
-		bytes += kv->pages.group[g].capacity * sizeof(struct page_info);
+		bytes += kv->pages.group[g].capacity * sizeof(struct page_info) +
+			 kv->pages.group[g].packed.capacity * sizeof(uint32_t);
 	for (const struct kv_seq *s = kv->seqs; s; s = s->next) {
 		bytes += seq_bytes(kv);
 		for (uint32_t g = 0; g < kv->n_groups; g++)
@@ -113,9 +137,9 @@ static const char *check_bytes(const struct kv *kv)
 	uint64_t used = 0, unused = 0, cached = 0;
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct page_group *pg = &kv->pages.group[g];
-		used += pg->n_used * (uint64_t)pg->stride;
+		used += pages_group_bytes(pg, pg->n_used);
 		unused += pg->n_free * (uint64_t)pg->stride;
-		cached += pg->n_cached * (uint64_t)pg->stride;
+		cached += pages_group_bytes(pg, pg->n_cached);
 	}
 	if (used != kv->pages.page_bytes_used || unused != kv->pages.page_bytes_free ||
 	    cached != kv->pages.page_bytes_cached)

@@ -51,8 +51,11 @@ void seq_break_promise(struct kv *kv, struct kv_seq *s);
 /* Puts the n tokens after s->tokens, for which the tables have pages, into the tree and moves s to their end; where
  * others were first, their pages take the place of equal ones. Without memory for it s goes private. */
 void share_insert(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n);
+/* Bytes that unpacking what share_adopt would take needs; unpack: it is done. */
+uint64_t share_unpack(struct kv *kv, const struct kv_seq *s, const struct node *deepest, uint32_t matched,
+		      uint32_t tokens, bool unpack);
 /* The tables of s get the pages on the path to deepest for the tokens up to `tokens` (<= matched <= deepest->end), at
- * which the path is usable; they are long enough. The caller moves s. */
+ * which the path is usable; they are long enough, and the pages unpacked. The caller moves s. */
 void share_adopt(struct kv *kv, struct kv_seq *s, const struct node *deepest, uint32_t matched, uint32_t tokens);
 /* s sits on this node from now on. */
 void share_move(struct kv *kv, struct kv_seq *s, struct node *to);

@@ -157,6 +157,29 @@ static void take_own(struct kv *kv, struct kv_seq *s, const struct path *p)
 	s->tokens = p->usable;
 }
 
+/* Unpacks the pages of p that s is going to take. To make room for them may cost window pages, so that p may end
+ * earlier. FULL: nothing has changed but what was cached. */
+static int unpack_path(struct kv *kv, const struct kv_seq *s, struct path *p, struct node *from, const uint32_t *ids,
+		       uint32_t n, struct kvik_err *err)
+{
+	uint64_t bytes;
+	while (p->usable > s->tokens && (bytes = share_unpack(kv, s, p->deepest, p->matched, p->usable, false)) > 0) {
+		if (pages_room(&kv->pages) >= bytes) {
+			share_unpack(kv, s, p->deepest, p->matched, p->usable, true);
+			return 0;
+		}
+		p->deepest->users++; /* the path stays */
+		tree_judge(&kv->tree, p->deepest);
+		bool room = tree_make_room(&kv->tree, bytes);
+		p->deepest->users--;
+		tree_tidy(&kv->tree, p->deepest);
+		if (!room)
+			return err_set(err, KVIK_ERR_FULL, "the KV cache is full: no room to unpack a prefix");
+		*p = follow(kv, p->scope, from, s, ids, n);
+	}
+	return 0;
+}
+
 static void count_query(struct kv *kv, struct kv_seq *s, const struct kv_scope *scope, const uint32_t *ids, uint32_t n,
 			uint32_t hit)
 {
@@ -186,10 +209,16 @@ int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, s
 	uint32_t before = s->tokens;
 	const struct kv_scope *scope = &s->share.scope;
 	struct path own = follow(kv, &s->share.scope, s->node, s, ids, n);
+	rc = unpack_path(kv, s, &own, s->node, ids, n, err);
+	if (rc) {
+		seq_break_promise(kv, s);
+		return rc;
+	}
 	if (own.usable > s->tokens)
 		take_own(kv, s, &own);
-	struct path other = follow(kv, &public_scope, public_root(&kv->tree, &s->share), s, ids, n);
-	if (other.usable > s->tokens) {
+	struct node *public = public_root(&kv->tree, &s->share);
+	struct path other = follow(kv, &public_scope, public, s, ids, n);
+	if (unpack_path(kv, s, &other, public, ids, n, NULL) == 0 && other.usable > s->tokens) {
 		scope = &public_scope;
 		take_public(kv, s, &other, ids);
 		own = other;

@@ -12,6 +12,10 @@
  * are counted apart. The slots of a page are claimed in order, by whoever appends next: `claimed` says how many are
  * taken, so that of all who share a page one may go on in place and the others copy.
  *
+ * A page that only the tree holds may be packed: its contents lie in a slot of another range, in a smaller form, and
+ * the memory behind its address is given back. The address stays its name, so neither nodes nor references know of it.
+ * It must be unpacked before a table takes it.
+ *
  * Owner: one thread. */
 #ifndef KVIK_KV_PAGES_H
 #define KVIK_KV_PAGES_H
@@ -22,7 +26,16 @@ struct page_info {
 	uint32_t refs;    /* of tables and nodes */
 	uint32_t tree;    /* of nodes alone */
 	uint32_t claimed; /* slots that are written, or that a reservation will write */
-	uint32_t next;    /* link of the lists below */
+	uint32_t next;    /* of the lists below; in use: the slot that it is packed into, or PAGE_NONE */
+};
+
+/* Room for packed pages; a slot that is free has no memory. */
+struct packed_slots {
+	uint8_t *base; /* mapped range of capacity * stride bytes; NULL: the group's pages have no packed form */
+	size_t stride;
+	uint32_t capacity, fresh;
+	uint32_t *next; /* [capacity]: link of the free ones */
+	uint32_t free;
 };
 
 struct page_group {
@@ -37,6 +50,8 @@ struct page_group {
 	uint32_t free, cold;     /* heads; PAGE_NONE = empty */
 	uint32_t n_used, n_free; /* in use, on the free list */
 	uint32_t n_cached;       /* in use, by the tree alone */
+	uint32_t n_packed;       /* of these */
+	struct packed_slots packed;
 };
 
 #define PAGE_NONE UINT32_MAX
@@ -48,6 +63,11 @@ struct pages {
 	uint64_t page_bytes_cached; /* of those used: by the tree alone */
 	uint32_t n_groups;
 	struct page_group group[KV_GROUPS_MAX];
+	kv_convert_fn *convert;
+	void *convert_ctx;
+	uint8_t *scratch; /* of the longest packed form, through which a page goes: one page is never held twice */
+	size_t scratch_bytes;
+	uint64_t packs, unpacks;
 };
 
 /* Release with pages_release, also after an error. */
@@ -64,6 +84,20 @@ void pages_unref(struct pages *p, uint32_t group, const uint8_t *page);
 /* The same for references of the tree. */
 void pages_ref_tree(struct pages *p, uint32_t group, const uint8_t *page);
 void pages_unref_tree(struct pages *p, uint32_t group, const uint8_t *page);
+/* Bytes of so many pages of a group, all its packed ones among them. */
+static inline uint64_t pages_group_bytes(const struct page_group *g, uint32_t n)
+{
+	return (n - g->n_packed) * (uint64_t)g->stride + g->n_packed * (uint64_t)g->packed.stride;
+}
+
+/* Bytes that a page in use takes. */
+uint64_t pages_held(const struct pages *p, uint32_t group, const uint8_t *page);
+/* Packs a page; false: it has no packed form, is packed, or a table holds it. */
+bool pages_pack(struct pages *p, uint32_t group, const uint8_t *page);
+/* Bytes of pages_room that unpacking it takes: 0 when it is not packed. */
+uint64_t pages_unpack_bytes(const struct pages *p, uint32_t group, const uint8_t *page);
+/* The caller has made sure of pages_unpack_bytes(). */
+void pages_unpack(struct pages *p, uint32_t group, uint8_t *page);
 /* References and claims of a page, to read and to set its claims. */
 struct page_info *pages_info(const struct pages *p, uint32_t group, const uint8_t *page);
 /* Gives memory of free pages back to the system until `bytes` more fit below the ceiling, as far as there are any. */

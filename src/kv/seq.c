@@ -313,6 +313,44 @@ static int check_prefix(const struct kv *kv, const struct kv_seq *s, uint32_t to
 	return 0;
 }
 
+/* Bytes that unpacking takes which restore_window and share_pages will take from the tree; unpack: it is done. */
+static uint64_t unpack_prefix(struct kv *kv, const struct kv_seq *s, uint32_t tokens, bool unpack)
+{
+	uint64_t bytes = 0;
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		const struct kv_group_desc *d = &kv->desc[g];
+		const struct node *at = s->node;
+		uint32_t first = block_of(d, visible_from(d, tokens));
+		uint32_t end = kv->pages.group[g].n_packed > 0 ? blocks_for(d, tokens) : 0;
+		for (uint32_t b = end; b-- > first;) {
+			uint8_t *page = s->table[g].pages[b] ? NULL : page_of(kv, s, &at, g, b, tokens);
+			if (!page)
+				continue;
+			bytes += pages_unpack_bytes(&kv->pages, g, page);
+			if (unpack)
+				pages_unpack(&kv->pages, g, page);
+		}
+	}
+	return bytes;
+}
+
+/* check_prefix, and all pages it found are unpacked. Room for them may cost window pages, so it is asked again. */
+static int ready_prefix(struct kv *kv, const struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
+{
+	for (;;) {
+		int rc = check_prefix(kv, s, tokens, err);
+		if (rc)
+			return rc;
+		uint64_t bytes = unpack_prefix(kv, s, tokens, false);
+		if (pages_room(&kv->pages) >= bytes) {
+			unpack_prefix(kv, s, tokens, bytes > 0);
+			return 0;
+		}
+		if (!tree_make_room(&kv->tree, bytes))
+			return full(kv, bytes, err);
+	}
+}
+
 /* Blocks of a shorter table that the window had freed come back from the tree. */
 static void restore_window(struct kv *kv, struct kv_seq *s, uint32_t g, uint32_t tokens)
 {
@@ -367,7 +405,7 @@ int kv_truncate(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_er
 {
 	int rc = fill_holes(kv, s, tokens, err);
 	if (!rc)
-		rc = check_prefix(kv, s, tokens, err);
+		rc = ready_prefix(kv, s, tokens, err);
 	if (rc)
 		return rc;
 	drop_reserved(kv, s);
@@ -409,7 +447,7 @@ int kv_fork(struct kv_seq **out, struct kv *kv, const struct kv_seq *s, uint32_t
 	if (!rc)
 		rc = seq_grow_tables(kv, f, tokens <= s->tokens ? tokens : 0, err);
 	if (!rc)
-		rc = check_prefix(kv, s, tokens, err);
+		rc = ready_prefix(kv, s, tokens, err);
 	if (rc) {
 		kv_seq_free(kv, f);
 		tree_unpromise(&kv->tree, promised);

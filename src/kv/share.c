@@ -3,8 +3,8 @@
  * A sequence adds its tokens when it commits them. Three cases, piece by piece:
  *
  *   the tree already has them       s steps down; where a block is complete its own page goes, the tree's takes its
- *                                   place (the bits are the same, promise P1); a window page that the tree lacks, it
- *                                   gets
+ *                                   place (the bits are the same, promise P1); a window page that the tree lacks, and
+ *                                   one that it has packed, it gets
  *   s is alone on a leaf            the leaf grows, to the end of its frame
  *   else                            a new leaf
  *
@@ -31,6 +31,7 @@ void share_touch(struct kv *kv, struct node *n, const struct kv_share *share, ui
 			n->priority = n->priority > share->priority ? n->priority : share->priority;
 		}
 		n->used = t->tick;
+		n->used_at = t->now;
 		n->expires = tree_expiry(t, n->ttl);
 		n->hits += n->end > hit_from;
 		if (leaf)
@@ -75,7 +76,7 @@ static void merge_page(struct kv *kv, struct kv_seq *s, struct node *n, uint32_t
 	uint8_t *theirs = n->pages[tree_slot(&kv->tree, g, block)], **mine = &s->table[g].pages[block];
 	if (theirs == *mine)
 		return;
-	if (!theirs) {
+	if (!theirs || (*mine && pages_unpack_bytes(&kv->pages, g, theirs) > 0)) {
 		tree_set_page(&kv->tree, n, g, block, *mine);
 	} else if (*mine && (uint64_t)(block + 1) * kv->desc[g].page_tokens <= n->end) {
 		pages_ref(&kv->pages, g, theirs);
@@ -170,6 +171,26 @@ static uint8_t *take_page(struct kv *kv, const struct node **at, uint32_t g, uin
 		i->claimed = (*at)->end - block * p; /* who wrote behind the node's end is gone */
 	pages_ref(&kv->pages, g, page);
 	return page;
+}
+
+uint64_t share_unpack(struct kv *kv, const struct kv_seq *s, const struct node *deepest, uint32_t matched,
+		      uint32_t tokens, bool unpack)
+{
+	uint64_t bytes = 0;
+	for (uint32_t g = 0; g < kv->n_groups; g++) {
+		const struct kv_group_desc *d = &kv->desc[g];
+		const struct node *at = deepest;
+		uint32_t end = kv->pages.group[g].n_packed > 0 ? blocks_for(d, tokens) : 0;
+		for (uint32_t b = end; b-- > block_of(d, s->tokens);) {
+			if (!is_needed(d, b, tokens))
+				continue;
+			uint8_t *page = tree_path_page(&kv->tree, &at, g, b, matched, tokens);
+			bytes += pages_unpack_bytes(&kv->pages, g, page);
+			if (unpack)
+				pages_unpack(&kv->pages, g, page);
+		}
+	}
+	return bytes;
 }
 
 void share_adopt(struct kv *kv, struct kv_seq *s, const struct node *deepest, uint32_t matched, uint32_t tokens)

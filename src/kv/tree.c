@@ -260,6 +260,7 @@ struct node *tree_add(struct tree *t, struct node *parent, uint32_t token, uint3
 	n->end = n->start + 1;
 	*tree_token(t, n, n->start) = token;
 	n->hash = ghost_roll(parent->hash, token);
+	n->used_at = t->now;
 	link_child(t, parent, n);
 	tree_judge(t, parent);
 	return n;
@@ -436,6 +437,7 @@ struct node *tree_split(struct tree *t, struct node *n, uint32_t position, uint3
 	head->start = n->start;
 	head->end = position;
 	head->used = n->used;
+	head->used_at = n->used_at;
 	head->ttl = n->ttl;
 	head->expires = n->expires;
 	head->hits = n->hits;

@@ -36,6 +36,7 @@ struct node {
 	struct heap_link by_worth, by_expiry;
 	uint64_t hash;    /* of the scope and all tokens up to end */
 	uint64_t used;    /* tick of the last use */
+	uint64_t used_at; /* its time */
 	uint64_t ttl;     /* after the last use; or NODE_FOREVER */
 	uint64_t expires; /* time of kv_clock, or NODE_FOREVER */
 	double worth;     /* order of eviction within a rank */
@@ -66,6 +67,8 @@ struct tree {
 	struct heap by_worth, by_expiry;
 	double worth_floor; /* worth of the last one evicted: what is used later starts above it */
 	uint64_t now, tick;
+	uint64_t pack_after; /* 0: never */
+	uint32_t pack_hand;  /* bucket to look into next */
 	struct ghost ghost;
 	uint64_t pages_merged, tokens_evicted, tokens_expired, pages_window_dropped;
 };
@@ -169,6 +172,11 @@ bool tree_make_room(struct tree *t, uint64_t bytes) MUST_CHECK;
 bool tree_make_table_room(struct tree *t, uint64_t bytes) MUST_CHECK;
 void tree_expire(struct tree *t);
 void tree_drop_cached(struct tree *t);
+
+/* ---- Packing (pack.c) -------------------------------------------------------------------------------------------- */
+
+/* Packs some of the pages that have been idle for pack_after. */
+void tree_pack_idle(struct tree *t);
 
 /* ---- Checks (tree_check.c) --------------------------------------------------------------------------------------- */
 

@@ -25,7 +25,13 @@ static const struct kv_group_desc groups[] = {
 	{.page_tokens = 16, .page_bytes = 128, .window = 20},
 	{.page_tokens = 4, .page_bytes = 64, .window = 37, .sinks = 6},
 };
-enum { GROUPS = sizeof groups / sizeof *groups };
+
+/* The same with pages that are packed when idle, but for the last. */
+static const struct kv_group_desc packing[] = {
+	{.page_tokens = 16, .page_bytes = 9216, .packed_bytes = 64},
+	{.page_tokens = 16, .page_bytes = 12288, .packed_bytes = 4160, .window = 20},
+	{.page_tokens = 4, .page_bytes = 64, .window = 37, .sinks = 6, .packed_bytes = 64},
+};
 
 /* Scope 0 is public, 3 stands for sequences that do not share. */
 static const struct kv_scope scopes[SCOPES] = {{{0, 0}}, {{7, 1}}, {{7, 2}}, {{9, 9}}};
@@ -43,6 +49,7 @@ struct twin {
 
 struct world {
 	struct kv *kv;
+	bool packs;
 	uint32_t n_groups;
 	const struct kv_group_desc *desc;
 	struct twin twins[SEQS];
@@ -102,6 +109,16 @@ static void compute(struct world *w, struct twin *t, uint32_t n)
 		for (uint32_t g = 0; g < w->n_groups && i >= t->n; g++)
 			*slot(w, t->s, g, i) = mix(own, g);
 	}
+}
+
+/* The packed form is the complement, of no more tokens than there are. */
+static void convert(void *ctx, uint32_t group, bool pack, uint32_t tokens, const uint8_t *from, uint8_t *to)
+{
+	const struct world *w = ctx;
+	(void)pack;
+	assert_true(tokens <= w->desc[group].page_tokens);
+	for (uint32_t i = 0; i < tokens; i++)
+		((uint32_t *)(void *)to)[i] = ~((const uint32_t *)(const void *)from)[i];
 }
 
 /* ---- Operations -------------------------------------------------------------------------------------------------- */
@@ -252,7 +269,11 @@ static void join(struct world *w, struct twin *t, struct twin *leader)
 static void other(struct world *w, struct twin *t)
 {
 	switch (below(w, 8)) {
-	case 0: kv_clock(w->kv, w->now += below(w, 100)); break;
+	case 0:
+		w->now += below(w, 100);
+		for (int i = w->packs ? 8 : 1; i > 0; i--) /* packs a few pages each time */
+			kv_clock(w->kv, w->now);
+		break;
 	case 1: kv_mark(w->kv, t->s); break;
 	case 2:
 		kv_announce(w->kv, t->s, t->ids, t->announces ? 0 : t->n_text);
@@ -314,14 +335,17 @@ static void check(const struct world *w, long i, bool all)
 
 static uint64_t seed;
 
-static void run(uint32_t first_group, uint32_t n_groups, uint64_t memory_bytes, long steps)
+static void run(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t memory_bytes, long steps)
 {
+	struct world *w = calloc(1, sizeof *w);
+	*w = (struct world){.n_groups = n_groups, .desc = desc, .random = seed, .packs = desc->packed_bytes > 0};
 	struct kv_config c = {.memory_bytes = memory_bytes,
 			      .n_groups = n_groups,
-			      .groups = groups + first_group,
-			      .seq_tokens_max = TOKENS_MAX};
-	struct world *w = calloc(1, sizeof *w);
-	*w = (struct world){.n_groups = n_groups, .desc = groups + first_group, .random = seed};
+			      .groups = desc,
+			      .seq_tokens_max = TOKENS_MAX,
+			      .pack_after = w->packs ? 120 : 0,
+			      .convert = convert,
+			      .convert_ctx = w};
 	assert_int_equal(kv_new(&w->kv, &c, NULL), 0);
 	for (long i = 0; i < steps; i++) {
 		step(w);
@@ -329,9 +353,10 @@ static void run(uint32_t first_group, uint32_t n_groups, uint64_t memory_bytes, 
 	}
 	struct kv_stats st = kv_stats(w->kv);
 	printf("%ld steps: %lu hits (%lu inside a page), %lu joins, %lu times full, %lu failed allocations; pages: %lu "
-	       "merged, %lu given up by windows; tokens: %lu evicted, %lu expired\n",
+	       "merged, %lu given up by windows, %lu packed, %lu unpacked; tokens: %lu evicted, %lu expired\n",
 	       steps, w->hits, w->partial_hits, w->joins, w->full, w->nomem, st.pages_merged, st.pages_window_dropped,
-	       st.tokens_evicted, st.tokens_expired);
+	       st.packs, st.unpacks, st.tokens_evicted, st.tokens_expired);
+	assert_true(!w->packs || steps < 1000 || (st.packs > 0 && (st.unpacks > 0 || w->full > 0)));
 	for (int s = 0; s < SEQS; s++)
 		if (w->twins[s].s)
 			drop(w, &w->twins[s]);
@@ -354,34 +379,45 @@ static long steps_given(void)
 static void test_all_groups_roomy(void **state)
 {
 	(void)state;
-	run(0, 3, 64 << 20, steps_given() / 4); /* never full */
+	run(groups, 3, 64 << 20, steps_given() / 6); /* never full */
 }
 
 static void test_all_groups_tight(void **state)
 {
 	(void)state;
-	run(0, 3, 900 << 10, steps_given() / 4); /* often full: pages move between groups, the tree is evicted */
+	run(groups, 3, 900 << 10, steps_given() / 6); /* often full: pages move between groups, the tree is evicted */
 }
 
 static void test_full_attention(void **state)
 {
 	(void)state;
-	run(0, 1, 500 << 10, steps_given() / 4);
+	run(groups, 1, 500 << 10, steps_given() / 6);
 }
 
 static void test_windows_alone(void **state)
 {
 	(void)state;
-	run(1, 2, 400 << 10, steps_given() / 4);
+	run(groups + 1, 2, 400 << 10, steps_given() / 6);
+}
+
+static void test_packing_roomy(void **state)
+{
+	(void)state;
+	run(packing, 3, 64 << 20, steps_given() / 6);
+}
+
+static void test_packing_tight(void **state)
+{
+	(void)state;
+	run(packing, 3, 1400 << 10, steps_given() / 6);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_groups_roomy),
-		cmocka_unit_test(test_all_groups_tight),
-		cmocka_unit_test(test_full_attention),
-		cmocka_unit_test(test_windows_alone),
+		cmocka_unit_test(test_all_groups_roomy), cmocka_unit_test(test_all_groups_tight),
+		cmocka_unit_test(test_full_attention),   cmocka_unit_test(test_windows_alone),
+		cmocka_unit_test(test_packing_roomy),    cmocka_unit_test(test_packing_tight),
 	};
 	const char *given = getenv("KVIK_SEED");
 	seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
