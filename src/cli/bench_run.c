@@ -39,10 +39,10 @@ struct bench {
 	struct kvik_cache_params cache; /* context: what the depths need */
 	uint32_t depths[OPT_TEXTS_MAX];
 	size_t n_depths, left_out;
+	struct kvik_cache *kv; /* owned, as s */
 	struct kvik_session *s;
 	uint32_t *ids; /* [most tokens of a session], owned */
 	double bandwidth;
-	uint64_t bytes_per_token;
 };
 
 static int parse_depth(const char *text, uint32_t *depth, struct kvik_err *err)
@@ -84,19 +84,21 @@ static int choose_depths(struct bench *b, struct kvik_err *err)
 		       b->o->prompt, context);
 }
 
-/* Seconds to feed n tokens at the depth the session has: the median; the session is as before. */
+/* Seconds to feed n tokens where the session stands: the median. A run goes on in a fork, which is dropped. */
 static int time_feed(struct bench *b, size_t n, double *seconds, struct kvik_err *err)
 {
 	size_t depth = kvik_session_tokens(b->s), runs = 0;
 	double took[RUNS_MAX], end = bench_now() + (double)b->o->seconds;
 	int rc = 0;
 	for (int warm = 0; !rc && runs < RUNS_MAX && (runs < RUNS_MIN || bench_now() < end); warm = 1) {
+		struct kvik_session *s;
+		rc = kvik_session_fork(&s, b->s, depth, err);
 		double start = bench_now();
-		rc = kvik_session_feed(b->s, b->ids + depth, n, NULL, err);
+		if (!rc)
+			rc = kvik_session_feed(s, b->ids + depth, n, NULL, err);
 		took[runs] = bench_now() - start;
 		runs += warm ? 1 : 0;
-		if (!rc)
-			rc = kvik_session_truncate(b->s, depth, err);
+		kvik_session_free(s);
 	}
 	*seconds = bench_median(took, runs);
 	return rc;
@@ -108,16 +110,18 @@ static int measure_depth(struct bench *b, struct report *r, uint32_t depth, stru
 	double prefill, decode;
 	snprintf(what, sizeof what, "depth %u", depth);
 	bench_progress(what, "");
-	int rc = kvik_session_fill(b->s, b->ids, depth, err);
+	int rc = kvik_session_truncate(b->s, 0, err);
+	uint64_t empty = kvik_cache_get_stats(b->kv).bytes_used;
+	if (!rc)
+		rc = kvik_session_fill(b->s, b->ids, depth, err);
+	uint64_t held = kvik_cache_get_stats(b->kv).bytes_used - empty;
 	if (!rc)
 		rc = time_feed(b, b->o->prompt, &prefill, err);
 	if (!rc)
 		rc = time_feed(b, 1, &decode, err);
-	if (!rc)
-		rc = kvik_session_truncate(b->s, 0, err);
 	if (rc)
 		return rc;
-	double bytes = (double)b->info.weight_bytes + (double)depth * (double)b->bytes_per_token;
+	double bytes = (double)b->info.weight_bytes + (double)held;
 	report_number(r, depth);
 	report_number(r, b->o->prompt / prefill);
 	report_number(r, 1 / decode);
@@ -163,7 +167,7 @@ static int measure(struct bench *b, struct report *r, struct kvik_err *err)
 	return rc;
 }
 
-static int prepare(struct bench *b, struct report *r, struct kvik_cache **cache, struct kvik_err *err)
+static int prepare(struct bench *b, struct report *r, struct kvik_err *err)
 {
 	const struct kvik_session_params alone = {.isolated = true}; /* the same tokens, computed again and again */
 	char each[32], dtypes[DTYPES_TEXT_BYTES];
@@ -172,36 +176,38 @@ static int prepare(struct bench *b, struct report *r, struct kvik_cache **cache,
 	if (!rc)
 		rc = bench_random_ids(&b->ids, b->cache.context, b->info.vocab_size, err);
 	if (!rc)
-		rc = kvik_cache_new(cache, b->m, &b->cache, err);
+		rc = kvik_cache_new(&b->kv, b->m, &b->cache, err);
 	if (!rc)
-		rc = kvik_session_new(&b->s, *cache, &alone, err);
+		rc = kvik_session_new(&b->s, b->kv, &alone, err);
 	if (rc)
 		return rc;
-	b->bytes_per_token = kvik_cache_get_stats(*cache).bytes_per_token;
 	report_fact(r, "bandwidth", "%.1f GB/s read by all threads", b->bandwidth * 1e-9);
 	report_fact(r, "KV cache", "%s, %s a token", dtypes_text(&b->cache, dtypes),
-		    human_bytes(b->bytes_per_token, each));
+		    human_bytes(kvik_cache_get_stats(b->kv).bytes_per_token, each));
 	return 0;
 }
 
 static int bench(const struct run_opts *o, struct kvik_model *m, const char *path, struct kvik_err *err)
 {
 	struct bench b = {.o = o, .m = m, .cache = o->cache.params, .info = kvik_model_get_info(m)};
-	struct kvik_cache *cache = NULL;
 	struct report r;
+	if (b.cache.no_kv_cache)
+		return err_set(err, KVIK_ERR_ARG,
+			       "without a cache there is no depth: `kvik bench kv` measures what it gives");
+	b.cache.sessions = 2; /* the session, and the fork that a run goes on in */
 	int rc = choose_depths(&b, err);
 	if (rc)
 		return rc;
 	report_init(&r, "bench run", "The speed of a model");
 	bench_model_facts(&r, m, path);
-	rc = prepare(&b, &r, &cache, err);
+	rc = prepare(&b, &r, err);
 	if (!rc)
 		rc = measure(&b, &r, err);
 	bench_progress("", "");
 	if (!rc)
 		rc = report_finish(&r, &o->report, err);
 	kvik_session_free(b.s);
-	kvik_cache_free(cache);
+	kvik_cache_free(b.kv);
 	mem_free(b.ids);
 	report_release(&r);
 	return rc;

@@ -11,6 +11,6 @@ struct cmd {
 };
 
 extern const struct cmd cmd_run, cmd_chat, cmd_serve, cmd_tokenize, cmd_logits, cmd_inspect, cmd_plan, cmd_template,
-	cmd_bench;
+	cmd_bench, cmd_perplexity;
 
 #endif

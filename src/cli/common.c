@@ -188,6 +188,11 @@ static int find_dtypes(const char *option, const char *text, enum kvik_dtype *k,
 	return rc;
 }
 
+int parse_kv_dtype(const char *text, struct kvik_cache_params *p, struct kvik_err *err)
+{
+	return find_dtypes("kv-dtype", text, &p->k_dtype, &p->v_dtype, err);
+}
+
 int cache_opts_finish(struct cache_opts *o, struct kvik_err *err)
 {
 	struct kvik_cache_params *p = &o->params;

@@ -47,6 +47,8 @@ struct cache_opts {
 void add_cache_opts(struct opt_list *l, struct cache_opts *o);
 /* Fills in what the texts say. */
 int cache_opts_finish(struct cache_opts *o, struct kvik_err *err) MUST_CHECK;
+/* "K" or "K,V" of --kv-dtype. */
+int parse_kv_dtype(const char *text, struct kvik_cache_params *p, struct kvik_err *err) MUST_CHECK;
 
 /* A whole file, or standard input for "-"; *text is freed with mem_free and ends with a NUL that *n does not count. */
 int read_text(const char *path, char **text, size_t *n, struct kvik_err *err) MUST_CHECK;

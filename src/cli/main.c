@@ -6,15 +6,16 @@
 
 #include "cli/manual.h"
 
-static const struct cmd *const commands[] = {&cmd_run,      &cmd_chat,   &cmd_serve,   &cmd_bench, &cmd_tokenize,
-					     &cmd_template, &cmd_logits, &cmd_inspect, &cmd_plan,  NULL};
+static const struct cmd *const commands[] = {&cmd_run,        &cmd_chat,     &cmd_serve,    &cmd_bench,
+					     &cmd_perplexity, &cmd_tokenize, &cmd_template, &cmd_logits,
+					     &cmd_inspect,    &cmd_plan,     NULL};
 
 static void help(FILE *to)
 {
 	fprintf(to, "kvik %s: runs language models over a paged KV cache\n\nUsage: kvik COMMAND [OPTIONS] [MODEL]\n\n",
 		kvik_version());
 	for (int i = 0; commands[i]; i++)
-		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(to, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
 	fprintf(to, "\nMODEL is a GGUF file, a Hugging Face folder, or left out for the built-in kvik-mini.\n"
 		    "`kvik COMMAND --help` explains a command, with examples.\n");
 }

@@ -177,6 +177,8 @@ const char *report_cell(const json_t *column, const json_t *value, char out[REPO
 	} else if (show == REPORT_BYTES) {
 		char human[32];
 		snprintf(out, REPORT_CELL, "%s", human_bytes((uint64_t)json_number_value(value), human));
+	} else if (show == REPORT_DIGITS) {
+		snprintf(out, REPORT_CELL, "%.3g", json_number_value(value));
 	} else {
 		snprintf(out, REPORT_CELL, "%.*f", show > 0 ? show : 0, json_number_value(value));
 		group_digits(out, REPORT_CELL);

@@ -33,13 +33,17 @@ struct report {
 };
 
 /* How a column's cells are shown; 0 and more are decimals of a number. */
-enum { REPORT_WORDS = -1, REPORT_BYTES = -2 /* "1.5 MiB"; plain bytes in JSON */ };
+enum {
+	REPORT_WORDS = -1,
+	REPORT_BYTES = -2, /* "1.5 MiB"; plain bytes in JSON */
+	REPORT_DIGITS = -3 /* three digits that count: "0.00123", "1.23e-06" */
+};
 
 struct report_column {
 	const char *key;   /* of the cell in JSON: [a-z0-9_] */
 	const char *title; /* for people */
 	const char *unit;  /* under the title, or NULL; of REPORT_BYTES: NULL */
-	int show;          /* decimals, REPORT_WORDS or REPORT_BYTES */
+	int show;          /* decimals, or one of the above */
 };
 
 enum report_chart_kind { REPORT_LINES, REPORT_BARS };

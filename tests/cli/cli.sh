@@ -40,7 +40,7 @@ says() {
 has() { grep -q "$1" "$out/said"; }
 
 ok help "$kvik" help
-for c in template run chat tokenize logits inspect plan; do
+for c in template run chat tokenize logits inspect plan perplexity; do
 	ok "help of $c" "$kvik" $c --help
 	ok "$c shows examples" has 'Examples:'
 done
@@ -115,6 +115,18 @@ ok "its page" grep -q "<svg" "$out/run.html"
 says 1 "--html" "$kvik" bench run --html "$out/no/such/folder/x.html"
 says 2 "no number of tokens" "$kvik" bench run --synthetic tiny:q8_0 --depth many
 says 2 "give --depth" "$kvik" bench run --synthetic tiny:q8_0 --depth 8192
+
+ok perplexity "$kvik" perplexity --ctx 128 --chunks 1 --seconds 0 --json --html "$out/quality.html"
+for setting in f32 f16 int8 fp8 int4; do
+	ok "perplexity of $setting" has "\"setting\":\"$setting\""
+done
+ok "its page" grep -q "<svg" "$out/quality.html"
+ok "perplexity as text" "$kvik" perplexity $model --ids 1,2,3,4,5,6,7,8,9,10 --seconds 0.01 --window 4 --sinks 1
+ok "a row for the window" has "^f16 window 4 + 1 .* [0-9]"
+says 2 "-f FILE" "$kvik" perplexity $model
+says 2 "give a longer one" "$kvik" perplexity -p hi
+says 2 "none of f32, f16" "$kvik" perplexity --ctx 8 --kv-dtype f8
+says 2 "--window N too" "$kvik" perplexity --sinks 4
 
 # transformers writes int(1e30) where a tokenizer has no limit
 cp -r tests/model/data/llama-gqa "$out/folder"

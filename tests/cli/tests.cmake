@@ -8,3 +8,5 @@ add_test(NAME cli_chat COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/test_chat.py $<TA
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 add_test(NAME cli_manual COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/manual.sh $<TARGET_FILE:kvik>
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+add_test(NAME cli_perplexity COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/test_perplexity.py $<TARGET_FILE:kvik>
+  WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

@@ -8,10 +8,8 @@ import sys
 
 KVIK = sys.argv[1]
 NEAR, LEAST = 1024, 50
-with open(os.path.join(os.path.dirname(__file__), "recall.json")) as f:
+with open(os.path.join(os.path.dirname(__file__), "../../models/kvik-mini-recall.json")) as f:
     questions = json.load(f)
-if isinstance(questions, dict):
-    questions = questions["questions"] if "questions" in questions else questions["prompts"]
 right, asked = {}, {}
 for q in questions:
     out = subprocess.run([KVIK, "run", "-q", "-n", str(q["max_tokens"]), "-p", q["prompt"]], capture_output=True, text=True, check=True)

@@ -4,7 +4,8 @@
   eval.py models/kvik-mini.gguf --kvik build/kvik                the table: f32, f16, int8, window 256
   eval.py models/kvik-mini.gguf --kvik build/kvik --json docs/mini-recall.json --plot docs/mini-recall.svg
   eval.py RUN/last.pt --spm RUN/spm.model                        a checkpoint, in PyTorch (teacher-forced, f32)
-  eval.py models/kvik-mini.gguf --fixture tests/mini/recall.json a few questions as text, for a test without Python packages
+  eval.py models/kvik-mini.gguf --fixture models/kvik-mini-recall.json
+                                                                 a few questions as text: what `kvik bench kv` asks
 
 A question is one fact told in prose, then stories with other facts of other keys, then the question, as prose (the model
 goes on after "The pass key is") or as a turn (the model writes the whole answer). The distance is counted in tokens from the

@@ -1,0 +1,41 @@
+/* quality.h: what a setting of the cache costs in the model's predictions, measured on a text against the exact cache:
+ * perplexity, the Kullback-Leibler divergence of the two distributions of the next token, and how often the most
+ * probable token is the same.
+ *
+ * The text is cut into pieces of `context` tokens, each read from an empty cache; predictions of a piece's second half
+ * count (as in llama.cpp's perplexity, so that the figures can be compared). */
+#ifndef KVIK_CLI_QUALITY_H
+#define KVIK_CLI_QUALITY_H
+
+#include "cli/arms.h"
+
+struct quality {
+	size_t n;                /* predictions */
+	size_t agree;            /* whose most probable token is the reference's */
+	double nll, nll_squares; /* sums over -log p(next token of the text) */
+	double *kl;              /* [n], owned: of each prediction, from the reference, in nats; sorted at the end */
+};
+
+struct quality_text {
+	const uint32_t *ids; /* [n] */
+	size_t n;
+	uint32_t context; /* tokens of a piece, at least 4 */
+	uint32_t bos;     /* every piece begins with it, in place of its first token; KVIK_NO_ID: none */
+};
+
+size_t quality_pieces(const struct quality_text *t);
+
+/* Compares arms[1..n) with arms[0], whose params must be the reference's; all are open, with a context of at least the
+ * text's. out: [n], zeroed, released by the caller also after an error; out[0] tells the reference's own perplexity.
+ * show: NULL, or called before each piece. */
+int quality_measure(struct arm *arms, size_t n, struct kvik_model *m, const struct quality_text *text,
+		    struct quality *out, void (*show)(size_t piece, size_t pieces), struct kvik_err *err) MUST_CHECK;
+void quality_release(struct quality *q, size_t n);
+
+double quality_perplexity(const struct quality *q);
+double quality_perplexity_error(const struct quality *q); /* standard error */
+double quality_agreement(const struct quality *q);        /* share, 0..1 */
+double quality_kl_mean(const struct quality *q);
+double quality_kl_at(const struct quality *q, double share); /* so many of them are at most this; 1 = the largest */
+
+#endif
