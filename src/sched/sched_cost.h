@@ -8,6 +8,9 @@ struct cost {
 	struct sched_cost now;
 	double decode_scale; /* sequences of a full step: makes the two inputs of the estimate alike */
 	bool decode_measured, prefill_measured; /* else they are guesses */
+	bool doubt; /* the last step with both took so much more or less than expected that only one without prefill can
+		       tell which of the two has changed: the next step should be such a one */
+	bool sure;  /* it has told: the next surprise is the prefill's */
 };
 
 void cost_init(struct cost *c, const struct sched_cost *guess, uint32_t seqs_max);

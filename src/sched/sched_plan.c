@@ -59,7 +59,7 @@ static uint32_t prefill_budget(const struct sched *s)
 	uint32_t left = s->config.step_tokens_max - s->n_decode - s->n_prefill;
 	if (s->n_decode == 0 || s->config.itl_factor == 0)
 		return left;
-	if (s->mixed_steps >= (s->cost.decode_measured ? PROBE_STEPS : PROBE_STEPS_FIRST))
+	if (s->cost.doubt || s->mixed_steps >= (s->cost.decode_measured ? PROBE_STEPS : PROBE_STEPS_FIRST))
 		return 0;
 	uint32_t chunk = cost_chunk(&s->cost, s->n_decode, s->config.itl_factor);
 	return chunk < left ? chunk : left;

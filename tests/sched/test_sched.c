@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "fake_cache.h"
+#include "sched/sched_cost.h"
 #include "sim.h"
 
 enum { REQS_MAX = 600, IDS_MAX = 1 << 18 };
@@ -160,6 +161,36 @@ static void test_undisturbed_time_is_probed(void **state)
 	assert_int_equal(sched_stats(sim.sched, 0).running, 8);
 	assert_int_equal(sched_stats(sim.sched, 0).prefilling, 4);
 	end(&sim);
+}
+
+/* The machine becomes four times slower, later as fast again: chunks keep their length, and few steps are long. */
+static void test_a_slower_machine_is_not_slower_prefill(void **state)
+{
+	const struct sched_cost truth = {30000, 1000, 4000};
+	struct cost c;
+	uint32_t chunk = 0, usual = 0, long_steps = 0;
+	(void)state;
+	cost_init(&c, &truth, 16);
+	for (int i = 0; i < 20; i++)
+		cost_learn(&c, 8, 0, 38000);
+	for (int i = 0; i < 300; i++) {
+		double slower = i >= 100 && i < 200 ? 4 : 1;
+		chunk = c.doubt ? 0 : cost_chunk(&c, 8, 2);
+		double us = slower * (38000 + 4000 * (double)chunk);
+		long_steps += us > slower * 2 * 38000;
+		cost_learn(&c, 8, chunk, us);
+		if (i == 99)
+			usual = chunk;
+		if (i == 108 || i == 208)
+			assert_in_range(chunk, usual - 1, usual + 1);
+	}
+	assert_true(usual >= 8 && long_steps <= 2);
+	/* It is prefill indeed that has become slower: learned by the step after the doubt. */
+	for (int i = 0; i < 5; i++) {
+		chunk = c.doubt ? 0 : cost_chunk(&c, 8, 2);
+		cost_learn(&c, 8, chunk, 38000 + 16000 * (double)chunk);
+	}
+	assert_in_range(cost_chunk(&c, 8, 2), 1, 3);
 }
 
 /* A short prompt that arrives behind a long one has its first token long before that. */
@@ -663,6 +694,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_prompt_beside_streams),
 		cmocka_unit_test(test_undisturbed_time_is_probed),
+		cmocka_unit_test(test_a_slower_machine_is_not_slower_prefill),
 		cmocka_unit_test(test_short_prompt_behind_long),
 		cmocka_unit_test(test_joined_prefix),
 		cmocka_unit_test(test_leader_cancelled),
