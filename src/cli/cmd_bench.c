@@ -5,7 +5,7 @@
 #include "cli/bench.h"
 #include "cli/manual.h"
 
-static const struct cmd *const kinds[] = {&bench_run, NULL};
+static const struct cmd *const kinds[] = {&bench_run, &bench_kv, NULL};
 
 static void help(FILE *to)
 {
@@ -13,10 +13,14 @@ static void help(FILE *to)
 		    "Measures on this machine, with a model of yours or random weights of its shape. Kinds:\n\n");
 	for (int i = 0; kinds[i]; i++)
 		fprintf(to, "  %-8s %s\n", kinds[i]->name, kinds[i]->summary);
-	fprintf(to, "\nWhere to begin:\n"
-		    "  kvik bench run model.gguf                  is decoding as fast as the memory lets it be?\n"
-		    "\nClose other programs: they take memory bandwidth, and decoding is made of it.\n"
-		    "`kvik bench KIND --help` explains a kind.\n");
+	fprintf(to,
+		"\nWhere to begin:\n"
+		"  kvik bench run model.gguf                  is decoding as fast as the memory lets it be?\n"
+		"  kvik bench kv --quick                      what the cache gives, in a minute, with kvik-mini\n"
+		"  kvik bench kv model.gguf --html kv.html    the same for your model, as a page with charts\n"
+		"  kvik bench kv --synthetic llama3-8b:q4_0   a shape you have not downloaded yet\n"
+		"\nClose other programs: they take memory bandwidth, and decoding is made of it. What a KV dtype or a\n"
+		"window costs in quality is told by `kvik perplexity`. `kvik bench KIND --help` explains a kind.\n");
 }
 
 static int run(int argc, char **argv)

@@ -236,17 +236,21 @@ static bool is_words(const json_t *column)
 static void table_line(const json_t *section, const char *key, const json_t *row, FILE *to)
 {
 	const json_t *columns = json_object_get(section, "columns"), *rows = json_object_get(section, "rows"), *c;
-	size_t i, n = json_array_size(columns);
+	size_t i;
+	int blank = 0; /* owed before the next text, so that no line ends with blanks */
 	char cell_text[REPORT_CELL];
 	json_array_foreach(columns, i, c)
 	{
 		const char *text = row ? report_cell(c, json_object_get(row, report_text(c, "key")), cell_text)
 				       : report_text(c, key);
-		int blank = column_width(c, rows) - width(text);
-		pad(is_words(c) ? 0 : blank, to);
-		fputs(text, to);
-		if (i + 1 < n)
-			pad((is_words(c) ? blank : 0) + 2, to);
+		int spare = column_width(c, rows) - width(text);
+		blank += is_words(c) ? 0 : spare;
+		if (*text) {
+			pad(blank, to);
+			fputs(text, to);
+			blank = 0;
+		}
+		blank += (is_words(c) ? spare : 0) + 2;
 	}
 	fputc('\n', to);
 }

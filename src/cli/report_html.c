@@ -22,7 +22,7 @@ static const char style[] =
 	"th,td{padding:.25rem .8rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\n"
 	"th{vertical-align:bottom;font-weight:600}th small{display:block;font-weight:400;color:var(--dim)}\n"
 	".w{text-align:left}th:first-child,td:first-child{padding-left:0}\n"
-	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,25rem),1fr));gap:1rem;margin:1rem "
+	".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:1rem;margin:1rem "
 	"0}\n"
 	"figure{margin:0;padding:.8rem;background:var(--card);border:1px solid var(--line);border-radius:6px}\n"
 	"figcaption{font-weight:600}.legend{font-size:.85rem;min-height:1.4rem}.legend span{margin-right:1rem;"

@@ -45,7 +45,7 @@ for c in template run chat tokenize logits inspect plan perplexity; do
 	ok "$c shows examples" has 'Examples:'
 done
 ok "help of bench" "$kvik" help bench
-for kind in run; do
+for kind in run kv; do
 	ok "help of bench $kind" "$kvik" help bench $kind
 	ok "bench $kind shows examples" has 'Examples:'
 done
@@ -127,6 +127,18 @@ says 2 "-f FILE" "$kvik" perplexity $model
 says 2 "give a longer one" "$kvik" perplexity -p hi
 says 2 "none of f32, f16" "$kvik" perplexity --ctx 8 --kv-dtype f8
 says 2 "--window N too" "$kvik" perplexity --sinks 4
+
+ok "bench kv" "$kvik" bench kv --synthetic tiny-mixed:q8_0 --seconds 0.05 --ctx 1024 --json --html "$out/kv.html"
+for part in cache pages dtypes prefix fork window all; do
+	ok "bench kv measures $part" has "\"key\":\"$part\""
+done
+ok "its page needs nothing else" test -z "$(grep -oE 'https?:|src=|<script|<link|@import|url\(' "$out/kv.html")"
+ok "its charts" test "$(grep -c '<svg' "$out/kv.html")" -ge 6
+ok "recall" "$kvik" bench kv --quick --only recall --only dtypes --seconds 0.05
+ok "a row for the window" has "^f16 window 256 + 4 "
+says 2 "there are cache, pages" "$kvik" bench kv --only nonsense
+says 2 "leave MODEL out" "$kvik" bench kv $model --only recall
+says 2 "--ctx must be a number from 512" "$kvik" bench kv --ctx 12
 
 # transformers writes int(1e30) where a tokenizer has no limit
 cp -r tests/model/data/llama-gqa "$out/folder"
