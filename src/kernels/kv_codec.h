@@ -7,6 +7,7 @@
 
 #include "kernels/attn_scratch.h"
 #include "kernels/elementwise.h"
+#include "kernels/rotate.h"
 
 /* 16 codes from index i on; int4 goes its own ways. */
 static inline __attribute__((always_inline)) vf load_code(const enum kv_dtype d, const uint8_t *from, size_t i)
@@ -44,23 +45,6 @@ static inline const uint16_t *group_scales(const uint8_t *head, uint32_t head_di
 {
 	const uint8_t *scales = head + (size_t)kv_groups(head_dim) * GROUP_BYTES * KV_PAGE_TOKENS;
 	return (const uint16_t *)(const void *)scales + (size_t)group * 2 * KV_PAGE_TOKENS;
-}
-
-/* ---- Rotation ---------------------------------------------------------------------------------------------------- */
-
-/* The normalised Walsh-Hadamard transform of x[n], n a power of two: spans 1, 2, 4 .., then the factor. */
-static void rotate(float *x, uint32_t n)
-{
-	for (uint32_t span = 1; span < n; span *= 2)
-		for (uint32_t i = 0; i < n; i += 2 * span)
-			for (uint32_t k = i; k < i + span; k++) {
-				float a = x[k], b = x[k + span];
-				x[k] = a + b;
-				x[k + span] = a - b;
-			}
-	float factor = 1 / sqrtf((float)n);
-	for (uint32_t i = 0; i < n; i++)
-		x[i] *= factor;
 }
 
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */

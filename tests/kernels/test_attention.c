@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "kernels/half.h"
+#include "kernels/kv_convert.h"
 
 struct setup {
 	struct kv_layout l;
@@ -240,6 +241,66 @@ static void test_kv_write(void **state)
 	}
 }
 
+/* From f32, which is exact, a page becomes what kv_write makes of the values; to f32, what attention sees in it. */
+static void check_convert(enum kv_dtype k, enum kv_dtype v, uint32_t head_dim)
+{
+	struct setup s = {.tokens = 20 + random_below(100), .heads = 2}, plain;
+	struct kv_layout f32;
+	assert_int_equal(kv_layout_init(&s.l, k, v, 2, 2, head_dim, NULL), 0);
+	assert_int_equal(kv_layout_init(&f32, KV_F32, KV_F32, 2, 2, head_dim, NULL), 0);
+	setup_init(&s);
+	plain = s;
+	plain.l = f32;
+	plain.pages = malloc(s.n_pages * sizeof *plain.pages);
+	struct guard room = guard_new(kv_convert_floats(&s.l) * sizeof(float));
+	for (uint32_t p = 0; p < s.n_pages; p++) {
+		uint32_t tokens = s.tokens - p * KV_PAGE_TOKENS;
+		uint8_t *page = calloc(1, f32.page_bytes), *again = calloc(1, s.l.page_bytes);
+		uint8_t *want = calloc(1, s.l.page_bytes);
+		tokens = tokens < KV_PAGE_TOKENS ? tokens : KV_PAGE_TOKENS;
+		for (uint32_t t = 0; t < tokens; t++)
+			for (uint32_t layer = 0; layer < 2; layer++) {
+				size_t at = (p * KV_PAGE_TOKENS + (size_t)t) * 2 * head_dim;
+				scalar_level()->kv_write(&f32, page, layer, t, s.k + at, s.v + at);
+				scalar_level()->kv_write(&s.l, want, layer, t, s.k + at, s.v + at);
+			}
+		kv_convert(scalar_level(), &f32, page, &s.l, again, tokens, room.p);
+		assert_same_bits(want, again, s.l.page_bytes, "kv_convert", "from f32");
+		kv_convert(scalar_level(), &s.l, want, &f32, page, tokens, room.p);
+		plain.pages[p] = page;
+		free(again);
+		free(want);
+	}
+	size_t n = (size_t)s.tokens * 4 * head_dim;
+	float *out = malloc(n * sizeof *out), *same = malloc(n * sizeof *same);
+	attend(scalar_level(), &s, 0, s.tokens, 8, out);
+	attend(scalar_level(), &plain, 0, s.tokens, 8, same);
+	double error = 0, size = 0;
+	for (size_t i = 0; i < n; i++) {
+		error += pow((double)out[i] - (double)same[i], 2);
+		size += pow((double)out[i], 2);
+	}
+	if (!(sqrt(error) <= 1e-5 * sqrt(size)))
+		fail_msg("%s,%s head_dim %u: in f32 attention sees something else, by %g", kv_dtype_name(k),
+			 kv_dtype_name(v), head_dim, sqrt(error / size));
+	for (uint32_t p = 0; p < s.n_pages; p++)
+		free((void *)(uintptr_t)plain.pages[p]);
+	free(plain.pages);
+	free(out);
+	free(same);
+	guard_free(&room);
+	setup_release(&s);
+}
+
+static void test_convert(void **state)
+{
+	static const uint32_t dims[] = {16, 20, 64, 80, 128};
+	(void)state;
+	for (int k = 0; k < KV_DTYPE_COUNT; k++)
+		for (int v = 0; v < KV_DTYPE_COUNT; v++)
+			check_convert((enum kv_dtype)k, (enum kv_dtype)v, dims[random_below(5)]);
+}
+
 /* Every code decodes to a value that encodes to it, and other values go to the nearest one. */
 static void test_fp8(void **state)
 {
@@ -289,9 +350,9 @@ static void test_int4_outlier(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fp8),       cmocka_unit_test(test_int4_outlier),
-		cmocka_unit_test(test_kv_write),  cmocka_unit_test(test_freed_pages),
-		cmocka_unit_test(test_attention),
+		cmocka_unit_test(test_fp8),      cmocka_unit_test(test_int4_outlier),
+		cmocka_unit_test(test_kv_write), cmocka_unit_test(test_freed_pages),
+		cmocka_unit_test(test_convert),  cmocka_unit_test(test_attention),
 	};
 	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
