@@ -203,6 +203,11 @@ struct kvik_cache_params {
 	struct kvik_layers exempt[KVIK_EXEMPT_MAX]; /* [n_exempt]: layers that are stored in the next two instead */
 	uint32_t n_exempt;
 	enum kvik_dtype exempt_k_dtype, exempt_v_dtype;
+	/* Prefixes that nobody has used for so long are kept in a smaller dtype, but for exempt layers, and come back
+	 * from it when they are used: more of them fit, and what is computed after such a prefix depends on its age. 0
+	 * (the default): never. */
+	uint64_t floor_after_ms;
+	enum kvik_dtype floor_k_dtype, floor_v_dtype;
 	uint32_t context;   /* most tokens of one session; 0 = the model's */
 	uint32_t window;    /* attend to the last so many tokens; 0 = as the model says */
 	uint32_t sinks;     /* with a window: the first so many tokens stay visible */
@@ -214,7 +219,8 @@ struct kvik_cache_params {
 
 struct kvik_cache;
 
-struct kvik_cache_params kvik_cache_params_default(void); /* f16, exempt layers too, chunk 512, one session */
+/* f16 (exempt layers too; the floor would be int4), chunk 512, one session */
+struct kvik_cache_params kvik_cache_params_default(void);
 
 /* params may be NULL. The model must outlive the cache. Errors: ARG, NOMEM, LIMIT. */
 int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct kvik_cache_params *params,
@@ -231,6 +237,7 @@ struct kvik_cache_stats {
 	uint64_t pages_used;
 	uint64_t pages_copied; /* a session wrote behind tokens that it shares, inside a page */
 	uint64_t pages_merged; /* two sessions had computed the same: one copy went */
+	uint64_t pages_packed; /* of those used: at the floor dtype */
 	uint64_t pages_freed_by_window;
 	uint64_t queries;                        /* sessions whose first tokens were looked up */
 	uint64_t tokens_queried, tokens_hit;     /* of these */
@@ -526,6 +533,7 @@ struct kvik_engine_stats {
 	uint32_t running, waiting; /* sequences */
 	uint64_t kv_bytes_ceiling, kv_bytes_used, kv_bytes_cached, kv_bytes_peak;
 	uint64_t kv_pages_copied; /* heads of pages that others share */
+	uint64_t kv_pages_packed; /* at the floor dtype now */
 	uint64_t prefix_tokens_queried, prefix_tokens_hit, prefix_tokens_joined, prefix_tokens_evicted;
 	uint64_t prompt_tokens_computed, new_tokens, tokens_recomputed;
 	uint64_t requests, refused, finished, cancelled, expired, failed, preemptions, steps;

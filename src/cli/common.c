@@ -143,6 +143,11 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 		 .help = "Layers that are stored in another dtype than --kv-dtype: 0,3-5,first:2,last:2."},
 		{OPT_TEXT, 0, "kv-exempt-dtype", &o->exempt_dtype, .arg = "K[,V]",
 		 .help = "The dtype of these layers (default f16)."},
+		{OPT_TEXT, 0, "kv-floor", &o->floor_dtype, .arg = "K[,V]",
+		 .help = "Keep prefixes that are idle for long in this smaller dtype: more fit; answers then depend on "
+			 "age."},
+		{OPT_U32, 0, "kv-floor-after", &o->floor_after_s, 1, 1 << 30, .arg = "SECONDS",
+		 .help = "How long is long (default 600)."},
 		{OPT_U32, 'c', "ctx", &o->params.context, 1, 1 << 30, .arg = "N",
 		 .help = "Most tokens of a sequence (default: what the model was trained for)."},
 		{OPT_U32, 0, "window", &o->params.window, 1, 1 << 30, .arg = "N",
@@ -201,6 +206,12 @@ int cache_opts_finish(struct cache_opts *o, struct kvik_err *err)
 		rc = find_dtypes("kv-exempt-dtype", o->exempt_dtype, &p->exempt_k_dtype, &p->exempt_v_dtype, err);
 	if (!rc && o->exempt)
 		rc = parse_exempt(o->exempt, p, err);
+	if (!rc)
+		rc = find_dtypes("kv-floor", o->floor_dtype, &p->floor_k_dtype, &p->floor_v_dtype, err);
+	if (!rc && o->floor_dtype)
+		p->floor_after_ms = 1000 * (uint64_t)(o->floor_after_s ? o->floor_after_s : 600);
+	if (!rc && o->floor_after_s && !o->floor_dtype)
+		rc = err_set(err, KVIK_ERR_ARG, "--kv-floor-after says when --kv-floor begins: give this too");
 	if (!rc && o->exempt_dtype && !o->exempt)
 		rc = err_set(err, KVIK_ERR_ARG, "--kv-exempt-dtype is for the layers of --kv-exempt: give these too");
 	return rc;

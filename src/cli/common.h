@@ -42,6 +42,8 @@ struct cache_opts {
 	const char *dtype;        /* "K" or "K,V" */
 	const char *exempt;       /* list of layers */
 	const char *exempt_dtype; /* "K" or "K,V" */
+	const char *floor_dtype;  /* "K" or "K,V" */
+	uint32_t floor_after_s;
 	struct kvik_cache_params params;
 };
 void add_cache_opts(struct opt_list *l, struct cache_opts *o);

@@ -91,5 +91,8 @@ const char *dtypes_text(const struct kvik_cache_params *p, char out[DTYPES_TEXT_
 		append_layers(out, &p->exempt[i]);
 	}
 	append(out, p->n_exempt ? ")" : "");
+	if (p->floor_after_ms)
+		append(out, ", idle for %llu s %s/%s", (unsigned long long)(p->floor_after_ms / 1000),
+		       kvik_dtype_name(p->floor_k_dtype), kvik_dtype_name(p->floor_v_dtype));
 	return out;
 }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "kernels/kv_convert.h"
 #include "sample/sample.h"
 
 enum { CHUNK_DEFAULT = 512, CHUNK_MAX = 65536, SESSIONS_MAX = 1 << 20 };
@@ -32,15 +33,21 @@ struct kvik_cache_params kvik_cache_params_default(void)
 					  .v_dtype = KVIK_F16,
 					  .exempt_k_dtype = KVIK_F16,
 					  .exempt_v_dtype = KVIK_F16,
+					  .floor_k_dtype = KVIK_INT4,
+					  .floor_v_dtype = KVIK_INT4,
 					  .chunk = CHUNK_DEFAULT,
 					  .sessions = 1};
 }
 
 int cache_resolve(struct kvik_cache_params *p, const struct hparams *h, struct kvik_err *err)
 {
-	if (p->k_dtype >= KVIK_DTYPE_COUNT || p->v_dtype >= KVIK_DTYPE_COUNT || p->exempt_k_dtype >= KVIK_DTYPE_COUNT ||
-	    p->exempt_v_dtype >= KVIK_DTYPE_COUNT)
-		return err_set(err, KVIK_ERR_ARG, "the cache's dtypes are not of enum kvik_dtype");
+	const enum kvik_dtype all[] = {p->k_dtype,        p->v_dtype,       p->exempt_k_dtype,
+				       p->exempt_v_dtype, p->floor_k_dtype, p->floor_v_dtype};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i] >= KVIK_DTYPE_COUNT)
+			return err_set(err, KVIK_ERR_ARG, "the cache's dtypes are not of enum kvik_dtype");
+	if (p->floor_after_ms && p->no_kv_cache)
+		return err_set(err, KVIK_ERR_ARG, "without a KV cache nothing can age: leave out --kv-floor");
 	if (p->n_exempt > KVIK_EXEMPT_MAX)
 		return err_set(err, KVIK_ERR_ARG, "%u ranges of exempt layers; there may be %d", p->n_exempt,
 			       KVIK_EXEMPT_MAX);
@@ -71,13 +78,23 @@ int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_c
 				   .exempt = p->exempt,
 				   .n_exempt = p->n_exempt,
 				   .exempt_k = (enum kv_dtype)p->exempt_k_dtype,
-				   .exempt_v = (enum kv_dtype)p->exempt_v_dtype};
+				   .exempt_v = (enum kv_dtype)p->exempt_v_dtype,
+				   .has_floor = p->floor_after_ms > 0,
+				   .floor_k = (enum kv_dtype)p->floor_k_dtype,
+				   .floor_v = (enum kv_dtype)p->floor_v_dtype};
 	int rc = kvplan_init(plan, h, &pp, err);
 	if (rc)
 		return rc;
-	bool windowed = false;
-	for (uint32_t g = 0; g < plan->n_groups; g++)
+	bool windowed = false, packs = false;
+	for (uint32_t g = 0; g < plan->n_groups; g++) {
 		windowed |= plan->desc[g].window != 0;
+		packs |= plan->desc[g].packed_bytes != 0;
+	}
+	if (p->floor_after_ms && !packs)
+		return err_set(err, KVIK_ERR_ARG,
+			       "no page of this model is smaller in %s/%s than in %s/%s: choose another --kv-floor",
+			       kvik_dtype_name(p->floor_k_dtype), kvik_dtype_name(p->floor_v_dtype),
+			       kvik_dtype_name(p->k_dtype), kvik_dtype_name(p->v_dtype));
 	if (p->sinks && !windowed)
 		return err_set(err, KVIK_ERR_ARG,
 			       "sinks only have a meaning with a window, and no layer has one: give --window too");
@@ -91,10 +108,18 @@ uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *
 {
 	enum { PAGE_BYTES_MIN = 4096, SESSION_BYTES = 8192, CACHE_BYTES = 65536, GHOST_PART = 127 };
 	uint64_t pages = p->sessions * kvplan_seq_bytes(plan, p->context, p->chunk);
-	uint64_t tables = pages / PAGE_BYTES_MIN * (16 * (uint64_t)plan->n_groups + 24);
+	uint64_t tables = pages / PAGE_BYTES_MIN * (20 * (uint64_t)plan->n_groups + 24);
 	uint64_t tree = p->sessions * kv_tree_bytes(plan->desc, plan->n_groups, p->context, p->chunk);
 	uint64_t all = pages + tables + tree + (uint64_t)p->sessions * SESSION_BYTES + CACHE_BYTES;
 	return all + all / GHOST_PART;
+}
+
+/* A page of the prefix tree to its floor, or back. */
+static void convert(void *cache, uint32_t group, bool pack, uint32_t tokens, const uint8_t *from, uint8_t *to)
+{
+	const struct kvik_cache *c = cache;
+	const struct kv_layout *own = &c->plan.layout[group], *packed = &c->plan.packed[group];
+	kv_convert(c->model->kernels, pack ? own : packed, from, pack ? packed : own, to, tokens, c->convert_room);
 }
 
 static int new_kv(struct kvik_cache *c, struct kvik_err *err)
@@ -110,7 +135,10 @@ static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 	struct kv_config kc = {.memory_bytes = p->kv_memory,
 			       .n_groups = c->plan.n_groups,
 			       .groups = c->plan.desc,
-			       .seq_tokens_max = p->context};
+			       .seq_tokens_max = p->context,
+			       .pack_after = p->floor_after_ms,
+			       .convert = convert,
+			       .convert_ctx = c};
 	return kv_new(&c->kv, &kc, err);
 }
 
@@ -123,7 +151,9 @@ static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
 	c->hidden_tokens = mem_zalloc(chunk, sizeof *c->hidden_tokens);
 	c->row = mem_zalloc(n_vocab, sizeof *c->row);
 	c->sample_scratch = mem_alloc(sample_scratch_bytes(n_vocab));
-	if (!c->seqs || !c->ids || !c->logit_tokens || !c->hidden_tokens || !c->row || !c->sample_scratch)
+	c->convert_room = mem_zalloc(kv_convert_floats(&c->plan.layout[0]), sizeof *c->convert_room);
+	if (!c->convert_room || !c->seqs || !c->ids || !c->logit_tokens || !c->hidden_tokens || !c->row ||
+	    !c->sample_scratch)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the buffers of a cache");
 	return model_work_new(&c->work, c->model->model, chunk, chunk, err);
 }
@@ -163,6 +193,7 @@ void kvik_cache_free(struct kvik_cache *c)
 	mem_free(c->hidden_tokens);
 	mem_free(c->row);
 	mem_free(c->sample_scratch);
+	mem_free(c->convert_room);
 	mem_free(c);
 }
 

@@ -18,6 +18,7 @@ struct kvik_cache {
 	uint32_t *hidden_tokens; /* [chunk] */
 	float *row;              /* [n_vocab]: logits that sampling may change */
 	void *sample_scratch;    /* sample_scratch_bytes(n_vocab) */
+	float *convert_room;     /* kv_convert_floats(); with a floor */
 	struct kvik_pin *pins;   /* all that have not been freed; the callers' */
 };
 

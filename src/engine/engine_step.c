@@ -286,6 +286,8 @@ void engine_publish(struct kvik_engine *e)
 					.step_ms_last = e->step_ms};
 	for (int i = 0; i < SCHED_CAUSES; i++)
 		o->preemptions += s.preempted[i];
+	for (uint32_t g = 0; g < e->cache->plan.n_groups; g++)
+		o->kv_pages_packed += kv.group[g].pages_packed;
 	for (int i = 0; i < KV_GHOSTS; i++)
 		o->hit_rate_at[i] = kv.ghost[i];
 	pthread_mutex_unlock(&e->lock);

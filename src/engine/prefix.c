@@ -138,8 +138,10 @@ struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c)
 				       .tokens_expired = s.tokens_expired,
 				       .page_tokens = KV_PAGE_TOKENS,
 				       .sessions = s.sequences};
-	for (uint32_t g = 0; g < c->plan.n_groups; g++)
+	for (uint32_t g = 0; g < c->plan.n_groups; g++) {
 		out.pages_used += s.group[g].pages_used;
+		out.pages_packed += s.group[g].pages_packed;
+	}
 	for (int i = 0; i < KV_GHOSTS; i++)
 		out.hit_rate_at[i] = s.ghost[i];
 	for (const struct kvik_pin *p = c->pins; p; p = p->next)

@@ -40,29 +40,52 @@ static bool is_exempt(const struct hparams *h, const struct kvplan_params *param
 }
 
 /* The group with this window and these dtypes; a new one when there is none; KV_GROUPS_MAX when there is no room. */
-static uint32_t find_group(struct kvplan *p, uint32_t window, enum kv_dtype k, enum kv_dtype v)
+static uint32_t find_group(struct kvplan *p, uint32_t window, enum kv_dtype k, enum kv_dtype v, bool exempt)
 {
 	uint32_t g = 0;
-	while (g < p->n_groups && (p->desc[g].window != window || p->layout[g].k != k || p->layout[g].v != v))
+	while (g < p->n_groups &&
+	       (p->desc[g].window != window || p->layout[g].k != k || p->layout[g].v != v || p->exempt[g] != exempt))
 		g++;
 	if (g == p->n_groups && g < KV_GROUPS_MAX) {
 		p->desc[g].window = window;
 		p->layout[g].k = k;
 		p->layout[g].v = v;
+		p->exempt[g] = exempt;
 		p->n_groups++;
 	}
 	return g;
 }
 
-static int lay_out_group(struct kvplan *p, uint32_t g, uint32_t layers, const struct hparams *h, uint32_t sinks,
-			 struct kvik_err *err)
+static size_t system_pages(size_t bytes)
+{
+	return (bytes + SYSTEM_PAGE - 1) / SYSTEM_PAGE;
+}
+
+/* The packed form of a group's pages: keys and values each in the smaller of their dtype and the floor's. */
+static int lay_out_packed(struct kvplan *p, uint32_t g, const struct kvplan_params *params, struct kvik_err *err)
+{
+	const struct kv_layout *l = &p->layout[g];
+	struct kv_layout *to = &p->packed[g];
+	int rc = kv_layout_init(to, params->floor_k, params->floor_v, l->layers, l->kv_heads, l->head_dim, err);
+	if (rc)
+		return rc;
+	enum kv_dtype k = to->k_head_bytes < l->k_head_bytes ? params->floor_k : l->k;
+	enum kv_dtype v = to->v_head_bytes < l->v_head_bytes ? params->floor_v : l->v;
+	rc = kv_layout_init(to, k, v, l->layers, l->kv_heads, l->head_dim, err);
+	if (!rc && system_pages(to->page_bytes) < system_pages(l->page_bytes))
+		p->desc[g].packed_bytes = to->page_bytes;
+	return rc;
+}
+
+static int lay_out_group(struct kvplan *p, uint32_t g, uint32_t layers, const struct hparams *h,
+			 const struct kvplan_params *params, struct kvik_err *err)
 {
 	struct kv_layout *l = &p->layout[g];
 	int rc = kv_layout_init(l, l->k, l->v, layers, h->n_kv_heads, h->head_dim, err);
 	p->desc[g].page_tokens = KV_PAGE_TOKENS;
 	p->desc[g].page_bytes = l->page_bytes;
-	p->desc[g].sinks = p->desc[g].window ? sinks : 0;
-	return rc;
+	p->desc[g].sinks = p->desc[g].window ? params->sinks : 0;
+	return rc || !params->has_floor || p->exempt[g] ? rc : lay_out_packed(p, g, params, err);
 }
 
 int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_params *params, struct kvik_err *err)
@@ -73,7 +96,7 @@ int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_p
 	for (uint32_t l = 0; l < h->n_layers && !rc; l++) {
 		bool exempt = is_exempt(h, params, l);
 		uint32_t g = find_group(p, window_of(h, params, l), exempt ? params->exempt_k : params->k,
-					exempt ? params->exempt_v : params->v);
+					exempt ? params->exempt_v : params->v, exempt);
 		if (g == KV_GROUPS_MAX)
 			return err_set(err, KVIK_ERR_LIMIT, "the layers have more than %d different windows and dtypes",
 				       KV_GROUPS_MAX);
@@ -81,7 +104,7 @@ int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_p
 		p->index[l] = layers[g]++;
 	}
 	for (uint32_t g = 0; g < p->n_groups && !rc; g++)
-		rc = lay_out_group(p, g, layers[g], h, params->sinks, err);
+		rc = lay_out_group(p, g, layers[g], h, params, err);
 	return rc;
 }
 
@@ -112,7 +135,7 @@ uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chun
 {
 	uint64_t bytes = 0;
 	for (uint32_t g = 0; g < p->n_groups; g++) {
-		size_t stride = (p->desc[g].page_bytes + SYSTEM_PAGE - 1) / SYSTEM_PAGE * SYSTEM_PAGE;
+		size_t stride = system_pages(p->desc[g].page_bytes) * SYSTEM_PAGE;
 		bytes += pages_held(&p->desc[g], tokens, chunk) * stride;
 	}
 	return bytes;

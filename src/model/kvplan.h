@@ -11,6 +11,8 @@ struct kvplan {
 	uint32_t n_groups;
 	struct kv_group_desc desc[KV_GROUPS_MAX]; /* what kv_new takes */
 	struct kv_layout layout[KV_GROUPS_MAX];
+	struct kv_layout packed[KV_GROUPS_MAX]; /* of a page at the floor; where desc.packed_bytes is not 0 */
+	bool exempt[KV_GROUPS_MAX];
 	uint8_t group[HPARAMS_LAYERS_MAX];  /* of a layer */
 	uint16_t index[HPARAMS_LAYERS_MAX]; /* of a layer within its group */
 };
@@ -22,6 +24,8 @@ struct kvplan_params {
 	const struct kvik_layers *exempt; /* [n_exempt], borrowed: layers that are stored as exempt_k, exempt_v */
 	uint32_t n_exempt;
 	enum kv_dtype exempt_k, exempt_v;
+	bool has_floor; /* pages of groups that are not exempt may be packed in these dtypes, where they are smaller */
+	enum kv_dtype floor_k, floor_v;
 };
 
 /* ARG: exempt layers that the model does not have. LIMIT: more different kinds of layers than KV_GROUPS_MAX. */

@@ -272,10 +272,10 @@ static void lives_end(void **state)
 	assert_int_equal(kvik_cache_get_stats(c).tokens_expired, 100);
 	kvik_pin_free(pin);
 	assert_int_equal(feed(s, ids, TEXT), 0);
-	assert_int_equal(kvik_session_pin(&pin, s, 64, 10, NULL), 0);
+	assert_int_equal(kvik_session_pin(&pin, s, 64, 300, NULL), 0);
 	assert_int_equal(kvik_pin_tokens(pin), 64);
 	kvik_session_free(s);
-	wait_ms(30);
+	wait_ms(330);
 	assert_int_equal(kvik_pin_tokens(pin), 0);
 	kvik_cache_drop(c);
 	assert_int_equal(kvik_cache_get_stats(c).pins, 0);
@@ -469,6 +469,65 @@ static void layers_can_be_exempt(void **state)
 	kvik_model_free(m);
 }
 
+/* Any call tells the cache the time, and packs a few pages. */
+static void let_it_tidy_up(struct kvik_cache *c)
+{
+	for (int i = 0; i < 200; i++)
+		kvik_session_free(new_session(c, NULL));
+}
+
+/* Idle prefixes shrink, and come back nearly as they were; what is in use, or exempt, keeps its bits. */
+static void idle_prefixes_sink_to_the_floor(void **state)
+{
+	enum { N = 160 };
+	struct kvik_model *m = load("synthetic:tiny-mixed:q4_0");
+	struct kvik_cache_params p = kvik_cache_params_default();
+	struct kvik_session_params alone = {.isolated = true};
+	uint32_t ids[N], n_vocab = kvik_model_get_info(m).vocab_size;
+	struct kvik_cache *c;
+	struct kvik_err err;
+	(void)state;
+	write_text(ids, N, 0, 0);
+	p.context = CONTEXT;
+	p.sessions = 4;
+	p.floor_after_ms = 20;
+	assert_int_equal(kvik_cache_new(&c, m, &p, &err), 0);
+	struct kvik_session *s = new_session(c, NULL), *exact = new_session(c, &alone);
+	assert_int_equal(feed(exact, ids, N), 0);
+	assert_int_equal(feed(s, ids, N - 1), 0);
+	wait_ms(30);
+	let_it_tidy_up(c);
+	assert_int_equal(feed(s, ids + N - 1, 1), 0); /* it held its pages all the time */
+	assert_memory_equal(kvik_session_logits(s), kvik_session_logits(exact), n_vocab * sizeof(float));
+	kvik_session_free(s);
+	uint64_t before = kvik_cache_get_stats(c).bytes_used;
+	wait_ms(30);
+	let_it_tidy_up(c);
+	struct kvik_cache_stats st = kvik_cache_get_stats(c);
+	assert_true(st.pages_packed > 0 && st.bytes_used + 3000 * st.pages_packed < before);
+	s = new_session(c, NULL);
+	assert_int_equal(feed(s, ids, N), 0);
+	assert_int_equal(kvik_session_cached(s), N - 1);
+	double error = 0, size = 0;
+	for (uint32_t i = 0; i < n_vocab; i++) {
+		double want = (double)kvik_session_logits(exact)[i];
+		error += pow((double)kvik_session_logits(s)[i] - want, 2);
+		size += pow(want, 2);
+	}
+	assert_true(error > 0 && sqrt(error / size) < 0.2);
+	kvik_session_free(s);
+	kvik_session_free(exact);
+	kvik_cache_free(c);
+	p.floor_k_dtype = p.floor_v_dtype = KVIK_F16;
+	assert_int_equal(kvik_cache_new(&c, m, &p, &err), KVIK_ERR_ARG); /* nothing would be smaller */
+	p.floor_k_dtype = p.floor_v_dtype = KVIK_INT8;
+	p.n_exempt = 1;
+	p.exempt[0] = (struct kvik_layers){0, -1};
+	p.exempt_k_dtype = KVIK_F32;
+	assert_int_equal(kvik_cache_new(&c, m, &p, &err), KVIK_ERR_ARG); /* every layer is exempt */
+	kvik_model_free(m);
+}
+
 static void figures_add_up(void **state)
 {
 	struct kvik_model *m = load_full();
@@ -504,6 +563,7 @@ int main(void)
 		cmocka_unit_test(a_stream_has_no_end),
 		cmocka_unit_test(a_thousand_forks_cost_a_page_each),
 		cmocka_unit_test(layers_can_be_exempt),
+		cmocka_unit_test(idle_prefixes_sink_to_the_floor),
 		cmocka_unit_test(figures_add_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
