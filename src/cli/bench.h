@@ -7,7 +7,7 @@
 #include "cli/report.h"
 
 /* The kinds; their run is called with argv[0] "bench KIND" left out: argv[0] is KIND. */
-extern const struct cmd bench_kv, bench_run;
+extern const struct cmd bench_kv, bench_run, bench_serve;
 
 double bench_now(void); /* seconds, monotonic */
 

@@ -1,6 +1,7 @@
 kvik_test(cli/test_opts cli)
 kvik_test(cli/test_layers cli)
 kvik_test(cli/test_ids_npy cli)
+kvik_test(cli/test_bench_load cli)
 kvik_test(cli/test_report cli)
 add_test(NAME cli COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/cli.sh $<TARGET_FILE:kvik>
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

@@ -310,6 +310,12 @@ def api_words():
     return words | {b"POST ", b"GET "} | {p.encode() + b"\n" for p in re.findall(r'\{"(?:POST|GET)", "([^"]+)"', sources)}
 
 
+def sse_seeds():
+    return {"openai": b'\x03: c\ndata: {"choices":[{"delta":{"content":"a"}}]}\n\nevent: x\r\ndata: two\r\n'
+                      b"data: three\r\n\r\ndata: [DONE]\n\n",
+            "ends": b"\0data\r\rdata:\n\n\n\ndataset: 1\ndata: x"}
+
+
 def write_dict(name, words):
     lines = ['"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\x{b:02X}" for b in w) + '"'
              for w in sorted(words)]
@@ -337,7 +343,8 @@ def main():
                                     ("fuzz_safetensors", safetensors_seeds(), header_words),
                                     ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words),
                                     ("fuzz_vocab_text", text_seeds(), {b"<s>", b"</s>", b"<|end|>", b"\xe2\x96\x81"}),
-                                    ("fuzz_jinja", jinja_seeds(), jinja_words()), ("fuzz_api", api_seeds(), api_words())):
+                                    ("fuzz_jinja", jinja_seeds(), jinja_words()), ("fuzz_api", api_seeds(), api_words()),
+                                    ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"})):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():
