@@ -14,6 +14,8 @@
 #include <cmocka.h>
 #include <kvik.h>
 
+#include "base/mem.h"
+
 enum { CONTEXT = 512, TEXT = 200 };
 
 static struct kvik_model *load(const char *path)
@@ -190,6 +192,69 @@ static void a_miss_has_a_reason(void **state)
 	assert_int_equal(k.tokens, 0);
 	assert_non_null(strstr(k.why, "evicted"));
 	kvik_cache_free(c);
+	kvik_model_free(m);
+}
+
+/* All that an embedder does, with a failing allocation: the first error ends it, and all is given back. */
+static int scenario(struct kvik_model *m, struct kvik_err *err)
+{
+	struct kvik_cache_params p = kvik_cache_params_default();
+	struct kvik_session_params mine = {.scope = 7, .read_public = true};
+	struct kvik_session *a = NULL, *b = NULL, *f = NULL;
+	struct kvik_cache *c = NULL;
+	struct kvik_pin *pin = NULL;
+	uint32_t ids[TEXT];
+	write_text(ids, TEXT, 0, 0);
+	p.context = CONTEXT;
+	p.chunk = 64;
+	p.sessions = 2;
+	int rc = kvik_cache_new(&c, m, &p, err);
+	if (!rc)
+		rc = kvik_session_new(&a, c, NULL, err);
+	if (!rc)
+		rc = kvik_session_feed(a, ids, TEXT, NULL, err);
+	if (!rc)
+		rc = kvik_session_pin(&pin, a, 100, 0, err);
+	if (!rc)
+		rc = kvik_session_fork(&f, a, 55, err);
+	if (!rc)
+		rc = kvik_session_feed(f, ids, 30, NULL, err);
+	if (!rc)
+		rc = kvik_session_truncate(a, 77, err);
+	if (!rc)
+		rc = kvik_session_new(&b, c, &mine, err);
+	if (!rc)
+		rc = kvik_session_feed(b, ids, 150, NULL, err);
+	if (c)
+		assert_true(kvik_cache_get_stats(c).bytes_peak <= kvik_cache_get_stats(c).bytes_ceiling);
+	kvik_session_free(f);
+	kvik_session_free(b);
+	kvik_session_free(a);
+	kvik_pin_free(pin);
+	if (c) {
+		kvik_cache_drop(c);
+		assert_int_equal(kvik_cache_get_stats(c).pages_used, 0);
+	}
+	kvik_cache_free(c);
+	return rc;
+}
+
+static void any_allocation_may_fail(void **state)
+{
+	struct kvik_model *m = load_full();
+	struct kvik_err err;
+	int failures = 0, last = 0;
+	(void)state;
+	for (int n = 1; n <= 200; n++) {
+		mem_fail_at(n);
+		err.code = 0;
+		int rc = scenario(m, &err);
+		mem_fail_at(0);
+		assert_true(rc == 0 || (rc == KVIK_ERR_NOMEM && err.code == rc && err.text[0]));
+		failures += rc != 0;
+		last = rc ? n : last;
+	}
+	assert_true(failures > 20 && last < 200); /* it has less than 200 allocations */
 	kvik_model_free(m);
 }
 
@@ -555,6 +620,7 @@ int main(void)
 		cmocka_unit_test(what_one_computed_another_takes),
 		cmocka_unit_test(scopes_do_not_meet),
 		cmocka_unit_test(a_miss_has_a_reason),
+		cmocka_unit_test(any_allocation_may_fail),
 		cmocka_unit_test(a_pin_stays),
 		cmocka_unit_test(lives_end),
 		cmocka_unit_test(the_dear_go_last),

@@ -59,6 +59,7 @@ struct job {
 	struct desk *desk;
 	uint32_t ids[PROMPT_MAX], n, new_tokens, choices, n_vocab;
 	uint64_t scope;
+	bool read_public;
 	bool holds_up; /* waits at the gate with its first token */
 	uint64_t hash[CHOICES];
 	uint32_t tokens[CHOICES];
@@ -122,6 +123,7 @@ static void submit(struct desk *d, struct job *j)
 	p.generate = sampled(j->new_tokens, j->n);
 	p.choices = j->choices;
 	p.scope = j->scope;
+	p.read_public = j->read_public;
 	p.on_event = on_event;
 	p.user = j;
 	j->desk = d;
@@ -288,7 +290,14 @@ static void open_desk(struct desk *d, const struct world *w, uint32_t sessions, 
 
 /* ---- Paths ------------------------------------------------------------------------------------------------------- */
 
-/* Cold, warm, inside a page, while another computes, and several answers. */
+/* As if it had not run. */
+static void reset(struct job *j)
+{
+	memset(j->hash, 0, sizeof j->hash);
+	memset(j->tokens, 0, sizeof j->tokens);
+}
+
+/* Cold, warm, inside a page, of another scope, while another computes, and several answers. */
 static void through_the_tree(struct world *w)
 {
 	struct desk d;
@@ -311,6 +320,19 @@ static void through_the_tree(struct world *w)
 	assert_int_equal(branch.usage.cached_tokens, 37);
 	assert_int_equal(s.prefix_tokens_hit, 44 + 37);
 	assert_true(s.kv_pages_copied > copied);
+
+	struct job stranger = cold, reader = cold;
+	stranger.scope = 1234;
+	reader.scope = 4321;
+	reader.read_public = true;
+	reset(&stranger);
+	reset(&reader);
+	run(&d, &stranger);
+	same(w, &stranger, "another scope");
+	assert_int_equal(stranger.usage.cached_tokens, 0);
+	s = run(&d, &reader);
+	same(w, &reader, "a prefix of the public scope");
+	assert_int_equal(reader.usage.cached_tokens, 44);
 
 	struct job joint[2] = {new_job(w, 200)};
 	joint[1] = new_branch(w, &joint[0], 187, 210);

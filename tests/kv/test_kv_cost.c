@@ -20,10 +20,27 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)(random_state >> 33) % n;
 }
 
-static struct kv *new_kv(size_t page_bytes, uint64_t memory_bytes)
+static void convert(void *ctx, uint32_t group, bool pack, uint32_t tokens, const uint8_t *from, uint8_t *to)
 {
-	struct kv_group_desc group = {.page_tokens = 16, .page_bytes = page_bytes};
-	struct kv_config c = {.memory_bytes = memory_bytes, .n_groups = 1, .groups = &group, .seq_tokens_max = 1 << 17};
+	const size_t *bytes = ctx; /* of the packed form */
+	(void)group;
+	(void)pack;
+	(void)tokens;
+	memcpy(to, from, *bytes);
+}
+
+/* packed_bytes: NULL, or of a page that has been idle for 100 */
+static struct kv *new_kv(size_t page_bytes, uint64_t memory_bytes, size_t *packed_bytes)
+{
+	struct kv_group_desc group = {
+		.page_tokens = 16, .page_bytes = page_bytes, .packed_bytes = packed_bytes ? *packed_bytes : 0};
+	struct kv_config c = {.memory_bytes = memory_bytes,
+			      .n_groups = 1,
+			      .groups = &group,
+			      .seq_tokens_max = 1 << 17,
+			      .pack_after = packed_bytes ? 100 : 0,
+			      .convert = convert,
+			      .convert_ctx = packed_bytes};
 	struct kv *kv = NULL;
 	assert_int_equal(kv_new(&kv, &c, NULL), 0);
 	return kv;
@@ -51,7 +68,7 @@ static uint32_t conversation_tokens(void)
 static void test_waste(void **state)
 {
 	enum { SEQS = 500, PAGE = 16 * 32768 }; /* of a model of 1B parameters, f16 */
-	struct kv *kv = new_kv(PAGE, UINT64_C(64) << 30);
+	struct kv *kv = new_kv(PAGE, UINT64_C(64) << 30, NULL);
 	double before = (double)kv_stats(kv).bytes_used, tokens = 0;
 	(void)state;
 	for (int i = 0; i < SEQS; i++) {
@@ -75,7 +92,7 @@ static void test_forks(void **state)
 	static struct kv_seq *forks[FORKS];
 	static const struct kv_share everybody;
 	uint32_t *ids = calloc(TOKENS, sizeof *ids);
-	struct kv *kv = new_kv(4096, 64 << 20);
+	struct kv *kv = new_kv(4096, 64 << 20, NULL);
 	struct kv_seq *s = NULL;
 	struct timespec a, b;
 	(void)state;
@@ -152,19 +169,20 @@ static void serve(struct kv *kv, struct kv_seq **slot, uint32_t *ids, size_t pag
 	}
 }
 
-static void test_resident(void **state)
+static void check_resident(size_t *packed_bytes)
 {
 	enum { PAGE = 16384, MEMORY = 64 << 20 };
 	struct kv_seq *live[LIVE] = {NULL};
-	(void)state;
 	if (SANITIZED) {
 		print_message("the sanitizer's own memory cannot be told from ours\n");
 		skip();
 	}
 	uint32_t *ids = calloc(TEXT, sizeof *ids);
 	double before = resident_bytes(), most = 0;
-	struct kv *kv = new_kv(PAGE, MEMORY);
+	struct kv *kv = new_kv(PAGE, MEMORY, packed_bytes);
 	for (int i = 0; i < 3000; i++) {
+		for (uint32_t k = 0; k < 10; k++)
+			kv_clock(kv, (uint64_t)i * 10 + k);
 		serve(kv, &live[below(LIVE)], ids, PAGE);
 		double now = resident_bytes() - before;
 		most = now > most ? now : most;
@@ -176,9 +194,23 @@ static void test_resident(void **state)
 	       (double)st.tokens_hit / (double)st.tokens_queried, st.ghost[KV_GHOST_SAME]);
 	assert_true(st.bytes_peak <= MEMORY);
 	assert_true(most <= 1.02 * MEMORY);
+	assert_true(!packed_bytes || st.packs > 1000);
 	assert_null(kv_check(kv));
 	kv_free(kv);
 	free(ids);
+}
+
+static void test_resident(void **state)
+{
+	(void)state;
+	check_resident(NULL);
+}
+
+static void test_resident_when_packing(void **state)
+{
+	size_t packed_bytes = 4096;
+	(void)state;
+	check_resident(&packed_bytes);
 }
 
 int main(void)
@@ -187,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_waste),
 		cmocka_unit_test(test_forks),
 		cmocka_unit_test(test_resident),
+		cmocka_unit_test(test_resident_when_packing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
