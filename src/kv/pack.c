@@ -7,7 +7,7 @@
  * takes it: what sequences work on is never packed. */
 #include "kv/tree.h"
 
-enum { BUCKETS_MAX = 256, PAGES_MAX = 4 }; /* of one call */
+enum { BUCKETS_MAX = 256, PAGES_MAX = 2 }; /* of one call: a page of a 1B model takes a millisecond */
 
 static void pack_node(struct tree *t, const struct node *n, uint32_t *left)
 {
