@@ -438,6 +438,8 @@ int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct
 void kvik_engine_drain(struct kvik_engine *e, uint64_t grace_ms);
 void kvik_engine_free(struct kvik_engine *e); /* drains with grace 0 */
 const struct kvik_model *kvik_engine_model(const struct kvik_engine *e);
+/* With the defaults of the model filled in: cache.context, ... */
+struct kvik_engine_params kvik_engine_get_params(const struct kvik_engine *e);
 
 /* X(name, text): why a prompt was not found further in the cache. */
 #define KVIK_MISSES(X)                                                                             \

@@ -11,9 +11,11 @@
 struct api_config {
 	struct kvik_engine *engine; /* borrowed; outlives the api */
 	const char *model_name;     /* what /v1/models shows */
+	const char *model_path;     /* what /props shows */
 	const char *chat_template;  /* Jinja; NULL: the model has none, and chat answers 400 */
 	const char *template_name;  /* for error texts */
 	uint32_t choices_max;       /* most n of a request */
+	int64_t seed;               /* of requests that name none; -1: each draws anew */
 	uint32_t tokens_max;        /* most tokens of an answer; 0: as many as fit */
 };
 

@@ -6,7 +6,7 @@
 #include "api/routes.h"
 #include "base/mem.h"
 
-/* The texts of content parts put together; NULL after the call was answered: a part is no text. */
+/* The texts of content parts, a line break between two, as vLLM and llama-server have it; NULL after the call was answered: a part is no text. */
 static json_t *join_parts(struct api_call *c, const json_t *parts)
 {
 	size_t i, bytes = 0;
@@ -23,7 +23,7 @@ static json_t *join_parts(struct api_call *c, const json_t *parts)
 				   type ? type : "?");
 			return NULL;
 		}
-		bytes += json_string_length(text);
+		bytes += json_string_length(text) + 1;
 	}
 	char *all = mem_alloc(bytes + 1), *to = all;
 	if (!all)
@@ -31,10 +31,12 @@ static json_t *join_parts(struct api_call *c, const json_t *parts)
 	json_array_foreach((json_t *)parts, i, part)
 	{
 		const json_t *text = json_object_get(part, "text");
+		if (i > 0)
+			*to++ = '\n';
 		memcpy(to, json_string_value(text), json_string_length(text));
 		to += json_string_length(text);
 	}
-	json_t *s = json_stringn(all, bytes);
+	json_t *s = json_stringn(all, (size_t)(to - all));
 	mem_free(all);
 	return s;
 }

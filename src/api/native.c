@@ -13,6 +13,20 @@ static const struct kvik_model *model_of(const struct api_call *c)
 
 /* ---- Text and tokens --------------------------------------------------------------------------------------------- */
 
+/* The text of a token, or the list of its bytes where they are no whole characters. */
+static json_t *piece(const struct api_call *c, uint32_t id)
+{
+	size_t bytes = 0;
+	char *text = call_token_text(c, id, &bytes);
+	json_t *o = text ? json_stringn(text, bytes) : json_string("");
+	if (!o)
+		o = json_array();
+	for (size_t i = 0; i < bytes && json_is_array(o); i++)
+		json_array_append_new(o, json_integer((unsigned char)text[i]));
+	kvik_free(text);
+	return o;
+}
+
 void native_tokenize(struct api_call *c, json_t *body)
 {
 	const char *content = "";
@@ -36,15 +50,10 @@ void native_tokenize(struct api_call *c, json_t *body)
 		call_kvik_error(c, &err, 0);
 	} else {
 		json_t *list = json_array();
-		for (size_t i = 0; i < n; i++) {
-			size_t bytes = 0;
-			char *text = pieces ? call_token_text(c, ids[i], &bytes) : NULL;
-			json_array_append_new(
-				list, pieces ? json_pack("{s:I, s:o}", "id", (json_int_t)ids[i], "piece",
-							 text ? json_stringn_nocheck(text, bytes) : json_string(""))
-					     : json_integer(ids[i]));
-			kvik_free(text);
-		}
+		for (size_t i = 0; i < n; i++)
+			json_array_append_new(list, pieces ? json_pack("{s:I, s:o}", "id", (json_int_t)ids[i], "piece",
+								       piece(c, ids[i]))
+							   : json_integer(ids[i]));
 		call_json(c, 200, json_pack("{s:o}", "tokens", list));
 	}
 	kvik_free(ids);
@@ -120,28 +129,49 @@ void native_health(struct api_call *c, json_t *body)
 		call_json(c, 200, json_pack("{s:s}", "status", "ok"));
 }
 
-void native_props(struct api_call *c, json_t *body)
+/* What a request gets that asks for nothing. */
+static json_t *default_params(const struct api_call *c)
 {
-	struct kvik_model_info m = kvik_model_get_info(model_of(c));
-	json_decref(body);
-	call_json(c, 200,
-		  json_pack("{s:s, s:s, s:s?, s:s, s:{s:I}, s:{s:s, s:i, s:i, s:i, s:i, s:i, s:I}}", "model_alias",
-			    c->api->config.model_name, "model_path", c->api->config.model_name, "chat_template",
-			    c->api->config.chat_template, "build_info", kvik_version(), "default_generation_settings",
-			    "n_ctx", (json_int_t)m.context, "model", "architecture", m.architecture, "layers",
-			    (int)m.layers, "dim", (int)m.dim, "heads", (int)m.heads, "kv_heads", (int)m.kv_heads,
-			    "vocab_size", (int)m.vocab_size, "parameters", (json_int_t)m.parameters));
+	const struct api_config *a = &c->api->config;
+	return json_pack("{s:I, s:I}", "seed", (json_int_t)a->seed, "n_predict",
+			 a->tokens_max ? (json_int_t)a->tokens_max : -1);
 }
 
+void native_props(struct api_call *c, json_t *body)
+{
+	const struct api_config *a = &c->api->config;
+	struct kvik_model_info m = kvik_model_get_info(model_of(c));
+	struct kvik_engine_params e = kvik_engine_get_params(a->engine);
+	json_decref(body);
+	call_json(c, 200,
+		  json_pack("{s:s, s:s, s:s?, s:s, s:i, s:{s:I, s:o}, s:{s:s, s:i, s:i, s:i, s:i, s:i, s:I}}",
+			    "model_alias", a->model_name, "model_path", a->model_path, "chat_template",
+			    a->chat_template, "build_info", kvik_version(), "total_slots", (int)e.sequences,
+			    "default_generation_settings", "n_ctx", (json_int_t)e.cache.context, "params",
+			    default_params(c), "model", "architecture", m.architecture, "layers", (int)m.layers, "dim",
+			    (int)m.dim, "heads", (int)m.heads, "kv_heads", (int)m.kv_heads, "vocab_size",
+			    (int)m.vocab_size, "parameters", (json_int_t)m.parameters));
+}
+
+/* There are no slots with a place of their own; as many as sequences can be computed at once are shown, the busy ones
+ * first, and in the first one the figures of the whole. */
 void native_slots(struct api_call *c, json_t *body)
 {
 	struct kvik_engine_stats s = kvik_engine_get_stats(c->api->config.engine);
+	struct kvik_engine_params e = kvik_engine_get_params(c->api->config.engine);
+	json_t *list = json_array();
 	json_decref(body);
-	call_json(c, 200,
-		  json_pack("[{s:i, s:b, s:i, s:i, s:I, s:I, s:I, s:I}]", "id", 0, "is_processing", s.running > 0,
-			    "running", (int)s.running, "waiting", (int)s.waiting, "kv_bytes_used",
-			    (json_int_t)s.kv_bytes_used, "kv_bytes_cached", (json_int_t)s.kv_bytes_cached,
-			    "kv_bytes_ceiling", (json_int_t)s.kv_bytes_ceiling, "steps", (json_int_t)s.steps));
+	for (uint32_t i = 0; i < e.sequences; i++)
+		json_array_append_new(list, json_pack("{s:i, s:I, s:b, s:o}", "id", (int)i, "n_ctx",
+						      (json_int_t)e.cache.context, "is_processing", i < s.running,
+						      "params", default_params(c)));
+	json_t *whole = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I}", "running", (int)s.running, "waiting",
+				  (int)s.waiting, "kv_bytes_used", (json_int_t)s.kv_bytes_used, "kv_bytes_cached",
+				  (json_int_t)s.kv_bytes_cached, "kv_bytes_ceiling", (json_int_t)s.kv_bytes_ceiling,
+				  "steps", (json_int_t)s.steps);
+	json_object_update(json_array_get(list, 0), whole);
+	json_decref(whole);
+	call_json(c, 200, list);
 }
 
 void openai_models(struct api_call *c, json_t *body)

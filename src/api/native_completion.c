@@ -26,6 +26,12 @@ static json_t *settings(const struct api_call *c)
 			 "stream", r->stream, "n_probs", (int)g->n_logprobs);
 }
 
+/* Nothing is ever shifted out: an answer that fills the context ends. */
+static bool filled_context(const struct api_call *c, const struct reply_prompt *p, const struct reply_choice *ch)
+{
+	return p->n_ids + ch->tokens >= kvik_engine_get_params(c->api->config.engine).cache.context;
+}
+
 static const char *stop_type(const struct reply_choice *ch)
 {
 	return ch->finish == KVIK_FINISH_LENGTH ? "limit" : ch->stop ? "word" : "eos";
@@ -86,7 +92,7 @@ static json_t *result(struct api_call *c, uint32_t i)
 	json_object_set_new(o, "generation_settings", settings(c));
 	json_object_set_new(o, "prompt", prompt_text(c, p));
 	json_object_set_new(o, "has_new_line", json_boolean(memchr(ch->text.data, '\n', ch->text.n) != NULL));
-	json_object_set_new(o, "truncated", json_false()); /* nothing is ever shifted out */
+	json_object_set_new(o, "truncated", json_boolean(filled_context(c, p, ch)));
 	json_object_set_new(o, "stop_type", json_string(stop_type(ch)));
 	json_object_set_new(o, "stopping_word", json_string(ch->stop ? ch->stop : ""));
 	json_object_set_new(o, "tokens_cached", json_integer((json_int_t)p->n_ids + ch->tokens));

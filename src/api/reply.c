@@ -22,6 +22,7 @@ struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *bod
 	r->created = time(NULL);
 	snprintf(r->id, sizeof r->id, "%s%s", prefix, c->request_id);
 	sampling_init(&r->sampling, 1);
+	r->sampling.default_seed = c->api->config.seed;
 	c->reply = r;
 	return r;
 }

@@ -114,14 +114,15 @@ static int read_bias(struct sampling *s, uint32_t n_vocab, struct field_error *e
 	return rc;
 }
 
-/* Without a seed, or with -1, every request draws anew. */
+/* Without a seed, or with -1, every request draws anew, unless the server has a default. */
 static int read_seed(struct sampling *s, struct field_error *e)
 {
 	const json_t *v = s->seed_json;
 	if (v && !json_is_integer(v))
 		return field_fail(e, "seed", "'seed' must be an integer");
-	if (v && json_integer_value(v) >= 0)
-		s->generate.sampling.seed = (uint64_t)json_integer_value(v);
+	int64_t seed = v && json_integer_value(v) >= 0 ? json_integer_value(v) : s->default_seed;
+	if (seed >= 0)
+		s->generate.sampling.seed = (uint64_t)seed;
 	else if (getrandom(&s->generate.sampling.seed, sizeof s->generate.sampling.seed, GRND_NONBLOCK) < 0)
 		s->generate.sampling.seed = 0;
 	return 0;

@@ -10,6 +10,7 @@
 struct sampling {
 	struct kvik_generate_params generate; /* its pointers lead into this struct */
 	uint32_t n;                           /* choices */
+	int64_t default_seed;                 /* when none is asked for; -1: a new one */
 	json_t *stop_json, *bias_json, *seed_json;
 	const char *stops[SAMPLING_STOPS_MAX]; /* borrowed from the body */
 	struct kvik_bias *bias;                /* owned */

@@ -14,6 +14,7 @@ struct serve_opts {
 	struct kvik_engine_params engine;
 	struct http_config http;
 	uint32_t port, choices_max, tokens_max;
+	uint64_t seed; /* UINT64_MAX: none */
 	const char *alias, *template_file;
 	bool quiet;
 };
@@ -71,6 +72,8 @@ static void add_serve_opts(struct opt_list *l, struct serve_opts *o)
 		 .help = "Requests that may wait; more are answered 429 (default 1024)."},
 		{OPT_U32, 0, "tokens-max", &o->tokens_max, 0, 1e9, .arg = "N",
 		 .help = "Most tokens of an answer (default 0: as many as fit)."},
+		{OPT_U64, 0, "seed", &o->seed, .arg = "N",
+		 .help = "Seed of requests that name none (default: each draws anew)."},
 		{OPT_U32, 0, "n-max", &o->choices_max, 1, 128, .arg = "N",
 		 .help = "Most answers to a prompt (default 16)."},
 	};
@@ -92,6 +95,8 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 	size_t n;
 	int rc = o->template_file ? read_text(o->template_file, &template, &n, err) : 0;
 	struct api_config ac = {.model_name = o->alias ? o->alias : base_name(path),
+				.model_path = path ? path : "built in",
+				.seed = o->seed == UINT64_MAX ? -1 : (int64_t)(o->seed & INT64_MAX),
 				.chat_template = template ? template : kvik_model_chat_template(m),
 				.template_name = template ? o->template_file : "the model's chat template",
 				.choices_max = o->choices_max,
@@ -119,8 +124,11 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 
 static int run(int argc, char **argv)
 {
-	struct serve_opts o = {
-		.engine = kvik_engine_params_default(), .http = http_config_default(), .port = 8080, .choices_max = 16};
+	struct serve_opts o = {.engine = kvik_engine_params_default(),
+			       .http = http_config_default(),
+			       .port = 8080,
+			       .choices_max = 16,
+			       .seed = UINT64_MAX};
 	struct opt_list l = {0};
 	struct kvik_model *m = NULL;
 	struct kvik_err err;

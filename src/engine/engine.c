@@ -177,6 +177,13 @@ const struct kvik_model *kvik_engine_model(const struct kvik_engine *e)
 	return e->model;
 }
 
+struct kvik_engine_params kvik_engine_get_params(const struct kvik_engine *e)
+{
+	struct kvik_engine_params p = e->params;
+	p.cache = e->cache->params;
+	return p;
+}
+
 /* ---- Callers ----------------------------------------------------------------------------------------------------- */
 
 int kvik_engine_submit(struct kvik_engine *e, const struct kvik_request_params *params, uint64_t *id,

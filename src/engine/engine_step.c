@@ -76,9 +76,11 @@ static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retr
 				  .deadline_us = p->total_ms_max ? now + (int64_t)p->total_ms_max * 1000 : SCHED_NEVER};
 	r->share = cache_share(p->scope, p->read_public, p->cache_priority, p->cache_ttl_ms);
 	if (text && q.max_new == 0)
-		return err_set(err, KVIK_ERR_LIMIT,
-			       "the prompt has %zu tokens, and the context holds %u with the answer", p->n_ids,
-			       e->cache->params.context);
+		return err_set(
+			err, KVIK_ERR_LIMIT,
+			"the prompt of %zu tokens exceeds the available context size of %u tokens, answer included: "
+			"shorten it or raise --ctx",
+			p->n_ids, e->cache->params.context);
 	for (uint32_t i = 0; i < r->n_choices; i++)
 		r->choices[i].emit.params.max_tokens = q.max_new;
 	int rc = sched_submit(e->sched, &planned, &q, now, &retry_us, err);
