@@ -6,7 +6,8 @@
 #include "api/routes.h"
 #include "base/mem.h"
 
-/* The texts of content parts, a line break between two, as vLLM and llama-server have it; NULL after the call was answered: a part is no text. */
+/* The texts of content parts, a line break between two, as vLLM and llama-server have it; NULL after the call was
+ * answered: a part is no text. */
 static json_t *join_parts(struct api_call *c, const json_t *parts)
 {
 	size_t i, bytes = 0;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include <event2/bufferevent.h>
@@ -362,6 +363,7 @@ static int add_events(struct http *h, struct kvik_err *err)
 
 static int listen_on(struct http *h, struct kvik_err *err)
 {
+	enum { BACKLOG = 4096 };
 	const struct http_config *c = &h->config;
 	evhttp_set_gencb(h->server, on_request, h);
 	evhttp_set_allowed_methods(h->server, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS |
@@ -371,8 +373,11 @@ static int listen_on(struct http *h, struct kvik_err *err)
 	evhttp_set_timeout(h->server, (int)c->idle_s);
 	evhttp_set_bevcb(h->server, on_connection, h);
 	h->socket = evhttp_bind_socket_with_handle(h->server, c->host, c->port);
-	if (h->socket)
+	if (h->socket) {
 		h->conns.listener = evhttp_bound_socket_get_listener(h->socket);
+		/* libevent asks for 128: a burst beyond it waits a second for its next try. */
+		(void)!listen(evhttp_bound_socket_get_fd(h->socket), BACKLOG);
+	}
 	return h->socket ? 0
 			 : err_set(err, KVIK_ERR_IO, "cannot listen on %s port %u: %s; choose another with --port",
 				   c->host, c->port, strerror(errno));

@@ -13,3 +13,7 @@ kvik_http_test(http_streams test_streams.py)
 kvik_http_test(http_completions test_completions.py)
 kvik_test(http/test_sse http)
 kvik_http_test(http_bench_serve test_bench_serve.py)
+kvik_http_test(http_idle test_idle.py)
+add_test(NAME http_soak COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/soak.py $<TARGET_FILE:kvik> 600 CONFIGURATIONS long
+  WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(http_soak PROPERTIES LABELS long TIMEOUT 1200)
