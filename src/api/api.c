@@ -42,6 +42,8 @@ int api_new(struct api **out, const struct api_config *config, struct kvik_err *
 	if (!a)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory");
 	a->config = *config;
+	if (!a->config.model_path)
+		a->config.model_path = config->model_name;
 	metrics_init(&a->metrics);
 	a->created = time(NULL);
 	const char *t = config->chat_template;

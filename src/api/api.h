@@ -11,7 +11,7 @@
 struct api_config {
 	struct kvik_engine *engine; /* borrowed; outlives the api */
 	const char *model_name;     /* what /v1/models shows */
-	const char *model_path;     /* what /props shows */
+	const char *model_path;     /* what /props shows; NULL: the name */
 	const char *chat_template;  /* Jinja; NULL: the model has none, and chat answers 400 */
 	const char *template_name;  /* for error texts */
 	uint32_t choices_max;       /* most n of a request */
