@@ -134,6 +134,24 @@ static double wasted_percent(const struct kv_bench *b, const struct filled *f)
 	return 100 * (1 - (double)f->tokens * (double)f->stats.bytes_per_token / (double)f->stats.bytes_used);
 }
 
+/* A cache for FULL_SESSIONS sequences of the longest length, or as many, and as long, as half the memory holds. */
+static int pages_params(struct kv_bench *b, struct kvik_cache_params *p, struct kvik_err *err)
+{
+	struct arm probe = {.params = kv_bench_params(KVIK_F16, b->context < LONGEST ? b->context : LONGEST, 1)};
+	int rc = arm_open(&probe, b->m, err);
+	if (rc)
+		return rc;
+	uint64_t most = b->memory / 2 / kvik_cache_get_stats(probe.cache).bytes_per_token; /* tokens */
+	arm_close(&probe);
+	uint32_t longest = probe.params.context, sessions = FULL_SESSIONS;
+	while (sessions > 2 && (uint64_t)sessions * longest > most)
+		sessions--;
+	while (longest > 64 && (uint64_t)sessions * longest > most)
+		longest /= 2;
+	*p = kv_bench_params(KVIK_F16, longest, sessions);
+	return 0;
+}
+
 static int run_pages(struct kv_bench *b, struct kvik_err *err)
 {
 	static const struct report_column columns[] = {
@@ -147,10 +165,11 @@ static int run_pages(struct kv_bench *b, struct kvik_err *err)
 					   .title = "Sequences that fit into the same memory",
 					   .y = "sequences",
 					   .y_unit = ""};
-	uint32_t longest = b->context < LONGEST ? b->context : LONGEST;
-	struct kvik_cache_params p = kv_bench_params(KVIK_F16, longest, FULL_SESSIONS);
+	struct kvik_cache_params p;
 	struct filled f;
-	int rc = 0;
+	int rc = pages_params(b, &p, err);
+	if (rc)
+		return rc;
 	REPORT_SECTION(
 		b->r, "pages", "Room for the longest text, or pages", columns,
 		"Sequences of realistic lengths (log-normal, most of them short) are put into one cache until its "
@@ -173,7 +192,7 @@ static int run_pages(struct kv_bench *b, struct kvik_err *err)
 	}
 	if (!rc)
 		report_note(b->r, "Lengths from 1 to %u tokens, half of them below %u; pages of %u tokens, f16.",
-			    longest, longest / 8, f.stats.page_tokens);
+			    p.context, p.context / 8, f.stats.page_tokens);
 	return rc;
 }
 
@@ -210,9 +229,24 @@ static int window_row(struct kv_bench *b, struct arm arms[2], uint32_t n, bool b
 	report_number(b->r, bytes[1]);
 	report_number(b->r, 1 / each[0]);
 	report_number(b->r, 1 / each[1]);
-	for (int i = 0; i < 2; i++)
-		report_point(b->r, arms[i].name, n, bytes[i]);
 	return 0;
+}
+
+/* Two columns of the table as a chart. */
+static void window_chart(struct report *r, const struct arm arms[2], const struct report_chart *chart,
+			 const char *without, const char *with)
+{
+	const json_t *row;
+	size_t k;
+	report_chart(r, chart);
+	for (int i = 0; i < 2; i++) {
+		json_array_foreach(json_object_get(r->section, "rows"), k, row)
+		{
+			const json_t *y = json_object_get(row, i ? with : without);
+			report_point(r, arms[i].name, json_number_value(json_object_get(row, "tokens")),
+				     json_is_number(y) ? json_number_value(y) : NAN);
+		}
+	}
 }
 
 static int run_window(struct kv_bench *b, struct kvik_err *err)
@@ -224,11 +258,17 @@ static int run_window(struct kv_bench *b, struct kvik_err *err)
 		{"decode_without", "decode", "tok/s without", 1},
 		{"decode_with", "decode", "tok/s window", 1},
 	};
-	const struct report_chart chart = {.title = "Memory of an endless stream",
+	const struct report_chart memory = {.title = "Memory of an endless stream",
+					    .x = "tokens so far",
+					    .x_unit = "tokens",
+					    .y = "KV cache",
+					    .y_unit = "bytes"};
+	const struct report_chart speed = {.title = "Decode speed of an endless stream",
 					   .x = "tokens so far",
 					   .x_unit = "tokens",
-					   .y = "KV cache",
-					   .y_unit = "bytes"};
+					   .y = "decode",
+					   .y_unit = "tok/s",
+					   .x_log = true};
 	struct arm arms[2] = {{.name = "all tokens stay"}};
 	int rc = 0;
 	REPORT_SECTION(
@@ -236,7 +276,6 @@ static int run_window(struct kv_bench *b, struct kvik_err *err)
 		"One sequence that goes on and on: all its keys and values stay, or those of the last tokens and of "
 		"the first few (attention sinks). Memory and the time of a token stop growing. What it costs in "
 		"quality: kvik perplexity --window.");
-	report_chart(b->r, &chart);
 	for (int i = 0; i < 2 && !rc; i++)
 		arms[i].params = kv_bench_params(KVIK_F16, STREAM + ARM_ROOM, 2);
 	if (b->info.window)
@@ -251,6 +290,8 @@ static int run_window(struct kv_bench *b, struct kvik_err *err)
 		all = n * kvik_cache_get_stats(arms[0].cache).bytes_per_token <= b->memory;
 		rc = window_row(b, arms, n, all, b->seconds / 7, err);
 	}
+	window_chart(b->r, arms, &memory, "bytes_without", "bytes_with");
+	window_chart(b->r, arms, &speed, "decode_without", "decode_with");
 	if (!rc)
 		report_note(b->r, "A window of %u tokens and %d sinks, f16.%s", window_size(b), SINKS,
 			    all ? ""

@@ -227,6 +227,20 @@ static int make_answers(struct kv_bench *b, uint32_t prompt, bool fork, struct f
 	return rc;
 }
 
+/* Tokens of the prompt, not a multiple of a page's, as mostly; a single round where there is time for no more. */
+static uint32_t fork_prompt(const struct kv_bench *b, uint32_t *rounds)
+{
+	enum { COST = ANSWERS + 1, MOST = 1000, WORTH = 128 };
+	uint32_t most = b->context - ARM_ROOM < MOST ? b->context - ARM_ROOM : MOST;
+	most = most < b->n_ids ? most : (uint32_t)b->n_ids;
+	uint32_t n = kv_bench_tokens(b, b->seconds / (*rounds * COST), 32, most);
+	if (n < WORTH) {
+		*rounds = 1;
+		n = kv_bench_tokens(b, b->seconds / COST, 32, WORTH);
+	}
+	return n / 16 * 16 - 11;
+}
+
 static int run_fork(struct kv_bench *b, struct kvik_err *err)
 {
 	static const struct report_column columns[] = {
@@ -236,36 +250,36 @@ static int run_fork(struct kv_bench *b, struct kvik_err *err)
 		{"bytes", "memory", NULL, REPORT_BYTES},
 		{"pages_copied", "pages copied", NULL, 0},
 	};
-	enum { ROUNDS = 3 };
-	uint32_t most = b->context - ARM_ROOM < 1000 ? b->context - ARM_ROOM : 1000;
-	uint32_t prompt = kv_bench_tokens(b, b->seconds / (ROUNDS * (ANSWERS + 1)), 40, most);
-	double ready[2][ROUNDS], fork[2][ROUNDS];
+	const struct report_chart chart = {
+		.kind = REPORT_BARS, .title = "Memory of eight answers", .y = "KV cache", .y_unit = "bytes"};
+	uint32_t rounds = 3, prompt = fork_prompt(b, &rounds);
+	double ready[2][ROUNDS_MAX], fork[2][ROUNDS_MAX];
 	struct forked f[2];
 	int rc = 0;
-	if (prompt > b->n_ids)
-		prompt = (uint32_t)b->n_ids;
-	prompt = prompt / 16 * 16 - 11; /* its last page is begun, as mostly */
 	REPORT_SECTION(
 		b->r, "fork", "Eight answers to one prompt", columns,
 		"Eight sequences with the same prompt, which then go on differently: each computes it, or it is "
 		"computed once and forked, which shares its pages; who writes first into the last one, copies it.");
-	for (int k = 0; k < ROUNDS && !rc; k++) {
-		kv_bench_step(&kv_part_fork, "%u tokens, run %d", prompt, k + 1);
+	for (uint32_t k = 0; k < rounds && !rc; k++) {
+		kv_bench_step(&kv_part_fork, "%u tokens, run %u", prompt, k + 1);
 		for (int i = 0; i < 2 && !rc; i++) {
 			rc = make_answers(b, prompt, i == 1, &f[i], err);
 			ready[i][k] = f[i].seconds;
 			fork[i][k] = f[i].fork_seconds;
 		}
 	}
+	report_chart(b->r, &chart);
 	for (int i = 0; i < 2 && !rc; i++) {
-		report_words(b->r, i ? "computed once, forked" : "computed 8 times");
-		report_number(b->r, bench_median(ready[i], ROUNDS) * 1e3);
-		report_number(b->r, i ? bench_median(fork[i], ROUNDS) * 1e6 : NAN);
+		const char *how = i ? "computed once, forked" : "computed 8 times";
+		report_bar(b->r, "bytes", how, (double)f[i].stats.bytes_used);
+		report_words(b->r, "%s", how);
+		report_number(b->r, bench_median(ready[i], rounds) * 1e3);
+		report_number(b->r, i ? bench_median(fork[i], rounds) * 1e6 : NAN);
 		report_number(b->r, (double)f[i].stats.bytes_used);
 		report_number(b->r, (double)f[i].stats.pages_copied);
 	}
 	if (!rc)
-		report_note(b->r, "A prompt of %u tokens, f16, medians of %d.", prompt, ROUNDS);
+		report_note(b->r, "A prompt of %u tokens, f16%s.", prompt, rounds > 1 ? ", medians of 3" : "");
 	return rc;
 }
 

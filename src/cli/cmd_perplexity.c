@@ -1,6 +1,7 @@
 /* cmd_perplexity.c: `kvik perplexity`: what KV dtypes and windows cost in quality, bytes and speed on the user's text.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -16,6 +17,7 @@ struct perplexity_opts {
 	struct report_opts report;
 	struct prompt_opts prompt;
 	struct opt_texts dtypes, windows;
+	const char *exempt, *exempt_dtype;
 	uint32_t context, pieces, sinks;
 	float seconds;
 };
@@ -91,6 +93,8 @@ static struct arm *add_arm(struct job *j, const struct kvik_cache_params *p)
 	int n = snprintf(a->name, sizeof a->name, "%s", kvik_dtype_name(p->k_dtype));
 	if (p->v_dtype != p->k_dtype)
 		n += snprintf(a->name + n, sizeof a->name - (size_t)n, ",%s", kvik_dtype_name(p->v_dtype));
+	if (p->n_exempt)
+		n += snprintf(a->name + n, sizeof a->name - (size_t)n, " exempt");
 	if (p->window)
 		n += snprintf(a->name + n, sizeof a->name - (size_t)n, " window %u", p->window);
 	if (p->sinks)
@@ -99,15 +103,25 @@ static struct arm *add_arm(struct job *j, const struct kvik_cache_params *p)
 	return a;
 }
 
+/* The same dtypes with exempt layers. */
+static int add_exempt(struct job *j, const struct kvik_cache_params *base, struct kvik_err *err)
+{
+	struct cache_opts c = {.exempt = j->o->exempt, .exempt_dtype = j->o->exempt_dtype, .params = *base};
+	int rc = cache_opts_finish(&c, err);
+	if (!rc && c.params.n_exempt)
+		add_arm(j, &c.params);
+	return rc;
+}
+
 static int add_windows(struct job *j, const struct kvik_cache_params *base, struct kvik_err *err)
 {
 	for (size_t i = 0; i < j->o->windows.n; i++) {
 		struct kvik_cache_params p = *base;
-		int end = 0;
-		if (sscanf(j->o->windows.text[i], "%u%n", &p.window, &end) != 1 || j->o->windows.text[i][end] ||
-		    p.window == 0)
-			return err_set(err, KVIK_ERR_ARG, "--window: '%s' is no number of tokens",
-				       j->o->windows.text[i]);
+		const char *text = j->o->windows.text[i];
+		size_t digits = strspn(text, "0123456789");
+		p.window = digits && digits < 10 && !text[digits] ? (uint32_t)strtoul(text, NULL, 10) : 0;
+		if (p.window == 0)
+			return err_set(err, KVIK_ERR_ARG, "--window: '%s' is no number of tokens", text);
 		p.sinks = j->o->sinks;
 		add_arm(j, &p);
 	}
@@ -123,7 +137,7 @@ static int choose_arms(struct job *j, struct kvik_err *err)
 	int rc = 0;
 	if (j->o->sinks && !j->o->windows.n)
 		return err_set(err, KVIK_ERR_ARG, "--sinks only has a meaning with a window: give --window N too");
-	if (1 + n * (1 + j->o->windows.n) > ARMS_MAX)
+	if (1 + n * (2 + j->o->windows.n) > ARMS_MAX)
 		return err_set(err, KVIK_ERR_ARG, "%zu dtypes and %zu windows are more than %d settings: give fewer", n,
 			       j->o->windows.n, ARMS_MAX - 1);
 	base.context = j->text.context + ARM_ROOM;
@@ -134,6 +148,8 @@ static int choose_arms(struct job *j, struct kvik_err *err)
 		rc = parse_kv_dtype(given->n ? given->text[i] : usual[i], &base, err);
 		if (!rc && (base.k_dtype != KVIK_F32 || base.v_dtype != KVIK_F32))
 			add_arm(j, &base);
+		if (!rc)
+			rc = add_exempt(j, &base, err);
 		if (!rc)
 			rc = add_windows(j, &base, err);
 	}
@@ -241,6 +257,9 @@ static int measure(struct job *j, struct report *r, struct kvik_err *err)
 	report_fact(r, "text", "%zu of %zu tokens, in %zu pieces of %u; %zu predictions count",
 		    quality_pieces(&j->text) * j->text.context, j->n_ids, quality_pieces(&j->text), j->text.context,
 		    j->quality[0].n);
+	if (j->o->exempt)
+		report_fact(r, "exempt", "layers %s, in %s", j->o->exempt,
+			    j->o->exempt_dtype ? j->o->exempt_dtype : "f16");
 	for (size_t i = 0; i < j->n; i++)
 		add_row(j, r, i);
 	add_charts(j, r);
@@ -284,6 +303,9 @@ static int run(int argc, char **argv)
 		{OPT_HEADING, .help = "Settings to compare:"},
 		{OPT_TEXTS, 0, "kv-dtype", &o.dtypes, .arg = "K[,V]",
 		 .help = "May be given several times (default f16, int8, fp8 and int4; with --window f16)."},
+		{OPT_TEXT, 0, "kv-exempt", &o.exempt, .arg = "LAYERS",
+		 .help = "Each dtype also with these layers in a better one: 0,3-5,first:2,last:2."},
+		{OPT_TEXT, 0, "kv-exempt-dtype", &o.exempt_dtype, .arg = "K[,V]", .help = "Which (default f16)."},
 		{OPT_TEXTS, 0, "window", &o.windows, .arg = "N",
 		 .help = "Each dtype with a window of N tokens too; may be given several times."},
 		{OPT_U32, 0, "sinks", &o.sinks, 1, 1 << 20, .arg = "N",

@@ -5,7 +5,7 @@
 
 #include "cli/report.h"
 
-enum { WIDTH = 500, HEIGHT = 270, LEFT = 56, RIGHT = 20, TOP = 24, BOTTOM = 46, COLOURS = 8, TICKS = 5 };
+enum { WIDTH = 500, HEIGHT = 280, LEFT = 56, RIGHT = 20, TOP = 34, BOTTOM = 46, COLOURS = 8, TICKS = 5 };
 
 struct plot {
 	const json_t *series; /* [n_series] */

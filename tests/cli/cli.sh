@@ -123,9 +123,12 @@ done
 ok "its page" grep -q "<svg" "$out/quality.html"
 ok "perplexity as text" "$kvik" perplexity $model --ids 1,2,3,4,5,6,7,8,9,10 --seconds 0.01 --window 4 --sinks 1
 ok "a row for the window" has "^f16 window 4 + 1 .* [0-9]"
+ok "exempt layers" "$kvik" perplexity --ctx 128 --chunks 1 --seconds 0 --kv-dtype int4 --kv-exempt first:1,last:1
+ok "a row for them" has "^int4 exempt .* [0-9]"
 says 2 "-f FILE" "$kvik" perplexity $model
 says 2 "give a longer one" "$kvik" perplexity -p hi
 says 2 "none of f32, f16" "$kvik" perplexity --ctx 8 --kv-dtype f8
+says 2 "--window: '-5'" "$kvik" perplexity --window=-5
 says 2 "--window N too" "$kvik" perplexity --sinks 4
 
 ok "bench kv" "$kvik" bench kv --synthetic tiny-mixed:q8_0 --seconds 0.05 --ctx 1024 --json --html "$out/kv.html"
