@@ -118,11 +118,12 @@ static unsigned char key_complete(EditLine *e, int key)
 
 static void bind_keys(EditLine *e)
 {
-	el_set(e, EL_ADDFN, "kvik-drop", "Drop the line", key_drop);
-	el_set(e, EL_ADDFN, "kvik-break", "Insert a line break", key_break);
-	el_set(e, EL_ADDFN, "kvik-paste", "Take in pasted text", key_paste);
-	el_set(e, EL_ADDFN, "kvik-complete", "Complete a command", key_complete);
-	el_set(e, EL_ADDFN, "kvik-suspend", "Stop the program", key_suspend);
+	/* wide: el_set would keep copies of the names that nothing frees */
+	el_wset(e, EL_ADDFN, L"kvik-drop", L"Drop the line", key_drop);
+	el_wset(e, EL_ADDFN, L"kvik-break", L"Insert a line break", key_break);
+	el_wset(e, EL_ADDFN, L"kvik-paste", L"Take in pasted text", key_paste);
+	el_wset(e, EL_ADDFN, L"kvik-complete", L"Complete a command", key_complete);
+	el_wset(e, EL_ADDFN, L"kvik-suspend", L"Stop the program", key_suspend);
 	el_set(e, EL_SETTY, "-d", "-isig", NULL); /* Ctrl-C is a key while a line is edited */
 	el_set(e, EL_BIND, "^Z", "kvik-suspend", NULL);
 	el_set(e, EL_BIND, "^C", "kvik-drop", NULL);
