@@ -73,7 +73,7 @@ static int history_path(char **path, struct kvik_err *err)
 /* On a terminal Ctrl-C stops the answer; in a pipe it ends the program, as everywhere. */
 static void catch_interrupt(const struct line *in)
 {
-	struct sigaction act = {.sa_handler = on_interrupt}; /* without SA_RESTART: a plain read is interrupted */
+	struct sigaction act = {.sa_handler = on_interrupt};
 	if (line_is_terminal(in))
 		sigaction(SIGINT, &act, NULL);
 }

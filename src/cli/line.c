@@ -7,6 +7,7 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,13 +215,28 @@ static int edited(struct line *l)
 	return buf_add_text(&l->text, got, (size_t)count) ? LINE_TEXT : KVIK_ERR_NOMEM;
 }
 
+/* Shows the prompt and waits for a line; false: Ctrl-C. Its signal is let in while waiting alone, so that none is lost
+ * between the prompt and the read. */
+static bool wait_for_line(const struct line *l)
+{
+	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+	sigset_t interrupt, before;
+	sigemptyset(&interrupt);
+	sigaddset(&interrupt, SIGINT);
+	sigprocmask(SIG_BLOCK, &interrupt, &before);
+	fputs(l->prompt, l->to);
+	fflush(l->to);
+	bool dropped = ppoll(&in, 1, NULL, &before) < 0 && errno == EINTR;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (dropped)
+		fputc('\n', l->to);
+	return !dropped;
+}
+
 static int plain(struct line *l)
 {
-	if (l->terminal) {
-		fputs(l->prompt, l->to);
-		fflush(l->to);
-	}
-	errno = 0;
+	if (l->terminal && !wait_for_line(l))
+		return LINE_DROPPED;
 	for (int c; (c = getchar()) != EOF;) {
 		char byte = (char)c;
 		if (l->text.n == LINE_BYTES_MAX)
@@ -229,11 +245,6 @@ static int plain(struct line *l)
 			return KVIK_ERR_NOMEM;
 		if (c == '\n')
 			return LINE_TEXT;
-	}
-	if (errno == EINTR && l->terminal) {
-		clearerr(stdin);
-		fputc('\n', l->to);
-		return LINE_DROPPED;
 	}
 	if (ferror(stdin))
 		return KVIK_ERR_IO;
