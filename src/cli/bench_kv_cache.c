@@ -18,7 +18,7 @@ static void cache_row(struct kv_bench *b, const struct arm *cached, uint32_t dep
 	report_point(b->r, "cache", depth, each[1] * 1e3);
 }
 
-static int run_cache(struct kv_bench *b, struct kvik_err *err)
+static void begin_cache(struct report *r)
 {
 	static const struct report_column columns[] = {
 		{"depth", "depth", "tokens", 0},         {"without_ms", "no cache", "ms a token", 2},
@@ -31,17 +31,22 @@ static int run_cache(struct kv_bench *b, struct kvik_err *err)
 					   .y = "time",
 					   .y_unit = "ms",
 					   .x_log = true};
+	REPORT_SECTION(
+		r, "cache", "No cache, or a cache", columns,
+		"The next token of a sequence: without a cache all tokens before it are computed again, with one "
+		"their keys and values are read. The same bits come out.");
+	report_chart(r, &chart);
+}
+
+static int run_cache(struct kv_bench *b, struct kvik_err *err)
+{
 	static const uint32_t depths[] = {64, 256, 1024, 4096};
 	enum { DEPTHS = sizeof depths / sizeof *depths, RUNS = 4 };
 	uint32_t longest = kv_bench_tokens(b, b->seconds / RUNS, depths[0], b->context - ARM_ROOM);
 	struct arm arms[2] = {{.name = "no cache"}, {.name = "cache"}};
 	double each[2];
 	int rc = 0;
-	REPORT_SECTION(
-		b->r, "cache", "No cache, or a cache", columns,
-		"The next token of a sequence: without a cache all tokens before it are computed again, with one "
-		"their keys and values are read. The same bits come out.");
-	report_chart(b->r, &chart);
+	begin_cache(b->r);
 	for (int i = 0; i < 2 && !rc; i++) {
 		arms[i].params = kv_bench_params(KVIK_F16, b->context, 2);
 		arms[i].params.no_kv_cache = i == 0;
@@ -152,7 +157,7 @@ static int pages_params(struct kv_bench *b, struct kvik_cache_params *p, struct 
 	return 0;
 }
 
-static int run_pages(struct kv_bench *b, struct kvik_err *err)
+static void begin_pages(struct report *r)
 {
 	static const struct report_column columns[] = {
 		{"policy", "each sequence takes", NULL, REPORT_WORDS},
@@ -165,17 +170,22 @@ static int run_pages(struct kv_bench *b, struct kvik_err *err)
 					   .title = "Sequences that fit into the same memory",
 					   .y = "sequences",
 					   .y_unit = ""};
+	REPORT_SECTION(
+		r, "pages", "Room for the longest text, or pages", columns,
+		"Sequences of realistic lengths (log-normal, most of them short) are put into one cache until its "
+		"ceiling is met: once each takes contiguous room for the longest one, as it must without pages, once "
+		"pages as it grows. Unused: room that holds no token, and tables.");
+	report_chart(r, &chart);
+}
+
+static int run_pages(struct kv_bench *b, struct kvik_err *err)
+{
 	struct kvik_cache_params p;
 	struct filled f;
 	int rc = pages_params(b, &p, err);
 	if (rc)
 		return rc;
-	REPORT_SECTION(
-		b->r, "pages", "Room for the longest text, or pages", columns,
-		"Sequences of realistic lengths (log-normal, most of them short) are put into one cache until its "
-		"ceiling is met: once each takes contiguous room for the longest one, as it must without pages, once "
-		"pages as it grows. Unused: room that holds no token, and tables.");
-	report_chart(b->r, &chart);
+	begin_pages(b->r);
 	for (int pages = 0; pages < 2 && !rc; pages++) {
 		const char *name = pages ? "pages as it grows" : "the longest length";
 		kv_bench_step(&kv_part_pages, "%s", name);
@@ -234,7 +244,7 @@ static int window_row(struct kv_bench *b, struct arm arms[2], uint32_t n, bool b
 
 /* Two columns of the table as a chart. */
 static void window_chart(struct report *r, const struct arm arms[2], const struct report_chart *chart,
-			 const char *without, const char *with)
+			 const char *const keys[2])
 {
 	const json_t *row;
 	size_t k;
@@ -242,14 +252,43 @@ static void window_chart(struct report *r, const struct arm arms[2], const struc
 	for (int i = 0; i < 2; i++) {
 		json_array_foreach(json_object_get(r->section, "rows"), k, row)
 		{
-			const json_t *y = json_object_get(row, i ? with : without);
+			const json_t *y = json_object_get(row, keys[i]);
 			report_point(r, arms[i].name, json_number_value(json_object_get(row, "tokens")),
 				     json_is_number(y) ? json_number_value(y) : NAN);
 		}
 	}
 }
 
-static int run_window(struct kv_bench *b, struct kvik_err *err)
+static void window_charts(struct report *r, const struct arm arms[2])
+{
+	struct report_chart c = {.title = "Memory of an endless stream",
+				 .x = "tokens so far",
+				 .x_unit = "tokens",
+				 .y = "KV cache",
+				 .y_unit = "bytes"};
+	window_chart(r, arms, &c, (const char *const[]){"bytes_without", "bytes_with"});
+	c.title = "Decode speed of an endless stream";
+	c.y = "decode";
+	c.y_unit = "tok/s";
+	c.x_log = true;
+	window_chart(r, arms, &c, (const char *const[]){"decode_without", "decode_with"});
+}
+
+static int open_window_arms(struct kv_bench *b, struct arm arms[2], struct kvik_err *err)
+{
+	int rc = 0;
+	for (int i = 0; i < 2; i++)
+		arms[i].params = kv_bench_params(KVIK_F16, STREAM + ARM_ROOM, 2);
+	snprintf(arms[0].name, sizeof arms[0].name, b->info.window ? "the model's windows" : "all tokens stay");
+	arms[1].params.window = window_size(b);
+	arms[1].params.sinks = SINKS;
+	snprintf(arms[1].name, sizeof arms[1].name, "window of %u + %d", window_size(b), SINKS);
+	for (int i = 0; i < 2 && !rc; i++)
+		rc = arm_open(&arms[i], b->m, err);
+	return rc;
+}
+
+static void begin_window(struct report *r)
 {
 	static const struct report_column columns[] = {
 		{"tokens", "stream", "tokens", 0},
@@ -258,44 +297,27 @@ static int run_window(struct kv_bench *b, struct kvik_err *err)
 		{"decode_without", "decode", "tok/s without", 1},
 		{"decode_with", "decode", "tok/s window", 1},
 	};
-	const struct report_chart memory = {.title = "Memory of an endless stream",
-					    .x = "tokens so far",
-					    .x_unit = "tokens",
-					    .y = "KV cache",
-					    .y_unit = "bytes"};
-	const struct report_chart speed = {.title = "Decode speed of an endless stream",
-					   .x = "tokens so far",
-					   .x_unit = "tokens",
-					   .y = "decode",
-					   .y_unit = "tok/s",
-					   .x_log = true};
-	struct arm arms[2] = {{.name = "all tokens stay"}};
-	int rc = 0;
 	REPORT_SECTION(
-		b->r, "window", "All tokens, or a window", columns,
+		r, "window", "All tokens, or a window", columns,
 		"One sequence that goes on and on: all its keys and values stay, or those of the last tokens and of "
 		"the first few (attention sinks). Memory and the time of a token stop growing. What it costs in "
 		"quality: kvik perplexity --window.");
-	for (int i = 0; i < 2 && !rc; i++)
-		arms[i].params = kv_bench_params(KVIK_F16, STREAM + ARM_ROOM, 2);
-	if (b->info.window)
-		snprintf(arms[0].name, sizeof arms[0].name, "the model's windows");
-	arms[1].params.window = window_size(b);
-	arms[1].params.sinks = SINKS;
-	snprintf(arms[1].name, sizeof arms[1].name, "window of %u + %d", window_size(b), SINKS);
-	for (int i = 0; i < 2 && !rc; i++)
-		rc = arm_open(&arms[i], b->m, err);
+}
+
+static int run_window(struct kv_bench *b, struct kvik_err *err)
+{
+	enum { ROWS = 7 }; /* 1,024 to 65,536 */
+	struct arm arms[2] = {{.runs = 0}};
 	bool all = true;
+	int rc = open_window_arms(b, arms, err);
+	begin_window(b->r);
 	for (uint32_t n = STREAM_FROM; n <= STREAM && !rc; n *= 2) {
 		all = n * kvik_cache_get_stats(arms[0].cache).bytes_per_token <= b->memory;
-		rc = window_row(b, arms, n, all, b->seconds / 7, err);
+		rc = window_row(b, arms, n, all, b->seconds / ROWS, err);
 	}
-	window_chart(b->r, arms, &memory, "bytes_without", "bytes_with");
-	window_chart(b->r, arms, &speed, "decode_without", "decode_with");
-	if (!rc)
-		report_note(b->r, "A window of %u tokens and %d sinks, f16.%s", window_size(b), SINKS,
-			    all ? ""
-				: " Where nothing is shown, all tokens would not fit into half of the free memory.");
+	window_charts(b->r, arms);
+	report_note(b->r, "A window of %u tokens and %d sinks, f16.%s", window_size(b), SINKS,
+		    all ? "" : " Where nothing is shown, all tokens would not fit into half of the free memory.");
 	arm_close(&arms[0]);
 	arm_close(&arms[1]);
 	return rc;

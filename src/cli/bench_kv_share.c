@@ -138,7 +138,7 @@ static void prefix_size(struct prefix_job *j, struct kv_bench *b)
 		j->d.question = kv_bench_tokens(b, b->seconds / COST, 16, most < WORTH * 2 ? most : WORTH * 2);
 }
 
-static int run_prefix(struct kv_bench *b, struct kvik_err *err)
+static void begin_prefix(struct report *r)
 {
 	static const struct report_column columns[] = {
 		{"turn", "turn", NULL, 0},
@@ -150,15 +150,20 @@ static int run_prefix(struct kv_bench *b, struct kvik_err *err)
 	};
 	const struct report_chart chart = {
 		.title = "Time to the first token of a turn", .x = "turn", .x_unit = "", .y = "time", .y_unit = "ms"};
+	REPORT_SECTION(r, "prefix", "Every turn anew, or shared prefixes", columns,
+		       "A dialogue: every turn sends all that was said before and a new question. Without sharing all "
+		       "of it is "
+		       "computed again; with it only what is new, whoever computed the rest.");
+	report_chart(r, &chart);
+}
+
+static int run_prefix(struct kv_bench *b, struct kvik_err *err)
+{
 	struct prefix_job *j = mem_zalloc(1, sizeof *j);
 	int rc = j ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for a dialogue");
 	if (rc)
 		return rc;
-	REPORT_SECTION(b->r, "prefix", "Every turn anew, or shared prefixes", columns,
-		       "A dialogue: every turn sends all that was said before and a new question. Without sharing all "
-		       "of it is "
-		       "computed again; with it only what is new, whoever computed the rest.");
-	report_chart(b->r, &chart);
+	begin_prefix(b->r);
 	prefix_size(j, b);
 	rc = dialogue_init(&j->d, err);
 	for (int i = 0; i < 2 && !rc; i++) {
@@ -241,7 +246,7 @@ static uint32_t fork_prompt(const struct kv_bench *b, uint32_t *rounds)
 	return n / 16 * 16 - 11;
 }
 
-static int run_fork(struct kv_bench *b, struct kvik_err *err)
+static void begin_fork(struct report *r)
 {
 	static const struct report_column columns[] = {
 		{"how", "the prompt is", NULL, REPORT_WORDS},
@@ -250,16 +255,21 @@ static int run_fork(struct kv_bench *b, struct kvik_err *err)
 		{"bytes", "memory", NULL, REPORT_BYTES},
 		{"pages_copied", "pages copied", NULL, 0},
 	};
+	REPORT_SECTION(
+		r, "fork", "Eight answers to one prompt", columns,
+		"Eight sequences with the same prompt, which then go on differently: each computes it, or it is "
+		"computed once and forked, which shares its pages; who writes first into the last one, copies it.");
+}
+
+static int run_fork(struct kv_bench *b, struct kvik_err *err)
+{
 	const struct report_chart chart = {
 		.kind = REPORT_BARS, .title = "Memory of eight answers", .y = "KV cache", .y_unit = "bytes"};
 	uint32_t rounds = 3, prompt = fork_prompt(b, &rounds);
 	double ready[2][ROUNDS_MAX], fork[2][ROUNDS_MAX];
 	struct forked f[2];
 	int rc = 0;
-	REPORT_SECTION(
-		b->r, "fork", "Eight answers to one prompt", columns,
-		"Eight sequences with the same prompt, which then go on differently: each computes it, or it is "
-		"computed once and forked, which shares its pages; who writes first into the last one, copies it.");
+	begin_fork(b->r);
 	for (uint32_t k = 0; k < rounds && !rc; k++) {
 		kv_bench_step(&kv_part_fork, "%u tokens, run %u", prompt, k + 1);
 		for (int i = 0; i < 2 && !rc; i++) {
@@ -352,7 +362,7 @@ static void all_rows(struct all_job *j)
 		j->rounds, j->rounds == 1 ? "" : "s", j->d.turns, j->d.question, j->d.answer);
 }
 
-static int run_all(struct kv_bench *b, struct kvik_err *err)
+static void begin_all(struct report *r)
 {
 	static const struct report_column columns[] = {
 		{"setting", "setting", NULL, REPORT_WORDS},
@@ -364,15 +374,20 @@ static int run_all(struct kv_bench *b, struct kvik_err *err)
 	};
 	const struct report_chart chart = {
 		.kind = REPORT_BARS, .title = "Answers of a whole dialogue", .y = "new tokens", .y_unit = "tok/s"};
+	REPORT_SECTION(
+		r, "all", "Nothing on, or everything", columns,
+		"The same dialogue: all earlier tokens computed again for each new one; with a cache that begins anew "
+		"every turn; and with all that serving has on: pages, shared prefixes, int8 keys and values.");
+	report_chart(r, &chart);
+}
+
+static int run_all(struct kv_bench *b, struct kvik_err *err)
+{
 	struct all_job *j = mem_zalloc(1, sizeof *j);
 	int rc = j ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for a dialogue");
 	if (rc)
 		return rc;
-	REPORT_SECTION(
-		b->r, "all", "Nothing on, or everything", columns,
-		"The same dialogue: all earlier tokens computed again for each new one; with a cache that begins anew "
-		"every turn; and with all that serving has on: pages, shared prefixes, int8 keys and values.");
-	report_chart(b->r, &chart);
+	begin_all(b->r);
 	all_size(j, b);
 	rc = dialogue_init(&j->d, err);
 	for (int i = 0; i < ALL_ARMS && !rc; i++) {
