@@ -114,7 +114,8 @@ static int read_bias(struct sampling *s, uint32_t n_vocab, struct field_error *e
 	return rc;
 }
 
-/* Without a seed, or with -1, every request draws anew, unless the server has a default. */
+/* Without a seed, or with -1, every request draws anew, unless the server has a default: a number that also JavaScript
+ * reads back as it is. */
 static int read_seed(struct sampling *s, struct field_error *e)
 {
 	const json_t *v = s->seed_json;
@@ -125,6 +126,8 @@ static int read_seed(struct sampling *s, struct field_error *e)
 		s->generate.sampling.seed = (uint64_t)seed;
 	else if (getrandom(&s->generate.sampling.seed, sizeof s->generate.sampling.seed, GRND_NONBLOCK) < 0)
 		s->generate.sampling.seed = 0;
+	else
+		s->generate.sampling.seed >>= 11;
 	return 0;
 }
 

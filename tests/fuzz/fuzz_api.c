@@ -71,7 +71,7 @@ static void check(const struct answer *a)
 {
 	if (a->heads != 1 || a->ends != 1 || a->status == 500)
 		abort();
-	json_t *o = a->json ? json_loadb(a->body.data, a->body.n, JSON_DECODE_ANY, NULL) : NULL;
+	json_t *o = a->json ? json_loadb(a->body.data, a->body.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
 	if (a->json && !o)
 		abort();
 	json_decref(o);
