@@ -31,6 +31,15 @@ double bench_median(double *values, size_t n)
 	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
+double bench_percentile(double *values, size_t n, double share)
+{
+	if (n == 0)
+		return NAN;
+	qsort(values, n, sizeof *values, by_value);
+	double rank = ceil(share * (double)n);
+	return values[rank < 1 ? 0 : (size_t)rank - 1];
+}
+
 void bench_progress(const char *what, const char *detail)
 {
 	bool terminal = isatty(STDERR_FILENO);

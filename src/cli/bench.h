@@ -13,6 +13,8 @@ double bench_now(void); /* seconds, monotonic */
 
 /* Sorts and returns the middle value; NAN of none. */
 double bench_median(double *values, size_t n);
+/* Nearest rank: the smallest value that at least `share` of them do not exceed. Sorts; NAN of none. */
+double bench_percentile(double *values, size_t n, double share);
 
 /* One line on standard error that says what is going on: on a terminal in place of the one before, else only when it
  * begins something new (detail is left out). An empty text clears it. */

@@ -22,7 +22,8 @@ static const struct usage usage = {
 	"cache.\n"
 	"On a terminal lines can be edited and /help lists the commands; from a pipe every line is a message (or a "
 	"command),\n"
-	"answers go to standard output and the first error ends with status 1. Lines typed are kept in "
+	"answers go to standard output and the first error ends it with a status that is not 0. Lines typed are kept "
+	"in "
 	"~/.kvik_history,\n"
 	"or where KVIK_HISTORY says (empty: nowhere).",
 	"  kvik chat model.gguf --temp 0.7 --system 'You are brief.'\n"

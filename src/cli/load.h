@@ -173,9 +173,6 @@ struct load_case {
 	const struct load_result *result;
 };
 
-/* Nearest rank: the smallest value that at least `share` of them do not exceed. Sorts; NAN of none. */
-double load_percentile(double *values, size_t n, double share);
-
 /* Sections of throughput and latency, one row or a few for each case. */
 void load_report(struct report *r, const struct load_case *cases, size_t n, const struct load_goal *goal);
 

@@ -1,28 +1,12 @@
 /* load_report.c: what a run says of the server, in figures. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
+#include "cli/bench.h"
 #include "cli/load.h"
-#include "cli/report.h"
 
 enum { CURVE_POINTS = 50 };
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? -1 : x > y;
-}
-
-double load_percentile(double *values, size_t n, double share)
-{
-	if (n == 0)
-		return NAN;
-	qsort(values, n, sizeof *values, by_value);
-	double rank = ceil(share * (double)n);
-	return values[rank < 1 ? 0 : (size_t)rank - 1];
-}
 
 /* ---- One request ------------------------------------------------------------------------------------------------- */
 
@@ -133,7 +117,7 @@ static void note_troubles(struct report *r, const struct load_case *c)
 	const struct load_result *run = c->result;
 	struct totals t = add_up(run, &(struct load_goal){0});
 	struct values late = collect(run, lateness);
-	double worst = late.list ? load_percentile(late.list, late.n, 0.99) : NAN;
+	double worst = late.list ? bench_percentile(late.list, late.n, 0.99) : NAN;
 	mem_free(late.list);
 	for (size_t i = 0; i < run->failures; i++)
 		report_note(r, "%s: %zu failed with: %s", c->name, run->failure[i].count, run->failure[i].text);
@@ -227,7 +211,7 @@ static void latency_row(struct report *r, const struct load_case *c, int k)
 	report_words(r, "%s", measures[k].title);
 	report_number(r, v.n > 0 ? sum / (double)v.n * 1e3 : NAN);
 	for (int i = 0; i < SHARES; i++)
-		report_number(r, v.list ? load_percentile(v.list, v.n, shares[i]) * 1e3 : NAN);
+		report_number(r, v.list ? bench_percentile(v.list, v.n, shares[i]) * 1e3 : NAN);
 	mem_free(v.list);
 }
 
@@ -237,7 +221,7 @@ static void draw_curve(struct report *r, const struct load_case *c, int k)
 	struct values v = measure(c->result, k);
 	for (int i = 1; i <= CURVE_POINTS && v.n > 0; i++) {
 		double share = (double)i / CURVE_POINTS;
-		report_point(r, c->name, load_percentile(v.list, v.n, share) * 1e3, share * 100);
+		report_point(r, c->name, bench_percentile(v.list, v.n, share) * 1e3, share * 100);
 	}
 	mem_free(v.list);
 }
@@ -248,7 +232,7 @@ static void draw_by_load(struct report *r, const struct load_case *cases, size_t
 	for (size_t i = 0; i < n; i++) {
 		struct values v = measure(cases[i].result, k);
 		for (int j = 0; v.list && j < 4; j++)
-			report_point(r, names[j], cases[i].load, load_percentile(v.list, v.n, shares[j]) * 1e3);
+			report_point(r, names[j], cases[i].load, bench_percentile(v.list, v.n, shares[j]) * 1e3);
 		mem_free(v.list);
 	}
 }
