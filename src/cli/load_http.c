@@ -14,7 +14,8 @@
 #include "http/http_client.h"
 #include "http/sse.h"
 
-enum { WORDS_SHORT = 64, WORDS_LONG = 320, ERROR_BYTES = 4096 };
+/* WORDS_LONG: a thousand tokens at most, whatever the vocabulary, so that a short context does not cut it */
+enum { WORDS_SHORT = 32, WORDS_LONG = 160, ERROR_BYTES = 4096 };
 
 struct http_target {
 	struct load_target target; /* first */
