@@ -164,6 +164,7 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 {
 	size_t before = s->n, end = before + n;
 	bool no_cache = s->cache->params.no_kv_cache;
+	s->cached = 0;
 	if (n == 0)
 		return 0;
 	cache_tick(s->cache);
@@ -176,7 +177,6 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 		return rc;
 	memcpy(s->ids + before, ids, n * sizeof *ids);
 	s->has_logits = false;
-	s->cached = 0;
 	if (!all_logits)
 		rc = take_cached(s, end - 1, err);
 	if (!rc)

@@ -113,6 +113,8 @@ static void what_one_computed_another_takes(void **state)
 		feed_and_compare(c, a, ids, 150, n_vocab);
 		feed_and_compare(c, b, ids, TEXT, n_vocab); /* goes on where a has been meanwhile */
 		assert_int_equal(kvik_session_cached(b), 50);
+		assert_int_equal(feed(b, ids, 0), 0);
+		assert_int_equal(kvik_session_cached(b), 0);
 		write_text(other, TEXT, 3, 121);
 		feed_and_compare(c, d, other, TEXT, n_vocab);
 		assert_int_equal(kvik_session_cached(d), 121);
