@@ -182,8 +182,8 @@ static int bench(const struct kv_opts *o, struct kvik_model *m, const char *path
 	if (!rc)
 		rc = measure_prefill(&b, err);
 	if (!rc) {
-		report_fact(&r, "prefill", "%.0f tok/s; each part took about %.0f seconds, settings in turns, medians",
-			    b.prefill, b.seconds);
+		report_fact(&r, "prefill", "%.0f tok/s; %.3g s for each part, settings in turns, medians", b.prefill,
+			    b.seconds);
 		rc = run_parts(&b, wanted, err);
 	}
 	bench_progress("", "");

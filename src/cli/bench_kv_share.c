@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "cli/bench_kv.h"
 
-enum { TURNS_MAX = 8, ROUNDS_MAX = 16, ANSWER_MAX = 16 };
+enum { TURNS_MAX = 8, ROUNDS_MAX = 16, ANSWER_MAX = 16, ROUNDS_TEXT = 32 };
 
 /* ---- Dialogues --------------------------------------------------------------------------------------------------- */
 
@@ -66,6 +66,13 @@ static int answer(const struct dialogue *d, struct arm *a, const struct kvik_ses
 	return rc;
 }
 
+/* "Medians of 7 dialogues" */
+static const char *rounds_text(uint32_t rounds, char out[ROUNDS_TEXT])
+{
+	snprintf(out, ROUNDS_TEXT, rounds == 1 ? "One dialogue" : "Medians of %u dialogues", rounds);
+	return out;
+}
+
 static void add_answer(struct dialogue *d, const struct turn *t)
 {
 	memcpy(d->ids + d->n, t->ids, t->n * sizeof *t->ids);
@@ -107,6 +114,7 @@ static int prefix_turn(struct prefix_job *j, uint32_t turn, struct kvik_err *err
 static void prefix_rows(struct prefix_job *j)
 {
 	struct report *r = j->d.b->r;
+	char rounds[ROUNDS_TEXT];
 	for (uint32_t k = 0; k < j->d.turns; k++) {
 		double with = bench_median(j->first_ms[0][k], j->rounds);
 		double without = bench_median(j->first_ms[1][k], j->rounds);
@@ -119,11 +127,8 @@ static void prefix_rows(struct prefix_job *j)
 		report_point(r, "every turn computed", k + 1, without);
 		report_point(r, "prefix shared", k + 1, with);
 	}
-	report_note(
-		r,
-		"Medians of %u dialogue%s, one question of %u tokens a turn. %u of %u answers are the same, token for "
-		"token.",
-		j->rounds, j->rounds == 1 ? "" : "s", j->d.question, j->equal, j->answers);
+	report_note(r, "%s, one question of %u tokens a turn. %u of %u answers are the same, token for token.",
+		    rounds_text(j->rounds, rounds), j->d.question, j->equal, j->answers);
 }
 
 /* Computed in a round without sharing: 1 + 2 + ... + TURNS turns; with it: TURNS turns. */
@@ -345,6 +350,7 @@ static void all_rows(struct all_job *j)
 {
 	struct report *r = j->d.b->r;
 	double seconds[ALL_ARMS];
+	char rounds[ROUNDS_TEXT];
 	for (int i = 0; i < ALL_ARMS; i++) {
 		seconds[i] = bench_median(j->took[i], j->rounds);
 		report_words(r, "%s", all_names[i]);
@@ -355,11 +361,10 @@ static void all_rows(struct all_job *j)
 		report_number(r, seconds[0] / seconds[i]);
 		report_bar(r, "answers", all_names[i], j->d.turns * j->d.answer / seconds[i]);
 	}
-	report_note(
-		r,
-		"Medians of %u dialogue%s of %u turns: questions of %u tokens, answers of %u. The longer the dialogue, "
-		"the larger the difference.",
-		j->rounds, j->rounds == 1 ? "" : "s", j->d.turns, j->d.question, j->d.answer);
+	report_note(r,
+		    "%s of %u turns: questions of %u tokens, answers of %u. The longer the dialogue, the larger the "
+		    "difference.",
+		    rounds_text(j->rounds, rounds), j->d.turns, j->d.question, j->d.answer);
 }
 
 static void begin_all(struct report *r)
