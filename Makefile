@@ -42,6 +42,13 @@ sanitize: deps
 	@cmake --build $(BUILD)-asan -j $(JOBS)
 	@ctest --test-dir $(BUILD)-asan --output-on-failure -j $(JOBS)
 
+# The server and the engine under ThreadSanitizer.
+.PHONY: sanitize-thread
+sanitize-thread: deps
+	@cmake -S . -B $(BUILD)-tsan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKVIK_SANITIZE=thread >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@cmake --build $(BUILD)-tsan -j $(JOBS) --target kvik test_engine test_pool
+	@ctest --test-dir $(BUILD)-tsan --output-on-failure -R 'http_(streams|limits|operations|completions|explain|metrics|idle)|test_engine|test_pool'
+
 # What takes minutes: the tests labelled `long`.
 test-long: all
 	@ctest --test-dir $(BUILD) --output-on-failure -C long -L long

@@ -61,6 +61,8 @@ static json_t *response(const struct api_call *c, const char *status, bool with_
 			    cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null());
 	if (with_output)
 		json_object_set_new(o, "usage", usage(c));
+	if (with_output && r->explain)
+		json_object_set_new(o, "x_kvik", reply_explain(c));
 	return o;
 }
 
@@ -181,6 +183,7 @@ void openai_responses(struct api_call *c, json_t *body)
 		{"instructions", FIELD_STRING, &instructions, 0, 0},
 		{"max_output_tokens", FIELD_U32, &max_tokens, 1, 1e9},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
+		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
 		{"store", FIELD_NO_EFFECT, NULL, 0, 0}, /* nothing is stored, and the answer's id cannot be asked for */
 		{"truncation", FIELD_NO_EFFECT, NULL, 0, 0},
 		{"include", FIELD_FALSE_ONLY, NULL, 0, 0},

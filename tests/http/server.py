@@ -27,7 +27,7 @@ class Server:
         self.reader.start()
         atexit.register(self.process.kill)  # also when a test fails
 
-    def ask(self, method, path, body=None, headers={}, timeout=60):
+    def ask(self, method, path, body=None, headers={}, timeout=120):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         c.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), headers)
         r = c.getresponse()

@@ -56,6 +56,12 @@ class Explain(unittest.TestCase):
             x = server.chunks(answer)[-1]["x_kvik"] if stream else answer["x_kvik"]
             self.assertEqual(x["prefix"]["miss"], "none" if stream else "new")
 
+    def test_responses(self):
+        s = self.start()
+        for miss in ("new", "none"):
+            status, answer, _ = s.ask("POST", "/v1/responses", {"input": "Hello!", "max_output_tokens": 2, "x_kvik": True})
+            self.assertEqual((status, answer["x_kvik"]["prefix"]["miss"]), (200, miss))
+
     def test_evicted(self):
         s = self.start("--ctx", "256", "--full-seqs", "1")
         self.ask(s, STORY)

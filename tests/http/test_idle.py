@@ -52,7 +52,9 @@ def main():
     assert s.stop() == 0
     print(f"{n} idle connections: {(after - before) / n:.0f} bytes each ({before / 2**20:.1f} -> {after / 2**20:.1f} MiB, "
           f"{rest / 2**20:.1f} MiB after); a request meanwhile {sorted(times)[len(times) // 2] * 1e3:.1f} ms")
-    assert (after - before) / n < 8192
+    with open(kvik, "rb") as f:  # the sanitizers' own memory is not ours
+        program = f.read()
+    assert b"__asan_init" in program or b"__tsan_init" in program or (after - before) / n < 8192
 
 
 if __name__ == "__main__":
