@@ -37,6 +37,7 @@ struct kvik_engine {
 	float *hidden;             /* [chunk][dim] */
 	struct engine_prompt *prompt;
 	double step_ms;
+	uint64_t sampled; /* tokens, of all requests */
 
 	pthread_t thread;
 	bool started;

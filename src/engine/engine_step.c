@@ -204,6 +204,7 @@ static void emit_slot(struct kvik_engine *e, struct sample_slot *s)
 		sched_cancel(e->sched, r->planned);
 		return;
 	}
+	e->sampled++;
 	if (!r->cancelled)
 		request_token(r, s->choice, &s->token);
 	if (s->state != EMIT_GOES_ON && !r->cancelled)
@@ -275,7 +276,7 @@ void engine_publish(struct kvik_engine *e)
 					.prefix_tokens_joined = kv.tokens_joined,
 					.prefix_tokens_evicted = kv.tokens_evicted,
 					.prompt_tokens_computed = s.tokens_prefill,
-					.new_tokens = s.tokens_decode,
+					.new_tokens = e->sampled,
 					.tokens_recomputed = s.tokens_again,
 					.requests = s.submitted,
 					.refused = s.refused,

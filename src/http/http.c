@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -377,6 +378,9 @@ static int listen_on(struct http *h, struct kvik_err *err)
 		h->conns.listener = evhttp_bound_socket_get_listener(h->socket);
 		/* libevent asks for 128: a burst beyond it waits a second for its next try. */
 		(void)!listen(evhttp_bound_socket_get_fd(h->socket), BACKLOG);
+		/* Connections inherit it: a token is not held back until the one before is acknowledged. */
+		(void)setsockopt(evhttp_bound_socket_get_fd(h->socket), IPPROTO_TCP, TCP_NODELAY, &(int){1},
+				 sizeof(int));
 	}
 	return h->socket ? 0
 			 : err_set(err, KVIK_ERR_IO, "cannot listen on %s port %u: %s; choose another with --port",
