@@ -19,7 +19,7 @@ static const char style[] =
 	"nav{margin-top:1rem}nav a{margin-right:1rem}a{color:var(--s0)}\n"
 	".about,.notes{color:var(--dim);max-width:46rem;margin:.2rem 0 .8rem}.notes{padding-left:1.2rem}\n"
 	".scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
-	"th,td{padding:.25rem .8rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\n"
+	"th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}\n"
 	"th{vertical-align:top;font-weight:600}th small{display:block;font-weight:400;color:var(--dim)}\n"
 	".w{text-align:left}th:first-child,td:first-child{padding-left:0}\n"
 	".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:1rem;margin:1rem "
