@@ -54,6 +54,8 @@ class Server:
 
     def stop(self):
         self.process.terminate()
+        time.sleep(0.5)
+        self.process.terminate()  # kvik lets running answers end, and goes at once when asked again
         self.process.wait(60)
 
 

@@ -14,8 +14,8 @@
 #define RATE 0.3 /* of the decode estimate */
 #define RISE 0.5 /* of prefill_us */
 #define FALL 0.1
-#define SURPRISE 1.5    /* times as long as expected, or as short */
-#define AIM 0.9         /* of the time that the factor allows; the rest is for noise */
+#define SURPRISE 1.5 /* times as long as expected, or as short */
+#define AIM 0.8      /* of the time that the factor allows; the rest is for noise, and for streams that grow longer */
 #define FIRST_CHUNK 16u /* while prefill_us is a guess */
 #define PREFILL_US_MIN 1e-3
 

@@ -98,12 +98,13 @@ class Soak:
                     pass
             time.sleep(rng.random() * 0.3)
         self.note("left")
+        time.sleep(rng.random() * 2)  # or they alone would fill the queue
 
     def malformed(self, rng):
         body = rng.choice(MALFORMED)
         status, answer = self.ask(rng.choice(("/v1/completions", "/v1/chat/completions", "/completion")), body)
         self.note("malformed", None if 400 <= status < 500 else f"malformed {body[:60]}: {status} {str(answer)[:200]}")
-        time.sleep(rng.random() * 0.2)
+        time.sleep(rng.random())
 
     def slow(self, rng):
         data = post({"prompt": "x", "max_tokens": 4})
@@ -131,7 +132,7 @@ class Soak:
                 self.note("broken", f"{client.__name__}: {type(e).__name__} {e}")
 
     def everything(self):
-        clients = [self.valid] * 40 + [self.leaver] * 12 + [self.malformed] * 3 + [self.slow] * 3 + [self.watch]
+        clients = [self.valid] * 40 + [self.leaver] * 8 + [self.malformed] * 3 + [self.slow] * 3 + [self.watch]
         threads = [threading.Thread(target=self.run, args=(c, i)) for i, c in enumerate(clients)]
         for t in threads:
             t.start()
