@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """kvik-mini answers held-out questions: tests/mini/recall.py KVIK. Facts told up to 1,024 tokens before must be recalled in at
-least 50 of 56 questions (52 when the fixture was made); those at 2,048 are shown only."""
+least 54 of 56 questions (56 when this was written); those at 2,048 are shown only."""
 import json
 import os
 import subprocess
 import sys
 
 KVIK = sys.argv[1]
-NEAR, LEAST = 1024, 50
+NEAR, LEAST = 1024, 54
 with open(os.path.join(os.path.dirname(__file__), "../../models/kvik-mini-recall.json")) as f:
     questions = json.load(f)
 right, asked = {}, {}
