@@ -91,9 +91,9 @@ class Completions(unittest.TestCase):
         f = self.complete("/completion", prompt=STORY, n_predict=3, response_fields=["content", "generation_settings/seed", "none"])
         self.assertEqual(set(f), {"content", "generation_settings/seed"})
         events = server.chunks(self.complete("/completion", prompt=STORY, n_predict=8, n_probs=2, stream=True, timings_per_token=True))
-        self.assertEqual([len(e["completion_probabilities"]) for e in events[:-1]], [1] * 8)
-        self.assertEqual(sum(len(e["tokens"]) for e in events), 8)
-        self.assertTrue(all(e["timings"]["predicted_n"] == i + 1 for i, e in enumerate(events[:-1])))
+        tokens = [e for e in events[:-1] if e["tokens"]]  # text that was held back may come in an event of its own
+        self.assertEqual([(len(e["tokens"]), len(e["completion_probabilities"])) for e in tokens], [(1, 1)] * 8)
+        self.assertEqual([e["timings"]["predicted_n"] for e in tokens], list(range(1, 9)))
         batch = self.complete("/completion", prompt=[STORY, self.ids(STORY)], n_predict=5)
         self.assertEqual(batch[0]["content"], batch[1]["content"])
         mixed = self.complete("/completion", prompt=[5, 6, STORY, 7], n_predict=5)
