@@ -128,17 +128,26 @@ static void bench_branches(uint32_t n_groups, uint32_t *ids)
 	kv_free(kv);
 }
 
+static double pages_used(const struct kv *kv, uint32_t n_groups)
+{
+	struct kv_stats s = kv_stats(kv);
+	double pages = 0;
+	for (uint32_t g = 0; g < n_groups; g++)
+		pages += s.group[g].pages_used;
+	return pages;
+}
+
 static void bench_forks(uint32_t n_groups, uint32_t *ids)
 {
 	static struct kv_seq *fork[FORKS];
-	double forks = 0, first = 0;
+	double forks = 0, first = 0, pages = 0;
 	for (int i = 0; i < 5; i++) {
 		struct kv *kv = new_kv(n_groups);
 		struct kv_seq *s = new_seq(kv);
 		fill(ids, 0, 3);
 		prefill(kv, s, ids, 512);
 		must(kv_truncate(kv, s, TOKENS - 5, NULL), "kv_truncate");
-		double start = now_ns();
+		double before = pages_used(kv, n_groups), start = now_ns();
 		for (int f = 0; f < FORKS; f++)
 			must(kv_fork(&fork[f], kv, s, TOKENS - 5, NULL), "kv_fork");
 		best(&forks, now_ns() - start);
@@ -148,10 +157,12 @@ static void bench_forks(uint32_t n_groups, uint32_t *ids)
 			kv_commit_ids(kv, fork[f], &f, 1);
 		}
 		best(&first, now_ns() - start);
+		pages = (pages_used(kv, n_groups) - before) / FORKS / n_groups;
 		kv_free(kv);
 	}
 	row("1000 forks of 8187 tokens", forks, FORKS, "fork");
 	row("the first token of each (copies the page's head)", first, FORKS, "fork");
+	printf("  pages of each group that a fork then has of its own: %.3f\n", pages);
 }
 
 int main(void)
