@@ -335,8 +335,8 @@ void *engine_run(void *engine)
 		cache_tick(e->cache);
 		plan = sched_plan(e->sched, now_us());
 		step(e, plan);
+		engine_publish(e); /* who has seen an end finds it in the figures */
 		take_ended(e);
-		engine_publish(e);
 	}
 	assert(!e->live && !incoming);
 	return NULL;
