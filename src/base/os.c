@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -74,4 +75,18 @@ void os_drop(const void *start, size_t bytes)
 	uintptr_t from = ((uintptr_t)start + mask) & ~mask, to = ((uintptr_t)start + bytes) & ~mask;
 	if (from < to)
 		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+int os_thread_new(pthread_t *t, void *(*run)(void *), void *arg)
+{
+	static const int own[] = {SIGSEGV, SIGBUS,  SIGFPE,
+				  SIGILL,  SIGTRAP, SIGPROF}; /* raised by what the thread does */
+	sigset_t others, before;
+	sigfillset(&others);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		sigdelset(&others, own[i]);
+	pthread_sigmask(SIG_SETMASK, &others, &before); /* inherited */
+	int rc = pthread_create(t, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
 }

@@ -2,6 +2,7 @@
 #ifndef KVIK_BASE_OS_H
 #define KVIK_BASE_OS_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,9 @@ uint64_t os_memory_available(void); /* bytes that can be taken without swapping;
 uint64_t os_memory_resident(void);  /* bytes that this process has in memory; 0 when the system does not say */
 uint32_t os_files_open(void);       /* of this process; 0 when the system does not say */
 uint64_t os_clock_ns(void);         /* monotonic, from an arbitrary start */
+/* pthread_create for a thread that takes no signals: they are for the program's own threads, where they interrupt a
+ * wait. Returns 0 or an errno. */
+int os_thread_new(pthread_t *t, void *(*run)(void *), void *arg);
 /* The whole system pages within these bytes of a mapping go back to the system; read again, a file's come from the file
  * and others are zeros. */
 void os_drop(const void *start, size_t bytes);

@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 
 #include "base/mem.h"
+#include "base/os.h"
 
 enum { SPINS = 4000 }; /* about 20-60 microseconds */
 
@@ -179,7 +180,7 @@ int pool_new(struct pool **out, uint32_t threads, struct kvik_err *err)
 	pthread_cond_init(&p->wake, NULL);
 	for (uint32_t i = 1; i < threads; i++) {
 		p->workers[i] = (struct worker){.pool = p, .index = i};
-		if (pthread_create(&p->workers[i].thread, NULL, work, &p->workers[i]) != 0) {
+		if (os_thread_new(&p->workers[i].thread, work, &p->workers[i]) != 0) {
 			stop_workers(p, i);
 			p->threads = 1;
 			pool_free(p);

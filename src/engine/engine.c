@@ -103,7 +103,7 @@ int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct
 		rc = new_sched(e, err);
 	if (!rc)
 		engine_publish(e);
-	if (!rc && pthread_create(&e->thread, NULL, engine_run, e) != 0)
+	if (!rc && os_thread_new(&e->thread, engine_run, e) != 0)
 		rc = err_set(err, KVIK_ERR_NOMEM, "no thread for the engine");
 	e->started = !rc;
 	if (rc)

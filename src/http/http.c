@@ -248,7 +248,7 @@ static void on_stop(evutil_socket_t sig, short what, void *ctx)
 		       sig == SIGTERM ? "SIGTERM" : "SIGINT", h->outbox.n_active, h->config.grace_s);
 	h->conns.listener = NULL;
 	evhttp_del_accept_socket(h->server, h->socket);
-	h->drainer_started = pthread_create(&h->drainer, NULL, drain, h) == 0;
+	h->drainer_started = os_thread_new(&h->drainer, drain, h) == 0;
 	if (!h->drainer_started)
 		event_base_loopbreak(h->base);
 }
