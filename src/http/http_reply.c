@@ -169,6 +169,19 @@ static const char *reason(int status)
 	}
 }
 
+/* Until the last byte of a stream has been added nothing is to happen when its output drains. Over TLS libevent calls
+ * back some time after the output was empty, by when the end may have been added: it would then take an answer for sent
+ * whose last bytes are not, and close the connection. Each evhttp_send_* sets its callback anew. */
+static void ignore_drained(struct evhttp_request *req)
+{
+	struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
+	bufferevent_data_cb on_read;
+	bufferevent_event_cb on_event;
+	void *ctx;
+	bufferevent_getcb(bev, &on_read, NULL, &on_event, &ctx);
+	bufferevent_setcb(bev, on_read, NULL, on_event, ctx);
+}
+
 /* Writes what has come; the answer may end here. */
 static void write_reply(struct http_reply *r)
 {
@@ -192,6 +205,7 @@ static void write_reply(struct http_reply *r)
 		r->started = true;
 		if (evbuffer_get_length(body) > 0)
 			evhttp_send_reply_chunk(req, body);
+		ignore_drained(req);
 	}
 	if (ended) {
 		evhttp_connection_set_closecb(evhttp_request_get_connection(req), NULL, NULL);

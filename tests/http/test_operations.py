@@ -106,6 +106,10 @@ class Operations(unittest.TestCase):
             with context.wrap_socket(s.socket()) as c:
                 c.sendall(server.post({"prompt": "Once", "max_tokens": 3}))
                 self.assertIn(b"200 OK", c.recv(4096))
+            for i in range(150):  # one in fifty once lost its last bytes
+                with context.wrap_socket(s.socket()) as c:
+                    c.sendall(server.post({"prompt": f"{i} once", "max_tokens": 3, "stream": True}, headers="Connection: close\r\n"))
+                    self.assertTrue(c.makefile("rb").read().endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"), i)
             with s.socket() as c:  # no TLS: nothing is answered in plain text
                 c.sendall(b"GET /health HTTP/1.1\r\n\r\n")
                 try:
