@@ -8,3 +8,9 @@ uint64_t hash_bytes(const void *bytes, size_t n)
 {
 	return XXH3_64bits(bytes, n);
 }
+
+uint64_t hash_chain(uint64_t before, const void *bytes, size_t n)
+{
+	uint64_t both[2] = {before, hash_bytes(bytes, n)};
+	return hash_bytes(both, sizeof both);
+}

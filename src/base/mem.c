@@ -38,6 +38,17 @@ void *mem_realloc(void *p, size_t count, size_t size)
 	return realloc(p, bytes ? bytes : 1);
 }
 
+void *mem_grow(void *p, size_t *cap, size_t n, size_t size)
+{
+	if (n < *cap)
+		return p;
+	size_t more = *cap ? 2 * *cap : 64;
+	void *grown = mem_realloc(p, more, size);
+	if (grown)
+		*cap = more;
+	return grown;
+}
+
 void *mem_aligned(size_t align, size_t bytes)
 {
 	void *p = NULL;

@@ -116,25 +116,6 @@ static void add_url_opts(struct opt_list *l, struct serve_bench *o)
 	OPT_LIST_ADD(l, opts);
 }
 
-static void add_engine_opts(struct opt_list *l, struct serve_bench *o)
-{
-	const struct opt opts[] = {
-		{OPT_HEADING, .help = "With a model, as `kvik serve`:"},
-		{OPT_U32, 's', "seqs", &o->engine.sequences, 1, 4096, .arg = "N",
-		 .help = "Sequences computed together at most (default 64)."},
-		{OPT_U32, 0, "full-seqs", &o->cache.params.sessions, 1, 1 << 20, .arg = "N",
-		 .help = "Full-length sequences that the KV memory has room for by default (default 4)."},
-		{OPT_FLOAT, 0, "itl-factor", &o->engine.itl_factor, 0, 1000, .arg = "F",
-		 .help = "Prefill may slow running answers down to 1/F (default 2; 0 = no limit)."},
-		{OPT_U32, 0, "queue", &o->engine.queue_requests, 1, 1 << 20, .arg = "N",
-		 .help = "Requests that may wait; more are refused (default 1024)."},
-	};
-	OPT_LIST_ADD(l, opts);
-	add_cache_opts(l, &o->cache);
-	o->cache.params.sessions = 4;
-	add_model_opts(l, &o->model);
-}
-
 static bool is_url(const char *text)
 {
 	return strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
@@ -379,8 +360,10 @@ static int run(int argc, char **argv)
 	add_load_opts(&l, &o);
 	if (url || help) /* the options of the other kind of target would do nothing: they are not known */
 		add_url_opts(&l, &o);
-	if (!url || help)
-		add_engine_opts(&l, &o);
+	if (!url || help) {
+		add_engine_opts(&l, "With a model, as `kvik serve`:", &o.engine, &o.cache);
+		add_model_opts(&l, &o.model);
+	}
 	add_report_opts(&l, &o.report);
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
 	if (n < 0)

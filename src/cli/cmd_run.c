@@ -51,18 +51,11 @@ static json_t *logprob_list(const struct kvik_token *t)
 	return list;
 }
 
-/* The hash of all rows so far and this one. */
-static uint64_t chain(uint64_t hash, const float *row, uint32_t n)
-{
-	uint64_t both[2] = {hash, hash_bytes(row, n * sizeof *row)};
-	return hash_bytes(both, sizeof both);
-}
-
 static bool on_token(void *user, const struct kvik_token *t)
 {
 	struct run *r = user;
 	if (t->logits && r->o->logits_hash)
-		r->hash = chain(r->hash, t->logits, r->n_vocab);
+		r->hash = hash_chain(r->hash, t->logits, r->n_vocab * sizeof(float));
 	if (r->o->json) {
 		if (t->id != KVIK_NO_ID)
 			json_array_append_new(r->ids, json_integer(t->id));
@@ -79,17 +72,6 @@ static bool on_token(void *user, const struct kvik_token *t)
 	return !r->failed && !interrupted;
 }
 
-static double rate(uint32_t tokens, double ms)
-{
-	return ms > 0 ? tokens * 1000.0 / ms : 0;
-}
-
-/* Tokens after the first: the first one comes out of the prefill. */
-static uint32_t decoded(const struct kvik_generation *g)
-{
-	return g->new_tokens > 0 ? g->new_tokens - 1 : 0;
-}
-
 static void print_stats(const struct run *r, const struct kvik_generation *g, const struct kvik_cache_stats *kv)
 {
 	char used[32], each[32];
@@ -102,9 +84,9 @@ static void print_stats(const struct run *r, const struct kvik_generation *g, co
 	fprintf(stderr,
 		"prefill %u tokens, %.1f tok/s | decode %u tokens, %.1f tok/s | first token %.1f ms | KV %s in %llu "
 		"pages, %s, %s a token | %s\n",
-		g->prompt_tokens, rate(g->prompt_tokens, g->prefill_ms), g->new_tokens, rate(decoded(g), g->decode_ms),
-		g->prefill_ms, human_bytes(kv->bytes_used, used), (unsigned long long)kv->pages_used,
-		dtypes_text(p, dtypes), human_bytes(kv->bytes_per_token, each), kvik_finish_name(g->finish));
+		g->prompt_tokens, prefill_rate(g), g->new_tokens, decode_rate(g), g->prefill_ms,
+		human_bytes(kv->bytes_used, used), (unsigned long long)kv->pages_used, dtypes_text(p, dtypes),
+		human_bytes(kv->bytes_per_token, each), kvik_finish_name(g->finish));
 }
 
 static json_t *id_list(const uint32_t *ids, size_t n)
@@ -121,11 +103,11 @@ static int print_json(struct run *r, const uint32_t *prompt, size_t n, double lo
 	const struct kvik_cache_params *p = &r->o->cache.params;
 	char hash[17], dtypes[DTYPES_TEXT_BYTES];
 	snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r->hash);
-	json_t *timings = json_pack("{s:f, s:i, s:f, s:f, s:i, s:f, s:f, s:f}", "load_ms", load_ms, "prompt_tokens",
-				    (int)g->prompt_tokens, "prefill_ms", g->prefill_ms, "prefill_tokens_per_second",
-				    rate(g->prompt_tokens, g->prefill_ms), "new_tokens", (int)g->new_tokens,
-				    "decode_ms", g->decode_ms, "decode_tokens_per_second",
-				    rate(decoded(g), g->decode_ms), "time_to_first_token_ms", g->prefill_ms);
+	json_t *timings =
+		json_pack("{s:f, s:i, s:f, s:f, s:i, s:f, s:f, s:f}", "load_ms", load_ms, "prompt_tokens",
+			  (int)g->prompt_tokens, "prefill_ms", g->prefill_ms, "prefill_tokens_per_second",
+			  prefill_rate(g), "new_tokens", (int)g->new_tokens, "decode_ms", g->decode_ms,
+			  "decode_tokens_per_second", decode_rate(g), "time_to_first_token_ms", g->prefill_ms);
 	json_t *cache = json_pack(
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "k_dtype", kvik_dtype_name(p->k_dtype),
 		"v_dtype", kvik_dtype_name(p->v_dtype), "dtypes", dtypes_text(p, dtypes), "bytes_ceiling",

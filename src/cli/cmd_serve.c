@@ -61,15 +61,6 @@ static void add_serve_opts(struct opt_list *l, struct serve_opts *o)
 		{OPT_TEXT, 0, "alias", &o->alias, .arg = "NAME", .help = "Name of the model in answers."},
 		{OPT_TEXT, 0, "chat-template", &o->template_file, .arg = "FILE",
 		 .help = "Jinja template instead of the model's own."},
-		{OPT_HEADING, .help = "Scheduling:"},
-		{OPT_U32, 's', "seqs", &o->engine.sequences, 1, 4096, .arg = "N",
-		 .help = "Sequences computed together at most (default 64)."},
-		{OPT_U32, 0, "full-seqs", &o->cache.params.sessions, 1, 1 << 20, .arg = "N",
-		 .help = "Full-length sequences that the KV memory has room for by default (default 4)."},
-		{OPT_FLOAT, 0, "itl-factor", &o->engine.itl_factor, 0, 1000, .arg = "F",
-		 .help = "Prefill may slow running answers down to 1/F (default 2; 0 = no limit)."},
-		{OPT_U32, 0, "queue", &o->engine.queue_requests, 1, 1 << 20, .arg = "N",
-		 .help = "Requests that may wait; more are answered 429 (default 1024)."},
 		{OPT_U32, 0, "tokens-max", &o->tokens_max, 0, 1e9, .arg = "N",
 		 .help = "Most tokens of an answer (default 0: as many as fit)."},
 		{OPT_U64, 0, "seed", &o->seed, .arg = "N",
@@ -135,9 +126,8 @@ static int run(int argc, char **argv)
 	const char *rest[1];
 	int status;
 	add_serve_opts(&l, &o);
-	add_cache_opts(&l, &o.cache);
+	add_engine_opts(&l, "Scheduling:", &o.engine, &o.cache);
 	add_model_opts(&l, &o.model);
-	o.cache.params.sessions = 4;
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
 	if (n < 0)
 		return status;

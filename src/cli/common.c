@@ -164,6 +164,24 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 	OPT_LIST_ADD(l, opts);
 }
 
+void add_engine_opts(struct opt_list *l, const char *heading, struct kvik_engine_params *e, struct cache_opts *c)
+{
+	const struct opt opts[] = {
+		{OPT_HEADING, .help = heading},
+		{OPT_U32, 's', "seqs", &e->sequences, 1, 4096, .arg = "N",
+		 .help = "Sequences computed together at most (default 64)."},
+		{OPT_U32, 0, "full-seqs", &c->params.sessions, 1, 1 << 20, .arg = "N",
+		 .help = "Full-length sequences that the KV memory has room for by default (default 4)."},
+		{OPT_FLOAT, 0, "itl-factor", &e->itl_factor, 0, 1000, .arg = "F",
+		 .help = "Prefill may slow running answers down to 1/F (default 2; 0 = no limit)."},
+		{OPT_U32, 0, "queue", &e->queue_requests, 1, 1 << 20, .arg = "N",
+		 .help = "Requests that may wait; more are refused, over HTTP with 429 (default 1024)."},
+	};
+	OPT_LIST_ADD(l, opts);
+	add_cache_opts(l, c);
+	c->params.sessions = 4;
+}
+
 static int find_dtype(const char *option, const char *name, size_t n, enum kvik_dtype *d, struct kvik_err *err)
 {
 	char known[96] = "";
@@ -259,6 +277,21 @@ int read_text(const char *path, char **text, size_t *n, struct kvik_err *err)
 	int rc = read_all(f, path, text, n, err);
 	fclose(f);
 	return rc;
+}
+
+static double rate(uint32_t tokens, double ms)
+{
+	return ms > 0 ? tokens * 1000.0 / ms : 0;
+}
+
+double prefill_rate(const struct kvik_generation *g)
+{
+	return rate(g->prompt_tokens, g->prefill_ms);
+}
+
+double decode_rate(const struct kvik_generation *g)
+{
+	return rate(g->new_tokens > 0 ? g->new_tokens - 1 : 0, g->decode_ms);
 }
 
 const char *human_bytes(uint64_t bytes, char out[32])

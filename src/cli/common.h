@@ -47,6 +47,8 @@ struct cache_opts {
 	struct kvik_cache_params params;
 };
 void add_cache_opts(struct opt_list *l, struct cache_opts *o);
+/* How an engine plans, under this heading, and its cache. */
+void add_engine_opts(struct opt_list *l, const char *heading, struct kvik_engine_params *e, struct cache_opts *c);
 /* Fills in what the texts say. */
 int cache_opts_finish(struct cache_opts *o, struct kvik_err *err) MUST_CHECK;
 /* "K" or "K,V" of --kv-dtype. */
@@ -54,6 +56,10 @@ int parse_kv_dtype(const char *text, struct kvik_cache_params *p, struct kvik_er
 
 /* A whole file, or standard input for "-"; *text is freed with mem_free and ends with a NUL that *n does not count. */
 int read_text(const char *path, char **text, size_t *n, struct kvik_err *err) MUST_CHECK;
+
+/* Tokens per second; the first new token comes out of the prefill. */
+double prefill_rate(const struct kvik_generation *g);
+double decode_rate(const struct kvik_generation *g);
 
 /* "1.5 MiB"; out holds 32 bytes. */
 const char *human_bytes(uint64_t bytes, char out[32]);

@@ -71,14 +71,10 @@ static bool is_empty(const struct engine_target *t)
 static void note_token(struct engine_target *t, const struct note *note)
 {
 	struct notes *n = &t->notes;
-	if (n->n == n->cap) {
-		size_t cap = n->cap ? 2 * n->cap : 256;
-		struct note *more = mem_realloc(n->list, cap, sizeof *more);
-		if (!more)
-			return;
-		n->list = more;
-		n->cap = cap;
-	}
+	struct note *list = mem_grow(n->list, &n->cap, n->n, sizeof *list);
+	if (!list)
+		return;
+	n->list = list;
 	n->list[n->n++] = *note;
 }
 

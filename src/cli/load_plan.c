@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "cli/load.h"
 
@@ -13,13 +14,9 @@ enum { TURNS_MAX = 1000, TOTAL_MAX = 10000000 };
 /* Streams of numbers. */
 enum { DRAW_ARRIVAL = 1, DRAW_PREFIX, DRAW_THINK, DRAW_PROMPT, DRAW_OUTPUT };
 
-/* SplitMix64's finaliser over both (Steele, Lea, Flood 2014). */
 uint64_t load_mix(uint64_t seed, uint64_t counter)
 {
-	uint64_t x = seed + (counter + 1) * 0x9E3779B97F4A7C15u;
-	x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-	x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-	return x ^ x >> 31;
+	return hash_mix(seed + (counter + 1) * HASH_STEP);
 }
 
 /* Within (0, 1). */

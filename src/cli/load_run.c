@@ -47,28 +47,20 @@ static void break_off(struct load_run *r, int rc)
 static struct load_record *add_record(struct load_run *r)
 {
 	struct load_result *to = r->result;
-	if (to->n == to->cap) {
-		size_t cap = to->cap ? 2 * to->cap : 256;
-		struct load_record *more = mem_realloc(to->record, cap, sizeof *more);
-		if (!more)
-			return NULL;
-		to->record = more;
-		to->cap = cap;
-	}
+	struct load_record *record = mem_grow(to->record, &to->cap, to->n, sizeof *record);
+	if (!record)
+		return NULL;
+	to->record = record;
 	to->record[to->n] = (struct load_record){.first = NAN, .last = NAN, .end = NAN};
 	return &to->record[to->n++];
 }
 
 static bool add_gap(struct load_result *to, double seconds)
 {
-	if (to->gaps == to->gaps_cap) {
-		size_t cap = to->gaps_cap ? 2 * to->gaps_cap : 4096;
-		float *more = mem_realloc(to->gap, cap, sizeof *more);
-		if (!more)
-			return false;
-		to->gap = more;
-		to->gaps_cap = cap;
-	}
+	float *gap = mem_grow(to->gap, &to->gaps_cap, to->gaps, sizeof *gap);
+	if (!gap)
+		return false;
+	to->gap = gap;
 	to->gap[to->gaps++] = (float)seconds;
 	return true;
 }

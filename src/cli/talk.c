@@ -61,17 +61,12 @@ static bool on_token(void *user, const struct kvik_token *token)
 	return fwrite(token->text, 1, token->text_bytes, stdout) == token->text_bytes && fflush(stdout) == 0;
 }
 
-static double rate(size_t tokens, double ms)
-{
-	return ms > 0 ? (double)tokens * 1e3 / ms : 0;
-}
-
 static void print_figures(const struct chat_turn *turn)
 {
 	const struct kvik_generation *g = &turn->generation;
 	fprintf(stderr, "[%zu of %zu prompt tokens reused, %zu computed in %.1f ms | %u new, %.1f tok/s | %s]\n",
 		turn->reused, turn->n_prompt, turn->n_prompt - turn->reused, turn->prefill_ms, g->new_tokens,
-		rate(g->new_tokens > 0 ? g->new_tokens - 1 : 0, g->decode_ms), kvik_finish_name(g->finish));
+		decode_rate(g), kvik_finish_name(g->finish));
 }
 
 static int print_json(struct talk *t, const struct chat_turn *turn)

@@ -32,4 +32,7 @@ int quantized_type(enum kvik_quantize q); /* enum wtype or -1 */
 int chat_template_of(char **out, const struct source *s, struct kvik_err *err) MUST_CHECK;
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters);
 
+/* ARG: an id outside the vocabulary. */
+int check_ids(const struct kvik_model *m, const uint32_t *ids, size_t n, struct kvik_err *err) MUST_CHECK;
+
 #endif

@@ -119,3 +119,13 @@ bool kvik_model_is_end(const struct kvik_model *m, uint32_t id)
 			return true;
 	return m->vocab.v && vocab_is_end(m->vocab.v, id);
 }
+
+int check_ids(const struct kvik_model *m, const uint32_t *ids, size_t n, struct kvik_err *err)
+{
+	uint32_t n_vocab = model_hparams(m->model)->n_vocab;
+	for (size_t i = 0; i < n; i++)
+		if (ids[i] >= n_vocab)
+			return err_set(err, KVIK_ERR_ARG, "token id %u is outside the vocabulary of %u (at place %zu)",
+				       ids[i], n_vocab, i);
+	return 0;
+}

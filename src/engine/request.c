@@ -26,13 +26,11 @@ enum { CHOICES_MAX = 128 };
 
 static int check(const struct kvik_model *m, const struct kvik_request_params *p, struct kvik_err *err)
 {
-	uint32_t n_vocab = model_hparams(m->model)->n_vocab;
 	if (p->n_ids == 0 || p->n_ids > UINT32_MAX / 2)
 		return err_set(err, KVIK_ERR_ARG, "a prompt of %zu tokens; it needs at least one", p->n_ids);
-	for (size_t i = 0; i < p->n_ids; i++)
-		if (p->ids[i] >= n_vocab)
-			return err_set(err, KVIK_ERR_ARG, "token id %u is outside the vocabulary of %u (at place %zu)",
-				       p->ids[i], n_vocab, i);
+	int rc = check_ids(m, p->ids, p->n_ids, err);
+	if (rc)
+		return rc;
 	if (p->choices < 1 || p->choices > CHOICES_MAX)
 		return err_set(err, KVIK_ERR_ARG, "choices must be 1..%d, not %u", CHOICES_MAX, p->choices);
 	if (p->prompt_logprobs > KVIK_LOGPROBS_MAX)

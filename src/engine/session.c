@@ -90,16 +90,6 @@ void kvik_session_free(struct kvik_session *s)
 	mem_free(s);
 }
 
-static int check_ids(const struct kvik_session *s, const uint32_t *ids, size_t n, struct kvik_err *err)
-{
-	uint32_t n_vocab = cache_vocab_size(s->cache);
-	for (size_t i = 0; i < n; i++)
-		if (ids[i] >= n_vocab)
-			return err_set(err, KVIK_ERR_ARG, "token id %u is outside the vocabulary of %u (at place %zu)",
-				       ids[i], n_vocab, i);
-	return 0;
-}
-
 /* Room for n tokens. A session that finds none gives up its place in the tree, so that nodes can go which none but it
  * needs: a stream through a window then goes on without end. */
 static int reserve(struct kvik_session *s, uint32_t n, struct kvik_err *err)
@@ -168,7 +158,7 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 	if (n == 0)
 		return 0;
 	cache_tick(s->cache);
-	int rc = check_ids(s, ids, n, err);
+	int rc = check_ids(s->cache->model, ids, n, err);
 	if (!rc)
 		rc = grow(s, end, err);
 	if (!rc && no_cache)
@@ -208,7 +198,7 @@ static int fill_chunk(struct kvik_session *s, size_t at, uint32_t n, struct kvik
 int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, struct kvik_err *err)
 {
 	uint32_t chunk = s->cache->params.chunk;
-	int rc = check_ids(s, ids, n, err);
+	int rc = check_ids(s->cache->model, ids, n, err);
 	if (!rc)
 		rc = grow(s, s->n + n, err);
 	if (rc || n == 0)

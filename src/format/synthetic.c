@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "format/synthetic_tables.h"
 
 /* xorshift64* (Vigna, arXiv 1402.6246) */
@@ -21,10 +22,7 @@ static uint64_t next(uint64_t *state)
 /* One step of splitmix64: neighbouring seeds give unrelated streams; never 0. */
 static uint64_t start(uint64_t seed)
 {
-	uint64_t z = seed + 0x9E3779B97F4A7C15;
-	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-	z = (z ^ z >> 27) * 0x94D049BB133111EB;
-	return (z ^ z >> 31) | 1;
+	return hash_mix(seed + HASH_STEP) | 1;
 }
 
 /* ---- Floats ------------------------------------------------------------------------------------------------------ */

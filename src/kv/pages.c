@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/os.h"
 
 /* The inverse of an odd number modulo 2^64, by Newton's iteration: each round doubles the bits that are right. */
 static uint64_t inverse_of(uint64_t odd)
@@ -145,7 +146,7 @@ void pages_give_back(struct pages *p, uint64_t bytes)
 		while (g->free != PAGE_NONE &&
 		       p->page_bytes_used + p->page_bytes_free + p->table_bytes + bytes > p->memory_bytes) {
 			uint32_t page = list_pop(g, &g->free);
-			(void)madvise(g->base + (size_t)page * g->stride, g->stride, MADV_DONTNEED);
+			os_drop(g->base + (size_t)page * g->stride, g->stride);
 			list_push(g, &g->cold, page);
 			g->n_free--;
 			p->page_bytes_free -= g->stride;
@@ -202,7 +203,7 @@ static uint32_t take_slot(struct packed_slots *s)
 static void release_slot(struct page_group *g, struct page_info *i)
 {
 	struct packed_slots *s = &g->packed;
-	(void)madvise(s->base + (size_t)i->next * s->stride, s->stride, MADV_DONTNEED);
+	os_drop(s->base + (size_t)i->next * s->stride, s->stride);
 	s->next[i->next] = s->free;
 	s->free = i->next;
 	i->next = PAGE_NONE;
@@ -281,7 +282,7 @@ bool pages_pack(struct pages *p, uint32_t group, const uint8_t *page)
 	if (!s->base || i->next != PAGE_NONE || i->refs != i->tree)
 		return false;
 	p->convert(p->convert_ctx, group, true, i->claimed, page, p->scratch);
-	(void)madvise(g->base + (size_t)(i - g->info) * g->stride, g->stride, MADV_DONTNEED);
+	os_drop(g->base + (size_t)(i - g->info) * g->stride, g->stride);
 	i->next = take_slot(s);
 	memcpy(s->base + (size_t)i->next * s->stride, p->scratch, s->stride);
 	count_form(p, (int64_t)s->stride - (int64_t)g->stride);

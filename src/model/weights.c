@@ -66,14 +66,10 @@ static int check_shape(const struct binder *b, const struct source_tensor *t, ui
 
 static int append(struct binder *b, const struct binding *x, size_t bytes)
 {
-	if (b->n == b->cap) {
-		size_t cap = b->cap ? 2 * b->cap : 64;
-		struct binding *list = mem_realloc(b->list, cap, sizeof *list);
-		if (!list)
-			return err_set(b->err, KVIK_ERR_NOMEM, "no memory for the list of tensors");
-		b->list = list;
-		b->cap = cap;
-	}
+	struct binding *list = mem_grow(b->list, &b->cap, b->n, sizeof *list);
+	if (!list)
+		return err_set(b->err, KVIK_ERR_NOMEM, "no memory for the list of tensors");
+	b->list = list;
 	b->list[b->n] = *x;
 	b->list[b->n++].offset = b->bytes;
 	if (__builtin_add_overflow(b->bytes, (bytes + ALIGN - 1) / ALIGN * ALIGN, &b->bytes))

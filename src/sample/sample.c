@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 struct candidate {
 	double weight; /* exp((logit - max) / temperature): not normalised */
 	uint32_t id;
@@ -19,16 +20,9 @@ struct kvik_sampling kvik_sampling_default(void)
 	return (struct kvik_sampling){.top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64};
 }
 
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-	x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-	return x ^ (x >> 31);
-}
-
 double sample_uniform(uint64_t seed, uint64_t counter)
 {
-	uint64_t x = mix(mix(seed + 0x9E3779B97F4A7C15u) + (counter + 1) * 0x9E3779B97F4A7C15u);
+	uint64_t x = hash_mix(hash_mix(seed + HASH_STEP) + (counter + 1) * HASH_STEP);
 	return (double)(x >> 11) * 0x1p-53;
 }
 

@@ -11,21 +11,9 @@ struct merge_candidate {
 	int64_t id;
 };
 
-/* Room for one more after n; NULL: no memory, and data is as it was. */
-static void *grown(void *data, size_t *cap, size_t n, size_t size)
-{
-	if (n < *cap)
-		return data;
-	size_t more = *cap ? 2 * *cap : 64;
-	void *p = mem_realloc(data, more, size);
-	if (p)
-		*cap = more;
-	return p;
-}
-
 bool merger_add(struct merger *m, size_t start, size_t bytes, int64_t id)
 {
-	struct symbol *symbols = m->n < SYMBOL_NONE - 1 ? grown(m->symbols, &m->cap, m->n, sizeof *symbols) : NULL;
+	struct symbol *symbols = m->n < SYMBOL_NONE - 1 ? mem_grow(m->symbols, &m->cap, m->n, sizeof *symbols) : NULL;
 	if (!symbols)
 		return false;
 	m->symbols = symbols;
@@ -47,7 +35,7 @@ static void swap(struct merge_candidate *a, struct merge_candidate *b)
 
 static bool push(struct merger *m, const struct merge_candidate *c)
 {
-	struct merge_candidate *heap = grown(m->heap, &m->cap_heap, m->n_heap, sizeof *heap);
+	struct merge_candidate *heap = mem_grow(m->heap, &m->cap_heap, m->n_heap, sizeof *heap);
 	if (!heap)
 		return false;
 	m->heap = heap;

@@ -15,14 +15,10 @@ bool words_end(struct words *w)
 {
 	if (w->text.n == (w->n ? w->ends[w->n - 1] : 0))
 		return true;
-	if (w->n == w->cap) {
-		size_t cap = w->cap ? 2 * w->cap : 32;
-		size_t *ends = mem_realloc(w->ends, cap, sizeof *ends);
-		if (!ends)
-			return false;
-		w->ends = ends;
-		w->cap = cap;
-	}
+	size_t *ends = mem_grow(w->ends, &w->cap, w->n, sizeof *ends);
+	if (!ends)
+		return false;
+	w->ends = ends;
 	w->ends[w->n++] = w->text.n;
 	return true;
 }

@@ -45,17 +45,11 @@ static uint32_t rng(uint32_t below)
 	return (rng_state >> 8) % below;
 }
 
-static uint64_t chain(uint64_t hash, const float *row, uint32_t n)
-{
-	uint64_t both[2] = {hash, hash_bytes(row, n * sizeof *row)};
-	return hash_bytes(both, sizeof both);
-}
-
 static void on_event(void *user, const struct kvik_event *e)
 {
 	struct client *c = user;
 	if (e->kind == KVIK_EVENT_TOKEN && e->token->logits) {
-		c->hash[e->choice] = chain(c->hash[e->choice], e->token->logits, c->n_vocab);
+		c->hash[e->choice] = hash_chain(c->hash[e->choice], e->token->logits, c->n_vocab * sizeof(float));
 		c->tokens[e->choice]++;
 	}
 	c->choice_ends += e->kind == KVIK_EVENT_CHOICE;
@@ -76,7 +70,7 @@ static bool hash_token(void *user, const struct kvik_token *t)
 {
 	struct client *c = user;
 	if (t->logits) {
-		c->hash[0] = chain(c->hash[0], t->logits, c->n_vocab);
+		c->hash[0] = hash_chain(c->hash[0], t->logits, c->n_vocab * sizeof(float));
 		c->tokens[0]++;
 	}
 	return true;
@@ -335,9 +329,9 @@ struct said {
 static uint64_t hash_prompt_token(uint32_t id, float logprob, const struct kvik_logprob *top, uint32_t n_top)
 {
 	uint64_t hash = hash_bytes(&id, sizeof id);
-	hash = chain(hash, isnan(logprob) ? &(float){0} : &logprob, 1);
+	hash = hash_chain(hash, isnan(logprob) ? &(float){0} : &logprob, sizeof(float));
 	for (uint32_t i = 0; i < n_top; i++)
-		hash = chain(hash + top[i].id, &top[i].logprob, 1);
+		hash = hash_chain(hash + top[i].id, &top[i].logprob, sizeof(float));
 	return hash;
 }
 

@@ -68,12 +68,6 @@ struct job {
 	int code;
 };
 
-static uint64_t chain(uint64_t hash, const float *row, uint32_t n)
-{
-	uint64_t both[2] = {hash, hash_bytes(row, n * sizeof *row)};
-	return hash_bytes(both, sizeof both);
-}
-
 static void wait_at_gate(struct desk *d)
 {
 	pthread_mutex_lock(&d->lock);
@@ -87,7 +81,7 @@ static void on_event(void *user, const struct kvik_event *e)
 	struct job *j = user;
 	if (e->kind == KVIK_EVENT_TOKEN && e->token->logits) {
 		uint32_t running = kvik_engine_get_stats(j->desk->e).running;
-		j->hash[e->choice] = chain(j->hash[e->choice], e->token->logits, j->n_vocab);
+		j->hash[e->choice] = hash_chain(j->hash[e->choice], e->token->logits, j->n_vocab * sizeof(float));
 		j->tokens[e->choice]++;
 		j->together = running > j->together ? running : j->together;
 		if (j->holds_up)
@@ -218,7 +212,7 @@ static bool hash_token(void *user, const struct kvik_token *t)
 {
 	struct job *j = user;
 	if (t->logits) {
-		j->hash[0] = chain(j->hash[0], t->logits, j->n_vocab);
+		j->hash[0] = hash_chain(j->hash[0], t->logits, j->n_vocab * sizeof(float));
 		j->tokens[0]++;
 	}
 	return true;

@@ -51,8 +51,7 @@ static bool hash_row(void *user, const struct kvik_token *t)
 	struct hashing *h = user;
 	if (!t->logits)
 		return true;
-	uint64_t both[2] = {h->hash, hash_bytes(t->logits, h->n_vocab * sizeof *t->logits)};
-	h->hash = hash_bytes(both, sizeof both);
+	h->hash = hash_chain(h->hash, t->logits, h->n_vocab * sizeof *t->logits);
 	h->ids[h->tokens++] = t->id;
 	return true;
 }
