@@ -137,18 +137,19 @@ static void read_rope(struct reader *r, struct hparams *h)
 	h->rope_dim = h->head_dim;
 	get_u32(r, "rope.dimension_count", &h->rope_dim);
 	h->rope_factor = 1;
-	if (get_f32(r, "rope.scale_linear", &h->rope_factor) && h->rope_factor != 1) /* before there were types */
-		h->rope_scaling = ROPE_SCALING_LINEAR;
-	get_f32(r, "rope.scaling.factor", &h->rope_factor);
+	if (!get_f32(r, "rope.scaling.factor", &h->rope_factor))
+		get_f32(r, "rope.scale_linear", &h->rope_factor); /* before there were types */
+	if (h->rope_factor == 0)
+		h->rope_factor = 1; /* how converters write "none" */
 	key_of(r, "rope.scaling.type", key);
-	if (r->rc || !found(r, gguf_get_str(r->g, key, &type, r->err)))
-		return;
-	if (type.bytes == 4 && memcmp(type.text, "none", 4) == 0)
-		return;
-	if (type.bytes == 6 && memcmp(type.text, "linear", 6) == 0) {
+	/* A factor without a type is linear. */
+	bool typed = !r->rc && found(r, gguf_get_str(r->g, key, &type, r->err));
+	if (!typed || (type.bytes == 6 && memcmp(type.text, "linear", 6) == 0)) {
 		h->rope_scaling = h->rope_factor == 1 ? ROPE_SCALING_NONE : ROPE_SCALING_LINEAR;
 		return;
 	}
+	if (type.bytes == 4 && memcmp(type.text, "none", 4) == 0)
+		return;
 	if (type.bytes != 4 || memcmp(type.text, "yarn", 4) != 0) {
 		unsupported(r, "the key rope.scaling.type is neither none, linear nor yarn");
 		return;

@@ -135,12 +135,23 @@ static struct source_tensor *find(const struct source *s, const char *name)
 	return NULL;
 }
 
-/* Of two tied matrices a checkpoint holds one, and which one is chance: it becomes the embedding. */
-static void name_tied(struct source *s)
+static bool same_tensor(const struct source_tensor *a, const struct source_tensor *b)
 {
-	struct source_tensor *output = find(s, "output.weight");
-	if (s->h.tied && output && !find(s, "token_embd.weight"))
+	return a->type == b->type && a->bytes == b->bytes && memcmp(a->dims, b->dims, sizeof a->dims) == 0 &&
+	       memcmp(a->data, b->data, (size_t)a->bytes) == 0;
+}
+
+/* A tied checkpoint holds one of two matrices, and which one is chance: it becomes the embedding. Where it holds two
+ * that differ, the file is right and the configuration is not. */
+static void settle_tied(struct source *s)
+{
+	struct source_tensor *output = find(s, "output.weight"), *embedding = find(s, "token_embd.weight");
+	if (!s->h.tied || !output)
+		return;
+	if (!embedding)
 		strcpy(output->name, "token_embd.weight");
+	else
+		s->h.tied = same_tensor(output, embedding);
 }
 
 static int add_ends(struct source *s, const struct file_map *m, const char *path, struct kvik_err *err)
@@ -166,7 +177,7 @@ static int read_config(struct source *s, struct kvik_err *err)
 		if (!rc)
 			rc = add_ends(s, &m, path, err);
 		file_unmap(&m);
-		name_tied(s);
+		settle_tied(s);
 	}
 	mem_free(path);
 	return rc;

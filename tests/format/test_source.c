@@ -66,6 +66,41 @@ static void gguf_hparams_are_read(void **state)
 	assert_int_equal(h.head_dim, 6);
 }
 
+/* A factor is linear unless a type says otherwise; 0 is how some converters write that there is none. */
+static void gguf_rope_scaling_is_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *key, *type;
+		float factor;
+		enum rope_scaling scaling;
+	} cases[] = {
+		{"llama.rope.scaling.factor", NULL, 4, ROPE_SCALING_LINEAR},
+		{"llama.rope.scale_linear", NULL, 4, ROPE_SCALING_LINEAR},
+		{"llama.rope.scaling.factor", "linear", 4, ROPE_SCALING_LINEAR},
+		{"llama.rope.scaling.factor", "yarn", 4, ROPE_SCALING_YARN},
+		{"llama.rope.scaling.factor", "none", 4, ROPE_SCALING_NONE},
+		{"llama.rope.scale_linear", "none", 4, ROPE_SCALING_NONE},
+		{"llama.rope.scaling.factor", NULL, 1, ROPE_SCALING_NONE},
+		{"llama.rope.scaling.factor", NULL, 0, ROPE_SCALING_NONE},
+		{"llama.rope.scale_linear", "linear", 0, ROPE_SCALING_NONE},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf b;
+		struct hparams h;
+		put_head(&b, 3, 1, HPARAMS_KEYS + 1 + (cases[i].type != NULL));
+		put_hparams(&b, DIM);
+		put_key_f32(&b, cases[i].key, cases[i].factor);
+		if (cases[i].type)
+			put_key_str(&b, "llama.rope.scaling.type", cases[i].type);
+		put_tensor(&b, "token_embd.weight", 0, DIM, VOCAB, 0);
+		put_data(&b, EMBEDDING_BYTES);
+		assert_int_equal(read_memory(b.data, b.n, &h, NULL), 0);
+		if (h.rope_scaling != cases[i].scaling || (h.rope_scaling && h.rope_factor != 4))
+			fail_msg("case %zu: scaling %d, factor %g", i, h.rope_scaling, (double)h.rope_factor);
+	}
+}
+
 static void must_fail(const struct buf *b, int code, const char *says)
 {
 	struct hparams h;
@@ -91,7 +126,6 @@ static void gguf_contradictions_are_named(void **state)
 		{"llama.rope.dimension_count", 3, KVIK_ERR_FORMAT, "must be even"},
 		{"llama.rope.dimension_count", 6, KVIK_ERR_FORMAT, "rotated dimensions is 6"},
 		{"llama.rope.freq_base", 0, KVIK_ERR_FORMAT, "rope theta is 0"},
-		{"llama.rope.scale_linear", 0, KVIK_ERR_FORMAT, "the factor of the rope scaling is 0"},
 		{"llama.rope.scaling.type", 3, KVIK_ERR_FORMAT, "'llama.rope.scaling.type' is not a string"},
 	};
 	struct buf b;
@@ -382,6 +416,38 @@ static void of_tied_matrices_either_may_be_there(void **state)
 	folder_free(&f, hf_names);
 }
 
+/* As in HF Transformers 5: a configuration that ties two different matrices is wrong. */
+static void an_lm_head_of_its_own_is_not_tied(void **state)
+{
+	(void)state;
+	struct folder f = folder_new();
+	struct hparams h;
+	char tied[256];
+	snprintf(tied, sizeof tied, "%.*s,'tie_word_embeddings':true}", (int)strlen(config) - 1, config);
+	folder_write_json(&f, "config.json", tied);
+	for (unsigned flip = 0; flip < 2; flip++) {
+		struct buf b = {0};
+		char json[256];
+		snprintf(json, sizeof json,
+			 "{'model.embed_tokens.weight':{'dtype':'F32','shape':[%d,%d],'data_offsets':[0,%d]},"
+			 "'lm_head.weight':{'dtype':'F32','shape':[%d,%d],'data_offsets':[%d,%d]}}",
+			 VOCAB, DIM, EMBEDDING_BYTES, VOCAB, DIM, EMBEDDING_BYTES, 2 * EMBEDDING_BYTES);
+		char *text = quoted(json);
+		put_u64(&b, strlen(text));
+		put(&b, text, strlen(text));
+		for (int i = 0; i < 2 * EMBEDDING_BYTES; i++)
+			put(&b, &(uint8_t){(uint8_t)(i % EMBEDDING_BYTES)}, 1);
+		b.data[b.n - 1] ^= (uint8_t)flip;
+		folder_write(&f, "model.safetensors", b.data, b.n);
+		free(text);
+		struct source *s = open_folder(&f, &h);
+		assert_int_equal(h.tied, !flip);
+		assert_non_null(source_find(s, "output.weight"));
+		source_free(s);
+	}
+	folder_free(&f, hf_names);
+}
+
 static void folders_that_do_not_fit_are_named(void **state)
 {
 	(void)state;
@@ -486,6 +552,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gguf_hparams_are_read),
+		cmocka_unit_test(gguf_rope_scaling_is_read),
 		cmocka_unit_test(gguf_contradictions_are_named),
 		cmocka_unit_test(tokens_have_rows),
 		cmocka_unit_test(names_fit_and_hold_no_nul),
@@ -495,6 +562,7 @@ int main(void)
 		cmocka_unit_test(a_folder_is_a_model),
 		cmocka_unit_test(an_lm_head_is_used_unless_tied),
 		cmocka_unit_test(of_tied_matrices_either_may_be_there),
+		cmocka_unit_test(an_lm_head_of_its_own_is_not_tied),
 		cmocka_unit_test(folders_that_do_not_fit_are_named),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(real_models_open),
