@@ -35,6 +35,35 @@ static const struct route {
 	{"GET", "/ready", native_health},
 };
 
+static int submit(void *ctx, const struct kvik_request_params *p, uint64_t *id, struct kvik_err *err)
+{
+	return kvik_engine_submit(ctx, p, id, err);
+}
+
+static void cancel(void *ctx, uint64_t id)
+{
+	kvik_engine_cancel(ctx, id);
+}
+
+static struct kvik_engine_stats stats(void *ctx)
+{
+	return kvik_engine_get_stats(ctx);
+}
+
+struct api_engine api_engine_of(struct kvik_engine *e)
+{
+	const struct kvik_model *m = kvik_engine_model(e);
+	struct kvik_engine_params p = kvik_engine_get_params(e);
+	return (struct api_engine){.ctx = e,
+				   .submit = submit,
+				   .cancel = cancel,
+				   .stats = stats,
+				   .vocab = kvik_model_vocab(m),
+				   .model = kvik_model_get_info(m),
+				   .context = p.cache.context,
+				   .sequences = p.sequences};
+}
+
 int api_new(struct api **out, const struct api_config *config, struct kvik_err *err)
 {
 	*out = NULL;
@@ -125,7 +154,7 @@ void api_handle(struct api *a, const struct api_request *q, const struct api_sin
 
 char *api_metrics(struct api *a, size_t *bytes)
 {
-	struct kvik_engine_stats s = kvik_engine_get_stats(a->config.engine);
+	struct kvik_engine_stats s = a->config.engine.stats(a->config.engine.ctx);
 	struct buf text = {0};
 	if (!metrics_print(&a->metrics, &s, a->config.model_name, &text))
 		buf_release(&text);

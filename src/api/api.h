@@ -8,15 +8,29 @@
 
 #include "base/err.h"
 
+/* Who answers: an engine, or what stands in for one in tests. ctx and vocab are borrowed and outlive the api. */
+struct api_engine {
+	void *ctx;
+	/* As kvik_engine_submit, kvik_engine_cancel and kvik_engine_get_stats have it. */
+	int (*submit)(void *ctx, const struct kvik_request_params *p, uint64_t *id, struct kvik_err *err);
+	void (*cancel)(void *ctx, uint64_t id);
+	struct kvik_engine_stats (*stats)(void *ctx);
+	const struct kvik_vocab *vocab; /* NULL: the model has none */
+	struct kvik_model_info model;
+	uint32_t context;   /* most tokens of a prompt with its answer */
+	uint32_t sequences; /* computed together at most */
+};
+struct api_engine api_engine_of(struct kvik_engine *e);
+
 struct api_config {
-	struct kvik_engine *engine; /* borrowed; outlives the api */
-	const char *model_name;     /* what /v1/models shows */
-	const char *model_path;     /* what /props shows; NULL: the name */
-	const char *chat_template;  /* Jinja; NULL: the model has none, and chat answers 400 */
-	const char *template_name;  /* for error texts */
-	uint32_t choices_max;       /* most n of a request */
-	int64_t seed;               /* of requests that name none; -1: each draws anew */
-	uint32_t tokens_max;        /* most tokens of an answer; 0: as many as fit */
+	struct api_engine engine;
+	const char *model_name;    /* what /v1/models shows */
+	const char *model_path;    /* what /props shows; NULL: the name */
+	const char *chat_template; /* Jinja; NULL: the model has none, and chat answers 400 */
+	const char *template_name; /* for error texts */
+	uint32_t choices_max;      /* most n of a request */
+	int64_t seed;              /* of requests that name none; -1: each draws anew */
+	uint32_t tokens_max;       /* most tokens of an answer; 0: as many as fit */
 };
 
 struct api;

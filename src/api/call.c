@@ -23,13 +23,25 @@ void api_call_release(struct api_call *c)
 	mem_free(c);
 }
 
+struct kvik_engine_stats call_engine_stats(const struct api_call *c)
+{
+	const struct api_engine *e = &c->api->config.engine;
+	return e->stats(e->ctx);
+}
+
+void call_cancel(struct api_call *c)
+{
+	const struct api_engine *e = &c->api->config.engine;
+	for (uint32_t i = 0; c->reply && i < c->reply->n_prompts; i++)
+		if (c->reply->prompts[i].engine_id)
+			e->cancel(e->ctx, c->reply->prompts[i].engine_id);
+}
+
 void api_call_abort(struct api_call *c)
 {
 	pthread_mutex_lock(&c->lock);
 	c->aborted = true;
-	for (uint32_t i = 0; c->reply && i < c->reply->n_prompts; i++)
-		if (c->reply->prompts[i].engine_id)
-			kvik_engine_cancel(c->api->config.engine, c->reply->prompts[i].engine_id);
+	call_cancel(c);
 	pthread_mutex_unlock(&c->lock);
 }
 

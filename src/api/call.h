@@ -41,6 +41,10 @@ struct api_call {
 
 void call_hold(struct api_call *c);
 
+struct kvik_engine_stats call_engine_stats(const struct api_call *c);
+/* The engine's requests of the call's prompts end soon; under the lock. */
+void call_cancel(struct api_call *c);
+
 /* A whole answer; takes o's reference. */
 void call_json(struct api_call *c, int status, json_t *o);
 void call_text(struct api_call *c, int status, const char *content_type, const char *text, size_t bytes);

@@ -91,7 +91,7 @@ static json_t *prepare(struct api_call *c, const json_t *messages)
 int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt,
 		char **prompt, size_t *bytes)
 {
-	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
 	struct kvik_err err;
 	*prompt = NULL;
 	if (!c->api->chat_template || !v) {
@@ -121,7 +121,7 @@ int chat_prompt(struct api_call *c, json_t *messages, json_t *tools, json_t *kwa
 
 int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text, size_t bytes, bool add_special)
 {
-	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
 	unsigned flags = KVIK_PARSE_SPECIAL | (add_special ? KVIK_ADD_SPECIAL : 0u);
 	struct kvik_err err;
 	if (!v) {
@@ -146,7 +146,7 @@ int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text
 
 char *call_token_text(const struct api_call *c, uint32_t id, size_t *bytes)
 {
-	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
 	char *text = NULL;
 	if (!v || id >= kvik_vocab_size(v) || kvik_token_bytes(v, id, &text, bytes, NULL))
 		return NULL;

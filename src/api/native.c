@@ -6,11 +6,6 @@
 #include "api/routes.h"
 #include "base/mem.h"
 
-static const struct kvik_model *model_of(const struct api_call *c)
-{
-	return kvik_engine_model(c->api->config.engine);
-}
-
 /* ---- Text and tokens --------------------------------------------------------------------------------------------- */
 
 /* The text of a token, or the list of its bytes where they are no whole characters. */
@@ -35,7 +30,7 @@ void native_tokenize(struct api_call *c, json_t *body)
 				       {"add_special", FIELD_BOOL, &add_special, 0, 0},
 				       {"parse_special", FIELD_BOOL, &parse_special, 0, 0},
 				       {"with_pieces", FIELD_BOOL, &pieces, 0, 0}};
-	const struct kvik_vocab *v = kvik_model_vocab(model_of(c));
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
 	struct field_error e;
 	struct kvik_err err;
 	uint32_t *ids = NULL;
@@ -64,7 +59,7 @@ void native_detokenize(struct api_call *c, json_t *body)
 {
 	json_t *tokens = NULL, *v;
 	const struct field fields[] = {{"tokens", FIELD_JSON, &tokens, 0, 0}};
-	const struct kvik_vocab *vocab = kvik_model_vocab(model_of(c));
+	const struct kvik_vocab *vocab = c->api->config.engine.vocab;
 	struct field_error e;
 	struct kvik_err err = {0};
 	char *text = NULL;
@@ -120,7 +115,7 @@ void native_apply_template(struct api_call *c, json_t *body)
 void native_health(struct api_call *c, json_t *body)
 {
 	json_decref(body);
-	struct kvik_engine_stats s = kvik_engine_get_stats(c->api->config.engine);
+	struct kvik_engine_stats s = call_engine_stats(c);
 	if (s.draining)
 		call_json(c, 503,
 			  json_pack("{s:{s:s, s:s, s:i}}", "error", "message", "shutting down", "type",
@@ -140,14 +135,13 @@ static json_t *default_params(const struct api_call *c)
 void native_props(struct api_call *c, json_t *body)
 {
 	const struct api_config *a = &c->api->config;
-	struct kvik_model_info m = kvik_model_get_info(model_of(c));
-	struct kvik_engine_params e = kvik_engine_get_params(a->engine);
+	struct kvik_model_info m = c->api->config.engine.model;
 	json_decref(body);
 	call_json(c, 200,
 		  json_pack("{s:s, s:s, s:s?, s:s, s:i, s:{s:I, s:o}, s:{s:s, s:i, s:i, s:i, s:i, s:i, s:I}}",
 			    "model_alias", a->model_name, "model_path", a->model_path, "chat_template",
-			    a->chat_template, "build_info", kvik_version(), "total_slots", (int)e.sequences,
-			    "default_generation_settings", "n_ctx", (json_int_t)e.cache.context, "params",
+			    a->chat_template, "build_info", kvik_version(), "total_slots", (int)a->engine.sequences,
+			    "default_generation_settings", "n_ctx", (json_int_t)a->engine.context, "params",
 			    default_params(c), "model", "architecture", m.architecture, "layers", (int)m.layers, "dim",
 			    (int)m.dim, "heads", (int)m.heads, "kv_heads", (int)m.kv_heads, "vocab_size",
 			    (int)m.vocab_size, "parameters", (json_int_t)m.parameters));
@@ -157,14 +151,14 @@ void native_props(struct api_call *c, json_t *body)
  * first, and in the first one the figures of the whole. */
 void native_slots(struct api_call *c, json_t *body)
 {
-	struct kvik_engine_stats s = kvik_engine_get_stats(c->api->config.engine);
-	struct kvik_engine_params e = kvik_engine_get_params(c->api->config.engine);
+	struct kvik_engine_stats s = call_engine_stats(c);
+	const struct api_engine *e = &c->api->config.engine;
 	json_t *list = json_array();
 	json_decref(body);
-	for (uint32_t i = 0; i < e.sequences; i++)
-		json_array_append_new(list, json_pack("{s:i, s:I, s:b, s:o}", "id", (int)i, "n_ctx",
-						      (json_int_t)e.cache.context, "is_processing", i < s.running,
-						      "params", default_params(c)));
+	for (uint32_t i = 0; i < e->sequences; i++)
+		json_array_append_new(list,
+				      json_pack("{s:i, s:I, s:b, s:o}", "id", (int)i, "n_ctx", (json_int_t)e->context,
+						"is_processing", i < s.running, "params", default_params(c)));
 	json_t *whole = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I}", "running", (int)s.running, "waiting",
 				  (int)s.waiting, "kv_bytes_used", (json_int_t)s.kv_bytes_used, "kv_bytes_cached",
 				  (json_int_t)s.kv_bytes_cached, "kv_bytes_ceiling", (json_int_t)s.kv_bytes_ceiling,
@@ -176,7 +170,7 @@ void native_slots(struct api_call *c, json_t *body)
 
 void openai_models(struct api_call *c, json_t *body)
 {
-	struct kvik_model_info m = kvik_model_get_info(model_of(c));
+	struct kvik_model_info m = c->api->config.engine.model;
 	json_decref(body);
 	call_json(c, 200,
 		  json_pack("{s:s, s:[{s:s, s:s, s:I, s:s, s:{s:I, s:I, s:I, s:I}}]}", "object", "list", "data", "id",

@@ -29,7 +29,7 @@ static json_t *settings(const struct api_call *c)
 /* Nothing is ever shifted out: an answer that fills the context ends. */
 static bool filled_context(const struct api_call *c, const struct reply_prompt *p, const struct reply_choice *ch)
 {
-	return p->n_ids + ch->tokens >= kvik_engine_get_params(c->api->config.engine).cache.context;
+	return p->n_ids + ch->tokens >= c->api->config.engine.context;
 }
 
 static const char *stop_type(const struct reply_choice *ch)
@@ -40,7 +40,7 @@ static const char *stop_type(const struct reply_choice *ch)
 /* The prompt as the model saw it, special tokens included. */
 static json_t *prompt_text(const struct api_call *c, const struct reply_prompt *p)
 {
-	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
 	char *text = NULL;
 	size_t bytes = 0;
 	if (!v || kvik_detokenize(v, p->ids, p->n_ids, KVIK_KEEP_SPECIAL, &text, &bytes, NULL))

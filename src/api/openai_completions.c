@@ -157,7 +157,7 @@ static const struct dialect dialect = {logprob, delta, choice_end, end, whole};
 
 static int make_echo(struct api_call *c, struct reply_prompt *p)
 {
-	const struct kvik_vocab *v = kvik_model_vocab(kvik_engine_model(c->api->config.engine));
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
 	size_t bytes;
 	struct kvik_err err;
 	int rc = v ? kvik_detokenize(v, p->ids, p->n_ids, 0, &p->echo, &bytes, &err)

@@ -40,7 +40,7 @@ static void whole(struct api_call *c)
 {
 	struct reply *r = c->reply;
 	const bool *base64 = r->state;
-	size_t dim = kvik_model_get_info(kvik_engine_model(c->api->config.engine)).dim;
+	size_t dim = c->api->config.engine.model.dim;
 	json_int_t tokens = reply_total(r).prompt_tokens;
 	json_t *data = json_array();
 	for (uint32_t i = 0; i < r->n_prompts; i++) {

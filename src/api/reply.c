@@ -66,7 +66,7 @@ int reply_read(struct api_call *c, const struct field *own, size_t n, struct fie
 	assert(n <= OWN_MAX);
 	memcpy(fields + shared, own, n * sizeof *own);
 	int rc = fields_read(r->body, fields, shared + n, e);
-	uint32_t n_vocab = kvik_model_get_info(kvik_engine_model(c->api->config.engine)).vocab_size;
+	uint32_t n_vocab = c->api->config.engine.model.vocab_size;
 	return rc ? rc : sampling_finish(&r->sampling, n_vocab, e);
 }
 
@@ -122,8 +122,9 @@ static int submit(struct api_call *c, struct reply_prompt *p, struct kvik_err *e
 	struct kvik_request_params q = request_params(c, p);
 	call_hold(c); /* for the engine's events */
 	pthread_mutex_lock(&c->lock);
-	int rc = c->aborted || c->reply->failed ? err_set(err, KVIK_ERR_CANCELLED, "the client has gone")
-						: kvik_engine_submit(c->api->config.engine, &q, &p->engine_id, err);
+	int rc = c->aborted || c->reply->failed
+			 ? err_set(err, KVIK_ERR_CANCELLED, "the client has gone")
+			 : c->api->config.engine.submit(c->api->config.engine.ctx, &q, &p->engine_id, err);
 	pthread_mutex_unlock(&c->lock);
 	if (rc)
 		api_call_release(c);

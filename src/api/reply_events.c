@@ -118,9 +118,8 @@ void reply_fail(struct api_call *c, uint32_t n_closed, const struct kvik_err *er
 	bool first = !r->failed;
 	r->failed = true;
 	r->n_open -= n_closed;
-	for (uint32_t i = 0; i < r->n_prompts && first; i++)
-		if (r->prompts[i].engine_id)
-			kvik_engine_cancel(c->api->config.engine, r->prompts[i].engine_id);
+	if (first)
+		call_cancel(c);
 	pthread_mutex_unlock(&c->lock);
 	if (first)
 		call_kvik_error(c, err, retry_ms);
@@ -128,7 +127,7 @@ void reply_fail(struct api_call *c, uint32_t n_closed, const struct kvik_err *er
 
 static void keep_embedding(struct reply_prompt *p, const float *embedding)
 {
-	size_t dim = kvik_model_get_info(kvik_engine_model(p->call->api->config.engine)).dim;
+	size_t dim = p->call->api->config.engine.model.dim;
 	p->embedding = mem_alloc(dim * sizeof *embedding);
 	if (p->embedding)
 		memcpy(p->embedding, embedding, dim * sizeof *embedding);

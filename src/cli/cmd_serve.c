@@ -94,9 +94,10 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 				.tokens_max = o->tokens_max};
 	if (!rc)
 		rc = kvik_engine_new(&engine, m, &o->engine, err);
-	ac.engine = engine;
-	if (!rc)
+	if (!rc) {
+		ac.engine = api_engine_of(engine);
 		rc = api_new(&api, &ac, err);
+	}
 	if (!rc)
 		rc = http_new(&http, &o->http, engine, api, err);
 	if (!rc) {

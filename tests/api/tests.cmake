@@ -26,3 +26,9 @@ if(NOT KVIK_SANITIZE) # the sanitizers' runtime would have to be linked by the s
   add_test(NAME api_install COMMAND ${PROJECT_SOURCE_DIR}/tests/api/install.sh ${PROJECT_BINARY_DIR}
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()
+
+# Calls to the byte, against an engine that says what a table tells it.
+foreach(endpoint chat completions native responses)
+  kvik_test(api/test_api_${endpoint} api engine)
+  target_sources(test_api_${endpoint} PRIVATE tests/api/canned.c)
+endforeach()

@@ -57,7 +57,7 @@ static struct api *start(void)
 	ep.sequences = 4;
 	if (kvik_model_load(&m, NULL, &mp, &err) || kvik_engine_new(&e, m, &ep, &err))
 		abort();
-	struct api_config c = {.engine = e,
+	struct api_config c = {.engine = api_engine_of(e),
 			       .model_name = "fuzz",
 			       .chat_template = kvik_model_chat_template(m),
 			       .template_name = "fuzz",

@@ -1,0 +1,83 @@
+/* test_api_responses.c: /v1/responses to the byte. */
+#include "canned.h"
+
+static const struct api_case cases[] = {
+	{.name = "text",
+	 .request = "POST /v1/responses",
+	 .body = "{`input`:`Hi`,`instructions`:`Be kind.`}",
+	 .says = "H|i|!",
+	 .answer = "200 application/json\n"
+		   "{`id`:`resp_1`,`object`:`response`,`created_at`:0,`status`:`completed`,`model`:`canned`,"
+		   "`output`:[{`id`:`msg_1`,`type`:`message`,`status`:`completed`,`role`:`assistant`,"
+		   "`content`:[{`type`:`output_text`,`text`:`Hi!`,`annotations`:[]}]}],`error`:null,`temperature`:1.0,"
+		   "`top_p`:1.0,`parallel_tool_calls`:false,`tool_choice`:`none`,`tools`:[],`metadata`:{},"
+		   "`truncation`:`disabled`,`incomplete_details`:null,`usage`:{`input_tokens`:18,"
+		   "`input_tokens_details`:{`cached_tokens`:0},`output_tokens`:3,"
+		   "`output_tokens_details`:{`reasoning_tokens`:0},`total_tokens`:21}}"},
+	{.name = "stream",
+	 .request = "POST /v1/responses",
+	 .body = "{`input`:`Hi`,`stream`:true}",
+	 .says = "H|i|!",
+	 .answer =
+		 "200 text/event-stream\n"
+		 "event: response.created\n"
+		 "data: {`response`:{`id`:`resp_1`,`object`:`response`,`created_at`:0,`status`:`in_progress`,"
+		 "`model`:`canned`,`output`:[],`error`:null,`temperature`:1.0,`top_p`:1.0,`parallel_tool_calls`:false,"
+		 "`tool_choice`:`none`,`tools`:[],`metadata`:{},`truncation`:`disabled`,`incomplete_details`:null},"
+		 "`type`:`response.created`,`sequence_number`:0}\n"
+		 "\n"
+		 "event: response.in_progress\n"
+		 "data: {`response`:{`id`:`resp_1`,`object`:`response`,`created_at`:0,`status`:`in_progress`,"
+		 "`model`:`canned`,`output`:[],`error`:null,`temperature`:1.0,`top_p`:1.0,`parallel_tool_calls`:false,"
+		 "`tool_choice`:`none`,`tools`:[],`metadata`:{},`truncation`:`disabled`,`incomplete_details`:null},"
+		 "`type`:`response.in_progress`,`sequence_number`:1}\n"
+		 "\n"
+		 "event: response.output_item.added\n"
+		 "data: {`output_index`:0,`item`:{`id`:`msg_1`,`type`:`message`,`status`:`in_progress`,"
+		 "`role`:`assistant`,`content`:[]},`type`:`response.output_item.added`,`sequence_number`:2}\n"
+		 "\n"
+		 "event: response.content_part.added\n"
+		 "data: {`item_id`:`msg_1`,`output_index`:0,`content_index`:0,`part`:{`type`:`output_text`,`text`:``,"
+		 "`annotations`:[]},`type`:`response.content_part.added`,`sequence_number`:3}\n"
+		 "\n"
+		 "event: response.output_text.delta\n"
+		 "data: {`item_id`:`msg_1`,`output_index`:0,`content_index`:0,`delta`:`H`,`logprobs`:[],"
+		 "`type`:`response.output_text.delta`,`sequence_number`:4}\n"
+		 "\n"
+		 "event: response.output_text.delta\n"
+		 "data: {`item_id`:`msg_1`,`output_index`:0,`content_index`:0,`delta`:`i`,`logprobs`:[],"
+		 "`type`:`response.output_text.delta`,`sequence_number`:5}\n"
+		 "\n"
+		 "event: response.output_text.delta\n"
+		 "data: {`item_id`:`msg_1`,`output_index`:0,`content_index`:0,`delta`:`!`,`logprobs`:[],"
+		 "`type`:`response.output_text.delta`,`sequence_number`:6}\n"
+		 "\n"
+		 "event: response.output_text.done\n"
+		 "data: {`item_id`:`msg_1`,`output_index`:0,`content_index`:0,`text`:`Hi!`,`logprobs`:[],"
+		 "`type`:`response.output_text.done`,`sequence_number`:7}\n"
+		 "\n"
+		 "event: response.content_part.done\n"
+		 "data: {`item_id`:`msg_1`,`output_index`:0,`content_index`:0,`part`:{`type`:`output_text`,"
+		 "`text`:`Hi!`,`annotations`:[]},`type`:`response.content_part.done`,`sequence_number`:8}\n"
+		 "\n"
+		 "event: response.output_item.done\n"
+		 "data: {`output_index`:0,`item`:{`id`:`msg_1`,`type`:`message`,`status`:`completed`,"
+		 "`role`:`assistant`,`content`:[{`type`:`output_text`,`text`:`Hi!`,`annotations`:[]}]},"
+		 "`type`:`response.output_item.done`,`sequence_number`:9}\n"
+		 "\n"
+		 "event: response.completed\n"
+		 "data: {`response`:{`id`:`resp_1`,`object`:`response`,`created_at`:0,`status`:`completed`,"
+		 "`model`:`canned`,`output`:[{`id`:`msg_1`,`type`:`message`,`status`:`completed`,`role`:`assistant`,"
+		 "`content`:[{`type`:`output_text`,`text`:`Hi!`,`annotations`:[]}]}],`error`:null,`temperature`:1.0,"
+		 "`top_p`:1.0,`parallel_tool_calls`:false,`tool_choice`:`none`,`tools`:[],`metadata`:{},"
+		 "`truncation`:`disabled`,`incomplete_details`:null,`usage`:{`input_tokens`:9,"
+		 "`input_tokens_details`:{`cached_tokens`:0},`output_tokens`:3,"
+		 "`output_tokens_details`:{`reasoning_tokens`:0},`total_tokens`:12}},`type`:`response.completed`,"
+		 "`sequence_number`:10}\n"
+		 "\n"},
+};
+
+int main(void)
+{
+	return canned_run(cases, sizeof cases / sizeof *cases);
+}
