@@ -156,10 +156,11 @@ static bool admit(struct http *h, struct http_reply *r, struct http_key **key)
 	*key = NULL;
 	if (h->keys.n == 0 || is_open_path(r->path))
 		return true;
-	const char *auth = evhttp_find_header(evhttp_request_get_input_headers(r->req), "Authorization");
-	*key = http_keys_find(&h->keys, auth);
+	const struct evkeyvalq *in = evhttp_request_get_input_headers(r->req);
+	*key = http_keys_find(&h->keys, evhttp_find_header(in, "Authorization"), evhttp_find_header(in, "X-Api-Key"));
 	if (!*key) {
-		refuse(r, 401, "authentication_error", "a valid API key is needed: Authorization: Bearer KEY", 0);
+		refuse(r, 401, "authentication_error",
+		       "a valid API key is needed: Authorization: Bearer KEY, or x-api-key: KEY", 0);
 		return false;
 	}
 	if (strcmp(r->method, "POST") == 0 && !http_key_take(*key, os_clock_ns() / 1000000, &retry_s)) {
@@ -239,11 +240,13 @@ static void on_stop(evutil_socket_t sig, short what, void *ctx)
 {
 	struct http *h = ctx;
 	(void)what;
-	if (h->stopping) { /* asked twice: at once */
-		event_base_loopbreak(h->base);
+	if (h->stopping)
 		return;
-	}
 	h->stopping = true;
+	/* From here on the system does with these signals what it does by itself, so that a second one ends the process
+	 * whatever its threads are at. */
+	event_del(h->signals[0]);
+	event_del(h->signals[1]);
 	http_log_event("shutdown", "%s: no new requests; %u running get up to %u s",
 		       sig == SIGTERM ? "SIGTERM" : "SIGINT", h->outbox.n_active, h->config.grace_s);
 	h->conns.listener = NULL;

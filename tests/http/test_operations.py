@@ -35,6 +35,8 @@ class Operations(unittest.TestCase):
                 self.assertEqual(s.ask("POST", "/v1/completions", body)[0], 401)
                 self.assertEqual(s.ask("POST", "/v1/completions", body, {"Authorization": "Bearer secret-on"})[0], 401)
                 self.assertEqual(s.ask("GET", "/health")[0], 200)
+                self.assertEqual(s.ask("GET", "/v1/models", None, {"x-api-key": "secret-one"})[0], 200)
+                self.assertEqual(s.ask("GET", "/v1/models", None, {"x-api-key": "secret-on"})[0], 401)
                 self.assertEqual(s.ask("POST", "/v1/completions", body, ok)[0], 200)
                 hit = s.ask("POST", "/v1/completions", body, ok)[1]["usage"]["prompt_tokens_details"]["cached_tokens"]
                 self.assertGreater(hit, 0)
@@ -92,6 +94,20 @@ class Operations(unittest.TestCase):
             self.assertEqual(status, 200)
             self.assertGreater(len(events), 16)
             self.assertIn("shutting down", events[-1]["error"]["message"])
+
+    def test_second_signal_ends_at_once(self):
+        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)):
+            s = Server("--grace", "60", "--ctx", "2048")
+            with s.socket() as c:
+                c.sendall(server.post({"prompt": "Once", "max_tokens": 1900, "n": 16, "temperature": 1, "ignore_eos": True}))
+                while s.figure("vllm:num_requests_running") < 16:
+                    time.sleep(0.02)
+                s.process.send_signal(first)
+                time.sleep(0.3)
+                self.assertIsNone(s.process.poll())
+                start = time.time()
+                self.assertEqual(s.stop(second), -second)
+                self.assertLess(time.time() - start, 1)
 
     def test_tls(self):
         if not shutil.which("openssl"):
