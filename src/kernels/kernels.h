@@ -9,6 +9,10 @@
 #include "kernels/kv_layout.h"
 #include "kernels/mat.h"
 
+/* Names the arithmetic: within one id the same model, tokens, KV dtypes and window give the same bits, whatever
+ * computes them. tests/engine/hashes.txt is keyed by it; who changes a bit changes the id, and says why there. */
+#define NUMERICS_ID "cpu-1"
+
 /* Activations of a batch as a product takes them: f32 for float forms, int8 blocks of 32 for integer forms. The int8
  * arrays are laid out for groups of tokens that are computed together: [group of tokens][block][token of the group], so
  * that one group's blocks are one stream. A group has act_group(tokens) tokens; the last one's room is never cut. */
