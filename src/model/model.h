@@ -23,8 +23,8 @@ struct model_params {
 int model_load(struct model **out, const struct source *s, const struct model_params *p,
 	       struct kvik_err *err) MUST_CHECK;
 void model_free(struct model *m);
-/* Bytes of memory that model_load would take for the packed weights. The embedding stays in the file's mapping on top.
- */
+/* Bytes of memory that model_load would take for the packed weights. The embedding stays in the file's mapping
+ * on top. */
 int model_measure(uint64_t *bytes, const struct source *s, const struct model_params *p,
 		  struct kvik_err *err) MUST_CHECK;
 const struct hparams *model_hparams(const struct model *m);
