@@ -1,4 +1,5 @@
 /* text.c: the public functions over vocabularies. Any thread. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -93,9 +94,27 @@ int kvik_token_bytes(const struct kvik_vocab *v, uint32_t id, char **bytes, size
 int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags, uint32_t **ids,
 		  size_t *n, struct kvik_err *err)
 {
+	return kvik_tokenize_data(v, text, text_bytes, flags, NULL, 0, ids, n, err);
+}
+
+/* The room below has its own name for them. */
+static_assert(sizeof(struct kvik_span) == sizeof(struct span) &&
+		      offsetof(struct kvik_span, from) == offsetof(struct span, from) &&
+		      offsetof(struct kvik_span, to) == offsetof(struct span, to),
+	      "a span is a span");
+
+int kvik_tokenize_data(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags,
+		       const struct kvik_span *data, size_t n_data, uint32_t **ids, size_t *n, struct kvik_err *err)
+{
 	unsigned f = (flags & KVIK_ADD_SPECIAL ? VOCAB_ADD_SPECIAL : 0u) |
 		     (flags & KVIK_PARSE_SPECIAL ? VOCAB_PARSE_SPECIAL : 0u);
-	return vocab_encode(v->v, text, text_bytes, f, ids, n, err);
+	*ids = NULL;
+	*n = 0;
+	for (size_t i = 0; i < n_data; i++)
+		if (data[i].from >= data[i].to || data[i].to > text_bytes || (i && data[i].from < data[i - 1].to))
+			return err_set(err, KVIK_ERR_ARG,
+				       "stretch %zu of data is empty, out of order or outside the text", i);
+	return vocab_encode_data(v->v, text, text_bytes, f, (const struct span *)data, n_data, ids, n, err);
 }
 
 int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text,

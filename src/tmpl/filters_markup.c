@@ -35,12 +35,13 @@ static void quote(struct vm *vm, struct out *o, const struct str *s, bool query)
 		unsigned char c = (unsigned char)s->s[i];
 		char code[4];
 		if (c < 0x80 && (isalnum(c) || (c && strchr("_.-~", c)) || (c == '/' && !query))) {
-			out_add(vm, o, s->s + i, 1);
+			out_part(vm, o, s, i, i + 1);
 		} else if (c == ' ' && query) {
 			out_text(vm, o, "+");
 		} else {
-			snprintf(code, sizeof code, "%%%02X", c);
-			out_text(vm, o, code);
+			int n = snprintf(code, sizeof code, "%%%02X", c);
+			o->of_bytes = str_origin(s, i);
+			out_add(vm, o, code, (size_t)n);
 		}
 	}
 }

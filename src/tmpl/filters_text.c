@@ -50,7 +50,8 @@ FILTER(title)
 		uint32_t c = utf8_get(s->s + i, &bytes), to[3];
 		unsigned n = between_words(c) ? 0 : uc_to_upper(c, to);
 		if (n == 0)
-			out_add(vm, &o, s->s + i, bytes);
+			out_part(vm, &o, s, i, i + bytes);
+		o.of_bytes = str_origin(s, i);
 		for (unsigned k = 0; k < n; k++)
 			out_char(vm, &o, to[k]);
 		size_t from = i += bytes;
@@ -208,14 +209,14 @@ FILTER(filesizeformat)
 		return str_lit(vm, "1 Byte");
 	} else if (size < base) {
 		snprintf(text, sizeof text, "%.0f Bytes", trunc(size));
-		return str_copy(vm, text, strlen(text));
+		return str_copy(vm, text, strlen(text), FROM_TEMPLATE);
 	}
 	while (i < 7 && size >= unit * base) {
 		unit *= base;
 		i++;
 	}
 	snprintf(text, sizeof text, "%.1f %s", size / unit, is_binary ? binary[i] : decimal[i]);
-	return str_copy(vm, text, strlen(text));
+	return str_copy(vm, text, strlen(text), FROM_TEMPLATE);
 }
 
 const struct function filters_text[] = {

@@ -173,7 +173,7 @@ struct value percent_format(struct vm *vm, const struct str *text, struct value 
 	while (p.at < text->n) {
 		const char *from = text->s + p.at, *sign = memchr(from, '%', text->n - p.at);
 		size_t n = sign ? (size_t)(sign - from) : text->n - p.at;
-		out_add(vm, &o, from, n);
+		out_part(vm, &o, text, p.at, p.at + n);
 		p.at += n + 1;
 		if (sign)
 			percent_one(vm, &o, &p);
@@ -359,9 +359,9 @@ static void brace_text(struct vm *vm, struct out *o, struct brace *b, const stru
 		char c = s->s[at];
 		bool twice = at + 1 < s->n && s->s[at + 1] == c;
 		if (c != '{' && c != '}') {
-			out_add(vm, o, &c, 1);
+			out_part(vm, o, s, at, at + 1);
 		} else if (twice) {
-			out_add(vm, o, &c, 1);
+			out_part(vm, o, s, at, at + 1);
 			at++;
 		} else if (c == '}') {
 			vm_error(vm, "single '}' encountered in format string");

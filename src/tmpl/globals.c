@@ -111,7 +111,7 @@ FILTER(strftime_now)
 		vm_error(vm, "strftime_now: the time %lld has no date", (long long)vm->now);
 	python_format(given, format, sizeof format);
 	size_t n = *format ? strftime(text, ROOM, format, &tm) : 0; // NOLINT: the template's own format
-	return str_borrow(vm, text, n);
+	return str_borrow(vm, text, n, FROM_DATA);
 }
 
 /* ---- Cyclers and joiners ----------------------------------------------------------------------------------------- */

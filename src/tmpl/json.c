@@ -23,11 +23,12 @@ static void text(struct writer *w, const char *s)
 	out_text(w->vm, &w->out, s);
 }
 
+/* Escapes are written as what they stand for is. */
 static void write_unit(struct writer *w, unsigned unit)
 {
 	char escape[8];
-	snprintf(escape, sizeof escape, "\\u%04x", unit & 0xFFFF);
-	text(w, escape);
+	int n = snprintf(escape, sizeof escape, "\\u%04x", unit & 0xFFFF);
+	out_add(w->vm, &w->out, escape, (size_t)n);
 }
 
 static void write_escape(struct writer *w, uint32_t c)
@@ -35,8 +36,8 @@ static void write_escape(struct writer *w, uint32_t c)
 	static const char plain[] = "\"\\\n\r\t\f\b", letter[] = "\"\\nrtfb";
 	const char *at = c && c < 0x80 ? strchr(plain, (int)c) : NULL;
 	if (at) {
-		char escape[3] = {'\\', letter[at - plain], '\0'};
-		text(w, escape);
+		char escape[2] = {'\\', letter[at - plain]};
+		out_add(w->vm, &w->out, escape, 2);
 	} else if (c >= 0x10000) {
 		write_unit(w, 0xD800 + ((c - 0x10000) >> 10));
 		write_unit(w, 0xDC00 + ((c - 0x10000) & 0x3FF));
@@ -55,11 +56,12 @@ static void write_str(struct writer *w, const struct str *s)
 		bool escape = c < 0x20 || c == '"' || c == '\\' || (w->style->ascii && c > 0x7E);
 		if (!escape)
 			continue;
-		out_add(w->vm, &w->out, s->s + from, i - from);
+		out_part(w->vm, &w->out, s, from, i);
+		w->out.of_bytes = str_origin(s, i);
 		write_escape(w, c);
 		from = i + bytes;
 	}
-	out_add(w->vm, &w->out, s->s + from, s->n - from);
+	out_part(w->vm, &w->out, s, from, s->n);
 	text(w, "\"");
 }
 
@@ -158,34 +160,49 @@ struct value json_text(struct vm *vm, struct value v, const struct json_style *s
 
 /* ---- In ---------------------------------------------------------------------------------------------------------- */
 
-static struct value object_value(struct vm *vm, const json_t *j)
+static struct value any_value(struct vm *vm, const json_t *j, enum origin origin, tmpl_trusts_fn *trusts);
+
+static struct value string_value(struct vm *vm, const char *key, const json_t *j, enum origin origin,
+				 tmpl_trusts_fn *trusts)
+{
+	const char *s = json_string_value(j);
+	size_t n = json_string_length(j);
+	if (trusts && strlen(s) == n && trusts(key, s))
+		origin = FROM_TEMPLATE;
+	return str_borrow(vm, s, n, origin);
+}
+
+static struct value object_value(struct vm *vm, const json_t *j, enum origin origin, tmpl_trusts_fn *trusts)
 {
 	struct value v = dict_new(vm);
 	/* jansson's iterators want a pointer that is not const, and do not write through it */
 	json_t *object = (json_t *)(uintptr_t)j;
 	for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
 		const char *key = json_object_iter_key(it);
-		dict_set(vm, v.dict, str_lit(vm, key), json_value(vm, json_object_iter_value(it)));
+		const json_t *member = json_object_iter_value(it);
+		dict_set(vm, v.dict, str_borrow(vm, key, strlen(key), origin),
+			 json_is_string(member) ? string_value(vm, key, member, origin, trusts)
+						: any_value(vm, member, origin, trusts));
 	}
 	return v;
 }
 
-static struct value array_value(struct vm *vm, const json_t *j)
+static struct value array_value(struct vm *vm, const json_t *j, enum origin origin, tmpl_trusts_fn *trusts)
 {
 	struct value v = seq_new(vm, V_LIST, json_array_size(j));
 	for (size_t i = 0; i < json_array_size(j); i++)
-		seq_add(vm, v.seq, json_value(vm, json_array_get(j, i)));
+		seq_add(vm, v.seq, any_value(vm, json_array_get(j, i), origin, trusts));
 	return v;
 }
 
-struct value json_value(struct vm *vm, const json_t *j)
+static struct value any_value(struct vm *vm, const json_t *j, enum origin origin, tmpl_trusts_fn *trusts)
 {
 	struct value v = value_none();
 	vm_enter(vm);
 	switch (json_typeof(j)) {
-	case JSON_OBJECT: v = object_value(vm, j); break;
-	case JSON_ARRAY: v = array_value(vm, j); break;
-	case JSON_STRING: v = str_borrow(vm, json_string_value(j), json_string_length(j)); break;
+	case JSON_OBJECT: v = object_value(vm, j, origin, trusts); break;
+	case JSON_ARRAY: v = array_value(vm, j, origin, trusts); break;
+	case JSON_STRING: v = str_borrow(vm, json_string_value(j), json_string_length(j), origin); break;
 	case JSON_INTEGER: v = value_int(json_integer_value(j)); break;
 	case JSON_REAL: v = value_float(json_real_value(j)); break;
 	case JSON_TRUE:
@@ -194,4 +211,13 @@ struct value json_value(struct vm *vm, const json_t *j)
 	}
 	vm_leave(vm);
 	return v;
+}
+
+struct dict *json_variables(struct vm *vm, const json_t *data, const json_t *own, tmpl_trusts_fn *trusts)
+{
+	struct dict *all = own ? object_value(vm, own, FROM_TEMPLATE, NULL).dict : dict_new(vm).dict;
+	const struct dict *given = object_value(vm, data, FROM_DATA, trusts).dict;
+	for (size_t i = 0; i < given->n; i++)
+		dict_set(vm, all, given->e[i].key, given->e[i].value);
+	return all;
 }

@@ -12,7 +12,8 @@ struct json_style {
 
 /* json.dumps(v, ...) of Python. */
 struct value json_text(struct vm *vm, struct value v, const struct json_style *style);
-/* The values of a jansson tree, which must outlive them (its texts are borrowed). */
-struct value json_value(struct vm *vm, const json_t *j);
+/* The variables of a rendering, out of jansson objects, which must outlive them (their texts are borrowed): data's,
+ * which hide own's of the same name; own may be NULL. */
+struct dict *json_variables(struct vm *vm, const json_t *data, const json_t *own, tmpl_trusts_fn *trusts);
 
 #endif

@@ -96,7 +96,7 @@ static size_t before_tag(const struct lexer *l, const char *text, size_t n, char
 static void add_data(struct lexer *l, const char *text, size_t n)
 {
 	if (n > 0)
-		add(l, T_DATA)->value = str_borrow(l->vm, text, n);
+		add(l, T_DATA)->value = str_borrow(l->vm, text, n, FROM_TEMPLATE);
 }
 
 static char sign_at(const struct lexer *l, size_t at)
@@ -284,9 +284,9 @@ static void read_string(struct lexer *l, size_t bytes)
 	size_t n = bytes - 2;
 	struct token *t = add(l, T_STRING);
 	if (!memchr(s, '\\', n)) {
-		t->value = str_borrow(l->vm, s, n);
+		t->value = str_borrow(l->vm, s, n, FROM_TEMPLATE);
 	} else {
-		struct out o = {0};
+		struct out o = {.of_bytes = FROM_TEMPLATE};
 		for (size_t i = 0; i < n;) {
 			if (s[i] == '\\' && i + 1 < n) {
 				i++;
@@ -456,7 +456,7 @@ static void read_tag(struct lexer *l, char kind)
 		} else if (isdigit((unsigned char)c)) {
 			read_number(l);
 		} else if ((length = name_end(l)) > 0) {
-			add(l, T_NAME)->value = str_borrow(l->vm, l->s + l->at, length - l->at);
+			add(l, T_NAME)->value = str_borrow(l->vm, l->s + l->at, length - l->at, FROM_TEMPLATE);
 			advance(l, length - l->at);
 		} else if ((c == '\'' || c == '"') && (length = string_length(l)) > 0) {
 			read_string(l, length);

@@ -163,7 +163,7 @@ METHOD(expandtabs)
 	for (size_t i = 0; i < self.str->n; i += bytes) {
 		uint32_t c = utf8_get(self.str->s + i, &bytes);
 		if (c != '\t') {
-			out_char(vm, &o, c);
+			out_part(vm, &o, self.str, i, i + bytes);
 			column = c == '\n' || c == '\r' ? 0 : column + 1;
 			continue;
 		}

@@ -118,15 +118,15 @@ bool parse_float(const struct str *s, double *out)
 static void add_fill(struct vm *vm, struct out *o, uint32_t fill, size_t times)
 {
 	char c[4];
-	const struct str filler = {c, utf8_put(fill, c), 1, NULL};
+	const struct str filler = {.s = c, .n = utf8_put(fill, c), .chars = 1};
 	out_repeat(vm, o, &filler, times);
 }
 
 /* sign and prefix stand before a fill of align '='. */
-static void pad(struct vm *vm, struct out *o, const struct spec *f, char standard, const char *head, const char *s,
-		size_t n, size_t chars)
+static void pad(struct vm *vm, struct out *o, const struct spec *f, char standard, const char *head,
+		const struct str *s)
 {
-	size_t width = f->width > 0 ? (size_t)f->width : 0, used = chars + strlen(head);
+	size_t width = f->width > 0 ? (size_t)f->width : 0, used = s->chars + strlen(head);
 	size_t space = width > used ? width - used : 0;
 	char align = f->align ? f->align : standard;
 	size_t left = align == '>' ? space : align == '^' ? space / 2 : 0;
@@ -135,21 +135,28 @@ static void pad(struct vm *vm, struct out *o, const struct spec *f, char standar
 	out_text(vm, o, head);
 	if (align == '=')
 		add_fill(vm, o, fill, space);
-	out_add(vm, o, s, n);
+	out_str(vm, o, s);
 	if (align != '=')
 		add_fill(vm, o, fill, space - left);
 }
 
 void format_text(struct vm *vm, struct out *o, const struct spec *f, const struct str *s)
 {
-	size_t n = s->n, chars = s->chars;
+	struct str shown = *s;
 	if (f->type && f->type != 's')
 		vm_error(vm, "unknown format code '%c' for object of type 'str'", f->type);
-	if (f->precision >= 0 && (uint64_t)f->precision < chars) {
-		chars = (size_t)f->precision;
-		n = str_offset(s, chars);
+	if (f->precision >= 0 && (uint64_t)f->precision < s->chars) {
+		shown.chars = (size_t)f->precision;
+		shown.n = str_offset(s, shown.chars);
 	}
-	pad(vm, o, f, '<', "", s->s, n, chars);
+	pad(vm, o, f, '<', "", &shown);
+}
+
+/* Digits spell no special token by themselves: a number is as good as the template's own. */
+static void pad_number(struct vm *vm, struct out *o, const struct spec *f, const char *head, const char *text)
+{
+	const struct str s = {.s = text, .n = strlen(text), .chars = strlen(text), .origin = FROM_TEMPLATE};
+	pad(vm, o, f, '>', head, &s);
 }
 
 /* Digits in groups of three before the point. text has room for them. */
@@ -188,7 +195,8 @@ static void format_integer(struct vm *vm, struct out *o, const struct spec *f, i
 		if (i < 0 || i > 0x10FFFF || (i >= 0xD800 && i < 0xE000))
 			vm_error(vm, "%lld is no character", (long long)i);
 		char c[4];
-		pad(vm, o, f, '<', "", c, utf8_put((uint32_t)i, c), 1);
+		const struct str s = {.s = c, .n = utf8_put((uint32_t)i, c), .chars = 1};
+		pad(vm, o, f, '<', "", &s);
 		return;
 	}
 	integer_text(text, sizeof text, f->type, v);
@@ -201,7 +209,7 @@ static void format_integer(struct vm *vm, struct out *o, const struct spec *f, i
 		head[n] = '0';
 		head[n + 1] = f->type;
 	}
-	pad(vm, o, f, '>', head, text, strlen(text), strlen(text));
+	pad_number(vm, o, f, head, text);
 }
 
 /* A point and zero in front of the exponent or end, where repr would have them. */
@@ -245,7 +253,7 @@ static void format_float(struct vm *vm, struct out *o, const struct spec *f, dou
 		group_digits(text, ROOM, f->group);
 	if (negative || f->sign)
 		head[0] = negative ? '-' : f->sign;
-	pad(vm, o, f, '>', head, text, strlen(text), strlen(text));
+	pad_number(vm, o, f, head, text);
 }
 
 void format_number(struct vm *vm, struct out *o, const struct spec *f, struct value v)

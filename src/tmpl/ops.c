@@ -157,7 +157,7 @@ struct value escape_html(struct vm *vm, struct value v)
 		if (at)
 			out_text(vm, &o, names[at - special]);
 		else
-			out_add(vm, &o, s->s + i, 1);
+			out_part(vm, &o, s, i, i + 1);
 	}
 	v = out_value(vm, &o);
 	v.markup = 1;

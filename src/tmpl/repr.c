@@ -9,6 +9,7 @@
 
 static void repr_into(struct vm *vm, struct out *o, struct value v);
 
+/* Escapes are written as what they stand for is. */
 static void repr_char(struct vm *vm, struct out *o, uint32_t c, char quote)
 {
 	char escape[12];
@@ -20,18 +21,20 @@ static void repr_char(struct vm *vm, struct out *o, uint32_t c, char quote)
 		return out_char(vm, o, c);
 	else
 		snprintf(escape, sizeof escape, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
-	out_text(vm, o, escape);
+	out_add(vm, o, escape, strlen(escape));
 }
 
 /* In single quotes, unless there are such inside and no double ones. */
 static void repr_str(struct vm *vm, struct out *o, const struct str *s)
 {
-	char quote = memchr(s->s, '\'', s->n) && !memchr(s->s, '"', s->n) ? '"' : '\'';
+	const char *quote = memchr(s->s, '\'', s->n) && !memchr(s->s, '"', s->n) ? "\"" : "'";
 	unsigned bytes;
-	out_add(vm, o, &quote, 1);
-	for (size_t i = 0; i < s->n; i += bytes)
-		repr_char(vm, o, utf8_get(s->s + i, &bytes), quote);
-	out_add(vm, o, &quote, 1);
+	out_text(vm, o, quote);
+	for (size_t i = 0; i < s->n; i += bytes) {
+		o->of_bytes = str_origin(s, i);
+		repr_char(vm, o, utf8_get(s->s + i, &bytes), *quote);
+	}
+	out_text(vm, o, quote);
 }
 
 static void repr_seq(struct vm *vm, struct out *o, const struct seq *s, const char *open, const char *close)
@@ -131,7 +134,7 @@ const struct str *value_repr(struct vm *vm, struct value v)
 
 const struct str *value_text(struct vm *vm, struct value v)
 {
-	static const struct str empty = {"", 0, 0, NULL};
+	static const struct str empty = {.s = ""};
 	if (v.type == V_STR)
 		return v.str;
 	if (v.type == V_UNDEFINED)

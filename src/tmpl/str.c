@@ -10,30 +10,77 @@
 
 enum { ROOM_FROM = 256 }; /* bytes; shorter results are simply copied */
 
-static struct value make(struct vm *vm, const char *s, size_t n, size_t chars, struct strbuf *buf)
+static struct value make(struct vm *vm, struct str str)
 {
-	struct str *str = vm_alloc(vm, sizeof *str);
-	*str = (struct str){s ? s : "", n, chars, buf};
-	return value_str(str);
+	struct str *kept = vm_alloc(vm, sizeof *kept);
+	if (!str.s)
+		str.s = "";
+	*kept = str;
+	return value_str(kept);
 }
 
-struct value str_borrow(struct vm *vm, const char *s, size_t n)
+struct value str_borrow(struct vm *vm, const char *s, size_t n, enum origin origin)
 {
 	vm_work(vm, n);
-	return make(vm, s, n, utf8_count(s, n), NULL);
+	return make(vm, (struct str){.s = s, .n = n, .chars = utf8_count(s, n), .origin = (uint8_t)origin});
 }
 
-struct value str_copy(struct vm *vm, const char *s, size_t n)
+struct value str_copy(struct vm *vm, const char *s, size_t n, enum origin origin)
 {
 	char *copy = vm_alloc(vm, n);
 	if (n)
 		memcpy(copy, s, n);
-	return str_borrow(vm, copy, n);
+	return str_borrow(vm, copy, n, origin);
 }
 
 struct value str_lit(struct vm *vm, const char *s)
 {
-	return str_borrow(vm, s, strlen(s));
+	return str_borrow(vm, s, strlen(s), FROM_TEMPLATE);
+}
+
+struct value str_like(struct vm *vm, const struct str *s, const char *bytes)
+{
+	struct str like = *s;
+	vm_work(vm, s->n);
+	like.s = bytes;
+	like.chars = utf8_count(bytes, s->n);
+	like.buf = NULL;
+	return make(vm, like);
+}
+
+enum origin str_origin(const struct str *s, size_t at)
+{
+	return (enum origin)(s->origins ? s->origins[at] : s->origin);
+}
+
+/* ---- Appending --------------------------------------------------------------------------------------------------- */
+
+/* Writes s into the room of buf at its end; the caller has seen that it fits. */
+static void append(struct vm *vm, struct strbuf *buf, const struct str *s)
+{
+	bool alike = !s->origins && (buf->used == 0 || s->origin == buf->origin);
+	if (s->n == 0)
+		return;
+	if (alike && !buf->origins) {
+		buf->origin = s->origin;
+	} else if (!buf->origins) {
+		buf->origins = vm_alloc(vm, buf->cap);
+		memset(buf->origins, buf->origin, buf->used);
+	}
+	memcpy(buf->data + buf->used, s->s, s->n);
+	if (buf->origins && s->origins)
+		memcpy(buf->origins + buf->used, s->origins, s->n);
+	else if (buf->origins)
+		memset(buf->origins + buf->used, s->origin, s->n);
+	buf->used += s->n;
+}
+
+/* The n bytes that end with what is used of buf. */
+static struct value end_of(struct vm *vm, struct strbuf *buf, size_t n, size_t chars)
+{
+	size_t from = buf->used - n;
+	return make(vm, (struct str){buf->data + from, n, chars, buf, buf->origins ? buf->origins + from : NULL,
+				     buf->origin});
 }
 
 struct value str_concat(struct vm *vm, const struct str *a, const struct str *b)
@@ -44,26 +91,30 @@ struct value str_concat(struct vm *vm, const struct str *a, const struct str *b)
 	vm_work(vm, b->n);
 	struct strbuf *buf = a->buf;
 	if (buf && a->s + a->n == buf->data + buf->used && b->n <= buf->cap - buf->used) {
-		memcpy(buf->data + buf->used, b->s, b->n);
-		buf->used += b->n;
-		return make(vm, a->s, n, chars, buf);
+		append(vm, buf, b);
+		return end_of(vm, buf, n, chars);
 	}
 	vm_work(vm, a->n);
 	size_t cap = n >= ROOM_FROM && a->n >= b->n ? 2 * n : n;
 	buf = vm_alloc(vm, sizeof *buf + cap);
-	*buf = (struct strbuf){.used = n, .cap = cap};
-	memcpy(buf->data, a->s, a->n);
-	memcpy(buf->data + a->n, b->s, b->n);
-	return make(vm, buf->data, n, chars, buf);
+	*buf = (struct strbuf){.cap = cap};
+	append(vm, buf, a);
+	append(vm, buf, b);
+	return end_of(vm, buf, n, chars);
 }
 
 struct value str_slice(struct vm *vm, const struct str *s, size_t from, size_t to)
 {
-	size_t n = to - from;
-	if (s->chars == s->n)
-		return make(vm, s->s + from, n, n, NULL);
-	return str_borrow(vm, s->s + from, n);
+	struct str slice = {.s = s->s + from, .n = to - from, .origin = s->origin};
+	if (s->origins)
+		slice.origins = s->origins + from;
+	if (s->chars != s->n)
+		vm_work(vm, slice.n);
+	slice.chars = s->chars == s->n ? slice.n : utf8_count(slice.s, slice.n);
+	return make(vm, slice);
 }
+
+/* ---- Comparing and finding --------------------------------------------------------------------------------------- */
 
 bool str_equal(const struct str *a, const struct str *b)
 {

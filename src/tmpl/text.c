@@ -44,7 +44,7 @@ static struct value insert_between(struct vm *vm, const struct str *s, const str
 		else
 			count = 0;
 		utf8_get(s->s + i, &bytes);
-		out_add(vm, &o, s->s + i, bytes);
+		out_part(vm, &o, s, i, i + bytes);
 	}
 	if (count != 0)
 		out_str(vm, &o, new);
@@ -59,23 +59,26 @@ struct value text_replace(struct vm *vm, const struct str *s, const struct str *
 	if (old->n == 0)
 		return insert_between(vm, s, new, count);
 	while (count != 0 && (at = str_find(vm, s, old, from, s->n)) != SIZE_MAX) {
-		out_add(vm, &o, s->s + from, at - from);
+		out_part(vm, &o, s, from, at);
 		out_str(vm, &o, new);
 		from = at + old->n;
 		count--;
 	}
 	if (from == 0)
 		return value_str(s);
-	out_add(vm, &o, s->s + from, s->n - from);
+	out_part(vm, &o, s, from, s->n);
 	return out_value(vm, &o);
 }
 
 /* ---- Case -------------------------------------------------------------------------------------------------------- */
 
-static void out_mapped(struct vm *vm, struct out *o, uint32_t c, unsigned (*map)(uint32_t, uint32_t[3]))
+/* The character c of s at `at`. */
+static void out_mapped(struct vm *vm, struct out *o, const struct str *s, size_t at, uint32_t c,
+		       unsigned (*map)(uint32_t, uint32_t[3]))
 {
 	uint32_t to[3];
 	unsigned n = map(c, to);
+	o->of_bytes = str_origin(s, at);
 	for (unsigned i = 0; i < n; i++)
 		out_char(vm, o, to[i]);
 }
@@ -104,10 +107,11 @@ static bool final_sigma(const struct str *s, size_t at)
 
 static void out_lower(struct vm *vm, struct out *o, const struct str *s, size_t at, uint32_t c)
 {
+	o->of_bytes = str_origin(s, at);
 	if (c == 0x3A3)
 		out_char(vm, o, final_sigma(s, at) ? 0x3C2 : 0x3C3);
 	else
-		out_mapped(vm, o, c, uc_to_lower);
+		out_mapped(vm, o, s, at, c, uc_to_lower);
 }
 
 /* ASCII needs no tables; anything else goes to `slow`. */
@@ -116,7 +120,7 @@ static struct value ascii_case(struct vm *vm, const struct str *s, char first, c
 	char *text = vm_alloc(vm, s->n);
 	for (size_t i = 0; i < s->n; i++)
 		text[i] = s->s[i] >= first && s->s[i] <= last ? (char)(s->s[i] ^ 0x20) : s->s[i];
-	return str_borrow(vm, text, s->n);
+	return str_like(vm, s, text);
 }
 
 struct value text_upper(struct vm *vm, const struct str *s)
@@ -126,7 +130,7 @@ struct value text_upper(struct vm *vm, const struct str *s)
 	if (s->n == s->chars)
 		return ascii_case(vm, s, 'a', 'z');
 	for (size_t i = 0; i < s->n; i += bytes)
-		out_mapped(vm, &o, utf8_get(s->s + i, &bytes), uc_to_upper);
+		out_mapped(vm, &o, s, i, utf8_get(s->s + i, &bytes), uc_to_upper);
 	return out_value(vm, &o);
 }
 
@@ -150,7 +154,7 @@ struct value text_capitalize(struct vm *vm, const struct str *s)
 	for (size_t i = 0; i < s->n; i += bytes) {
 		uint32_t c = utf8_get(s->s + i, &bytes);
 		if (i == 0)
-			out_mapped(vm, &o, c, uc_to_title);
+			out_mapped(vm, &o, s, i, c, uc_to_title);
 		else
 			out_lower(vm, &o, s, i, c);
 	}
@@ -167,7 +171,7 @@ struct value text_title(struct vm *vm, const struct str *s)
 		if (in_word)
 			out_lower(vm, &o, s, i, c);
 		else
-			out_mapped(vm, &o, c, uc_to_title);
+			out_mapped(vm, &o, s, i, c, uc_to_title);
 		in_word = uc_cased(c);
 	}
 	return out_value(vm, &o);
@@ -182,7 +186,7 @@ struct value text_swapcase(struct vm *vm, const struct str *s)
 		if (uc_upper(c))
 			out_lower(vm, &o, s, i, c);
 		else
-			out_mapped(vm, &o, c, uc_lower(c) ? uc_to_upper : uc_to_lower);
+			out_mapped(vm, &o, s, i, c, uc_lower(c) ? uc_to_upper : uc_to_lower);
 	}
 	return out_value(vm, &o);
 }
@@ -236,7 +240,7 @@ struct value text_pad(struct vm *vm, const struct str *s, int64_t width, uint32_
 {
 	struct out o = {0};
 	char c[4];
-	const struct str filler = {c, utf8_put(fill, c), 1, NULL};
+	const struct str filler = {.s = c, .n = utf8_put(fill, c), .chars = 1};
 	size_t space = width > 0 && (uint64_t)width > s->chars ? (size_t)width - s->chars : 0;
 	size_t left = align == '<' ? 0 : align == '>' ? space : space / 2 + (space & (size_t)width & 1);
 	if (space == 0)

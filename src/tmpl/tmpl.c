@@ -96,39 +96,91 @@ static struct tmpl_limits with_defaults(const struct tmpl_limits *given)
 	return l;
 }
 
-static int render(struct vm *vm, const struct tmpl *t, const json_t *variables, struct out *text)
+static int render(struct vm *vm, const struct tmpl *t, const struct tmpl_input *in, struct out *text)
 {
 	if (setjmp(vm->fail))
 		return vm->rc;
 	vm->main = vm->out = text;
-	vm->variables = json_value(vm, variables).dict;
+	vm->variables = json_variables(vm, in->variables, in->own, in->trusts);
 	vm->root = frame_new(vm, t->scope, NULL);
 	frame_load(vm, vm->root);
 	exec_body(vm, vm->root, t->body);
 	return 0;
 }
 
+/* Where byte i was written. */
+static bool is_data(const struct out *o, size_t i)
+{
+	return (o->origins ? o->origins[i] : o->origin) == FROM_DATA;
+}
+
+static bool begins(const struct out *o, size_t i)
+{
+	return is_data(o, i) && (i == 0 || !is_data(o, i - 1));
+}
+
+static bool copy_spans(const struct out *o, struct tmpl_text *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < o->n; i++)
+		n += begins(o, i);
+	out->data = mem_zalloc(n + 1, sizeof *out->data);
+	if (!out->data)
+		return false;
+	for (size_t i = 0; i < o->n; i++) {
+		if (begins(o, i))
+			out->data[out->n_data++].from = i;
+		if (is_data(o, i))
+			out->data[out->n_data - 1].to = i + 1;
+	}
+	return true;
+}
+
+static int copy_text(const struct out *o, struct tmpl_text *out, struct kvik_err *err)
+{
+	out->text = mem_strndup(o->s ? o->s : "", o->n);
+	out->bytes = o->n;
+	if (!out->text || !copy_spans(o, out))
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a text of %zu bytes", o->n);
+	return 0;
+}
+
+int tmpl_render_text(const struct tmpl *t, const struct tmpl_input *in, struct tmpl_text *out, struct kvik_err *err)
+{
+	struct kvik_err unread;
+	struct tmpl_limits all = with_defaults(in->limits);
+	struct out text = {0};
+	*out = (struct tmpl_text){0};
+	if (!err)
+		err = &unread;
+	if (!json_is_object(in->variables))
+		return err_set(err, KVIK_ERR_ARG, "the variables of a template must be a JSON object");
+	struct vm vm = vm_new(t->name, &all, err);
+	vm.now = in->now;
+	int rc = render(&vm, t, in, &text);
+	if (!rc)
+		rc = copy_text(&text, out, err);
+	arena_release(&vm.arena);
+	return rc;
+}
+
+void tmpl_text_release(struct tmpl_text *t)
+{
+	mem_free(t->text);
+	mem_free(t->data);
+	*t = (struct tmpl_text){0};
+}
+
 int tmpl_render(const struct tmpl *t, const json_t *variables, int64_t now, const struct tmpl_limits *limits,
 		char **out, size_t *bytes, struct kvik_err *err)
 {
-	struct kvik_err unread;
-	struct tmpl_limits all = with_defaults(limits);
-	struct out text = {0};
-	*out = NULL;
-	*bytes = 0;
-	if (!err)
-		err = &unread;
-	if (!json_is_object(variables))
-		return err_set(err, KVIK_ERR_ARG, "the variables of a template must be a JSON object");
-	struct vm vm = vm_new(t->name, &all, err);
-	vm.now = now;
-	int rc = render(&vm, t, variables, &text);
-	if (!rc) {
-		*out = mem_strndup(text.s ? text.s : "", text.n);
-		*bytes = text.n;
-		if (!*out)
-			rc = err_set(err, KVIK_ERR_NOMEM, "no memory for a text of %zu bytes", text.n);
-	}
-	arena_release(&vm.arena);
+	const struct tmpl_input in = {.variables = variables, .now = now, .limits = limits};
+	struct tmpl_text text;
+	int rc = tmpl_render_text(t, &in, &text, err);
+	*out = rc ? NULL : text.text;
+	*bytes = rc ? 0 : text.bytes;
+	if (!rc)
+		text.text = NULL;
+	tmpl_text_release(&text);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "base/span.h"
 
 #define TMPL_TEXT_MAX ((size_t)4 << 20) /* bytes of a template */
 
@@ -27,10 +28,35 @@ struct tmpl;
 int tmpl_parse(struct tmpl **out, const char *text, size_t bytes, const char *name, struct kvik_err *err) MUST_CHECK;
 void tmpl_free(struct tmpl *t);
 
-/* variables: an object; borrowed for the call and not changed. now: seconds since 1970, what strftime_now tells (as
- * UTC). limits: may be NULL. *out: [*bytes] and a terminating NUL, UTF-8, freed by the caller with mem_free. Errors:
- * FORMAT (an operation on something undefined, raise_exception, a wrong type), UNSUPPORTED (include), ARG (variables
- * is no object), LIMIT, NOMEM. */
+/* Is this text, the member `key` of an object of the variables, as good as the template's own? */
+typedef bool tmpl_trusts_fn(const char *key, const char *text);
+
+/* What is rendered; all borrowed for the call and not changed. */
+struct tmpl_input {
+	const json_t *variables; /* an object: data, but for what `trusts` says; its names hide those of `own` */
+	const json_t *own;       /* an object of variables that are as good as the template's own; NULL = none */
+	tmpl_trusts_fn *trusts;  /* NULL = nothing */
+	int64_t now;             /* seconds since 1970: what strftime_now tells (as UTC) */
+	const struct tmpl_limits *limits; /* NULL = the defaults */
+};
+
+/* A rendered text, and who wrote it: the template, or the variables, the stretches of which are `data`: ascending,
+ * apart, none empty. A stretch goes with its characters through filters, slices and concatenations; what cannot be
+ * traced counts as data. */
+struct tmpl_text {
+	char *text; /* [bytes] and a terminating NUL, UTF-8 */
+	size_t bytes;
+	struct span *data; /* [n_data] */
+	size_t n_data;
+};
+
+/* The caller releases *out with tmpl_text_release, also after an error. Errors: FORMAT (an operation on something
+ * undefined, raise_exception, a wrong type), UNSUPPORTED (include), ARG (variables are no object), LIMIT, NOMEM. */
+int tmpl_render_text(const struct tmpl *t, const struct tmpl_input *in, struct tmpl_text *out,
+		     struct kvik_err *err) MUST_CHECK;
+void tmpl_text_release(struct tmpl_text *t);
+
+/* The text alone: *out: [*bytes] and a terminating NUL, freed by the caller with mem_free. Errors as above. */
 int tmpl_render(const struct tmpl *t, const json_t *variables, int64_t now, const struct tmpl_limits *limits,
 		char **out, size_t *bytes, struct kvik_err *err) MUST_CHECK;
 

@@ -34,16 +34,25 @@ enum value_type {
 	V_JOINER
 };
 
+/* Who wrote a character. Every operation on strings carries it along, byte by byte, so that of a rendered prompt one
+ * can tell what the template wrote, where special tokens are meant, from what a message said, where they are only text.
+ * What an operation loses track of is data. */
+enum origin { FROM_DATA, FROM_TEMPLATE };
+
 struct str {
 	const char *s; /* [n], not NUL-terminated */
 	size_t n;      /* bytes */
 	size_t chars;  /* code points; == n says ASCII */
 	struct strbuf *buf;
+	const uint8_t *origins; /* [n] of enum origin; NULL: all are `origin` */
+	uint8_t origin;
 };
 
 /* Room behind a string that grows by appending: a string whose end is the end of what is used may be extended there. */
 struct strbuf {
 	size_t used, cap;
+	uint8_t *origins; /* [cap]; NULL: all of what is used is `origin` */
+	uint8_t origin;
 	char data[];
 };
 
@@ -174,9 +183,12 @@ static inline bool value_given(struct value v)
 
 /* ---- Strings (str.c) --------------------------------------------------------------------------------------------- */
 
-struct value str_borrow(struct vm *vm, const char *s, size_t n); /* the bytes stay where they are */
-struct value str_copy(struct vm *vm, const char *s, size_t n);
-struct value str_lit(struct vm *vm, const char *s); /* s lives for ever */
+struct value str_borrow(struct vm *vm, const char *s, size_t n, enum origin origin); /* the bytes stay where they are */
+struct value str_copy(struct vm *vm, const char *s, size_t n, enum origin origin);
+struct value str_lit(struct vm *vm, const char *s); /* s lives for ever; as good as the template's own */
+/* The same as s, in other bytes of the same number, each from where the one in its place came from. */
+struct value str_like(struct vm *vm, const struct str *s, const char *bytes);
+enum origin str_origin(const struct str *s, size_t at); /* of a byte */
 struct value str_concat(struct vm *vm, const struct str *a, const struct str *b);
 struct value str_slice(struct vm *vm, const struct str *s, size_t from, size_t to); /* bytes */
 bool str_equal(const struct str *a, const struct str *b);

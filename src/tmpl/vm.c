@@ -94,16 +94,43 @@ static void out_reserve(struct vm *vm, struct out *o, size_t n)
 	if (cap < o->n + n)
 		cap = o->n + n;
 	o->s = vm_grow(vm, o->s, o->n, cap, 1);
+	if (o->origins)
+		o->origins = vm_grow(vm, o->origins, o->n, cap, 1);
 	o->cap = cap;
 }
 
-void out_add(struct vm *vm, struct out *o, const char *s, size_t n)
+/* Of the next n bytes, for which there is room. */
+static void out_origin(struct vm *vm, struct out *o, const uint8_t *origins, uint8_t origin, size_t n)
+{
+	if (n == 0)
+		return;
+	if (!o->origins && !origins && (o->n == 0 || o->origin == origin)) {
+		o->origin = origin;
+		return;
+	}
+	if (!o->origins) {
+		o->origins = vm_alloc(vm, o->cap);
+		memset(o->origins, o->origin, o->n);
+	}
+	if (origins)
+		memcpy(o->origins + o->n, origins, n);
+	else
+		memset(o->origins + o->n, origin, n);
+}
+
+static void add(struct vm *vm, struct out *o, const char *s, size_t n, const uint8_t *origins, uint8_t origin)
 {
 	out_reserve(vm, o, n);
+	out_origin(vm, o, origins, origin, n);
 	if (n)
 		memcpy(o->s + o->n, s, n);
 	o->n += n;
 	vm_work(vm, n);
+}
+
+void out_add(struct vm *vm, struct out *o, const char *s, size_t n)
+{
+	add(vm, o, s, n, NULL, (uint8_t)o->of_bytes);
 }
 
 void out_repeat(struct vm *vm, struct out *o, const struct str *s, uint64_t times)
@@ -116,6 +143,7 @@ void out_repeat(struct vm *vm, struct out *o, const struct str *s, uint64_t time
 	out_reserve(vm, o, n);
 	vm_work(vm, n);
 	for (; times > 0; times--) {
+		out_origin(vm, o, s->origins, s->origin, s->n);
 		memcpy(o->s + o->n, s->s, s->n);
 		o->n += s->n;
 	}
@@ -123,12 +151,17 @@ void out_repeat(struct vm *vm, struct out *o, const struct str *s, uint64_t time
 
 void out_str(struct vm *vm, struct out *o, const struct str *s)
 {
-	out_add(vm, o, s->s, s->n);
+	add(vm, o, s->s, s->n, s->origins, s->origin);
+}
+
+void out_part(struct vm *vm, struct out *o, const struct str *s, size_t from, size_t to)
+{
+	add(vm, o, s->s + from, to - from, s->origins ? s->origins + from : NULL, s->origin);
 }
 
 void out_text(struct vm *vm, struct out *o, const char *text)
 {
-	out_add(vm, o, text, strlen(text));
+	add(vm, o, text, strlen(text), NULL, FROM_TEMPLATE);
 }
 
 void out_char(struct vm *vm, struct out *o, uint32_t c)
@@ -139,5 +172,6 @@ void out_char(struct vm *vm, struct out *o, uint32_t c)
 
 struct value out_value(struct vm *vm, struct out *o)
 {
-	return str_borrow(vm, o->s, o->n);
+	struct str text = {.s = o->s, .n = o->n, .origins = o->origins, .origin = o->origin};
+	return str_like(vm, &text, o->s);
 }

@@ -21,6 +21,9 @@ struct frame;
 struct out {
 	char *s;
 	size_t n, cap;
+	uint8_t *origins;     /* [cap]; NULL: all of the text is `origin` */
+	uint8_t origin;       /* enum origin */
+	enum origin of_bytes; /* what out_add and out_char write */
 };
 
 struct vm {
@@ -64,8 +67,9 @@ static inline void vm_leave(struct vm *vm)
 
 void out_add(struct vm *vm, struct out *o, const char *s, size_t n);
 void out_str(struct vm *vm, struct out *o, const struct str *s);
-void out_text(struct vm *vm, struct out *o, const char *text);
-void out_char(struct vm *vm, struct out *o, uint32_t c); /* a code point */
+void out_part(struct vm *vm, struct out *o, const struct str *s, size_t from, size_t to); /* of s, in bytes */
+void out_text(struct vm *vm, struct out *o, const char *text); /* a constant, as good as the template's own */
+void out_char(struct vm *vm, struct out *o, uint32_t c);       /* a code point */
 void out_repeat(struct vm *vm, struct out *o, const struct str *s, uint64_t times);
 struct value out_value(struct vm *vm, struct out *o); /* a string over what was written; o is not used after */
 

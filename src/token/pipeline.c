@@ -66,6 +66,23 @@ int pipeline_normalize(const struct pipeline *p, struct regex_work *work, struct
 	return rc;
 }
 
+/* Cuts added tokens out of the normalised text b of a stretch. Where normalising changed nothing it is the stretch
+ * itself that is cut, as it is known what of it is data; elsewhere one that has any is data as a whole. */
+static int split_normalized(struct sink *out, struct run *r, const struct buf *b, const char *text, size_t bytes)
+{
+	const struct special_set *set = &out->v->normalized;
+	size_t n_data = out->n_data;
+	unsigned flags = r->flags;
+	if (n_data > 0 && b->n == bytes && memcmp(b->data, text, bytes) == 0)
+		return special_split(set, text, bytes, flags, split_and_encode, out);
+	if (n_data > 0 && special_in_data(out, text, bytes))
+		flags &= ~(unsigned)VOCAB_PARSE_SPECIAL;
+	out->n_data = 0; /* which tells of the text as given */
+	int rc = special_split(set, b->data, b->n, flags, split_and_encode, out);
+	out->n_data = n_data;
+	return rc;
+}
+
 static int normalize_and_encode(void *ctx, const char *text, size_t bytes, bool at_start)
 {
 	struct sink *out = ctx;
@@ -76,7 +93,7 @@ static int normalize_and_encode(void *ctx, const char *text, size_t bytes, bool 
 	if (!rc)
 		rc = pipeline_normalize(r->p, &r->regex, &b, &r->at_start, out->err);
 	if (!rc && b.n > 0)
-		rc = special_split(out->v, &out->v->normalized, b.data, b.n, r->flags, split_and_encode, out);
+		rc = split_normalized(out, r, &b, text, bytes);
 	buf_release(&b);
 	return rc;
 }
@@ -97,7 +114,7 @@ int pipeline_encode(const struct vocab *v, const char *text, size_t bytes, unsig
 	if (!rc && flags & VOCAB_ADD_SPECIAL)
 		rc = add_all(out, &r.p->prefix);
 	if (!rc)
-		rc = special_split(v, &v->raw, text, bytes, flags, normalize_and_encode, out);
+		rc = special_split(&v->raw, text, bytes, flags, normalize_and_encode, out);
 	if (!rc && flags & VOCAB_ADD_SPECIAL)
 		rc = add_all(out, &r.p->suffix);
 	word_work_release(&r.word);

@@ -14,7 +14,7 @@ struct text {
 static bool pair_of(const void *ctx, const struct symbol *a, const struct symbol *b, double *priority, int64_t *id)
 {
 	const struct text *t = ctx;
-	*id = vocab_find(t->v, t->data + a->start, a->bytes + b->bytes);
+	*id = vocab_own(t->v, t->data + a->start, a->bytes + b->bytes);
 	if (*id < 0)
 		return false;
 	*priority = -t->v->tokens[*id].score;

@@ -47,7 +47,7 @@ static int encode(const struct vocab *v, const char *text, size_t bytes, unsigne
 	if (!rc && v->pipeline)
 		rc = pipeline_encode(v, text, bytes, flags, out);
 	else if (!rc)
-		rc = special_split(v, &v->raw, text, bytes, flags, encode_plain, out);
+		rc = special_split(&v->raw, text, bytes, flags, encode_plain, out);
 	if (!rc)
 		rc = add_if(out, special && v->add_sep, v->sep);
 	return rc ? rc : add_if(out, special && v->add_eos, v->eos);
@@ -56,7 +56,13 @@ static int encode(const struct vocab *v, const char *text, size_t bytes, unsigne
 int vocab_encode(const struct vocab *v, const char *text, size_t bytes, unsigned flags, uint32_t **ids, size_t *n,
 		 struct kvik_err *err)
 {
-	struct sink out = {.v = v, .err = err};
+	return vocab_encode_data(v, text, bytes, flags, NULL, 0, ids, n, err);
+}
+
+int vocab_encode_data(const struct vocab *v, const char *text, size_t bytes, unsigned flags, const struct span *data,
+		      size_t n_data, uint32_t **ids, size_t *n, struct kvik_err *err)
+{
+	struct sink out = {.v = v, .text = text, .data = data, .n_data = n_data, .err = err};
 	*ids = NULL;
 	*n = 0;
 	if (bytes > VOCAB_TEXT_MAX)

@@ -6,6 +6,7 @@
 #define KVIK_TOKEN_VOCAB_H
 
 #include "base/err.h"
+#include "base/span.h"
 
 enum vocab_kind {
 	VOCAB_SPM,     /* SentencePiece-style BPE with scores and byte fallback; GGUF tokenizer.ggml.model "llama" */
@@ -86,6 +87,10 @@ enum vocab_encode_flags {
 #define VOCAB_TEXT_MAX ((size_t)1 << 30)
 int vocab_encode(const struct vocab *v, const char *text, size_t bytes, unsigned flags, uint32_t **ids, size_t *n,
 		 struct kvik_err *err) MUST_CHECK;
+/* The same, but a control token that touches one of the stretches data[n_data] (ascending, apart, within the text) is
+ * plain text there. Everything else is as without them: words go across their borders. */
+int vocab_encode_data(const struct vocab *v, const char *text, size_t bytes, unsigned flags, const struct span *data,
+		      size_t n_data, uint32_t **ids, size_t *n, struct kvik_err *err) MUST_CHECK;
 
 /* The text of all ids at once: detok_feed of each and detok_flush (see token/detok.h for flags). *text: [*bytes] and a
  * terminating NUL, valid UTF-8, freed by the caller with mem_free. */

@@ -71,7 +71,7 @@ int64_t vocab_find(const struct vocab *v, const char *text, size_t bytes)
 int64_t vocab_own(const struct vocab *v, const char *text, size_t bytes)
 {
 	int64_t id = vocab_find(v, text, bytes);
-	return id >= 0 && v->tokens[id].attrs & TOKEN_ADDED ? -1 : id;
+	return id >= 0 && v->tokens[id].attrs & (TOKEN_ADDED | VOCAB_ATTR_CONTROL) ? -1 : id;
 }
 
 int64_t vocab_char(const struct vocab *v, const char *text, unsigned bytes)

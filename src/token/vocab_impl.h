@@ -100,7 +100,10 @@ struct vocab {
 struct sink {
 	const struct vocab *v;
 	struct ids ids;
-	void *ctx; /* of the encoder */
+	void *ctx;               /* of the encoder */
+	const char *text;        /* the whole of it, as given */
+	const struct span *data; /* [n_data] of it: control tokens that touch these are plain text */
+	size_t n_data;
 	struct kvik_err *err;
 };
 int sink_add(struct sink *s, uint32_t id);
@@ -122,7 +125,7 @@ bool vocab_split_merge(struct vocab_str merge, struct vocab_str *a, struct vocab
 int vocab_add_special(struct vocab *v, const struct special *s, const char *text, size_t bytes,
 		      struct kvik_err *err) MUST_CHECK;
 const struct pair *vocab_pair(const struct vocab *v, uint32_t left, uint32_t right); /* NULL = none */
-/* Of the model's own tokens; -1 = none. */
+/* Of the model's own tokens that stand for text: no control token ever comes out of a word; -1 = none. */
 int64_t vocab_own(const struct vocab *v, const char *text, size_t bytes);
 int64_t vocab_char(const struct vocab *v, const char *text, unsigned bytes); /* a single character; -1 = none */
 /* Can a and b stand side by side inside one token? If not, no merge ever joins what ends with a to what begins with b,
@@ -134,9 +137,12 @@ void vocab_add_end(struct vocab *v, int64_t id); /* -1 is ignored */
 /* Every token whose name is known to end a turn or a text; GGUF files name one or two of them only. */
 void vocab_add_known_ends(struct vocab *v);
 
-/* Cuts special tokens of one set out (special.c): their ids go to the sink, what lies between to plain. */
+/* Cuts special tokens of one set out (special.c): their ids go to the sink, what lies between to plain. The text must
+ * lie in out->text where that has data. */
 typedef int special_plain_fn(void *sink, const char *text, size_t bytes, bool at_start);
-int special_split(const struct vocab *v, const struct special_set *set, const char *text, size_t bytes, unsigned flags,
+/* Is a part of this stretch of the sink's text data? */
+bool special_in_data(const struct sink *s, const char *text, size_t bytes);
+int special_split(const struct special_set *set, const char *text, size_t bytes, unsigned flags,
 		  special_plain_fn *plain, struct sink *out) MUST_CHECK;
 
 /* Encoding a stretch of text that holds no special tokens. */

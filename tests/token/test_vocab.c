@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,89 @@ static void wordpiece(void **state)
 	vocab_free(v);
 }
 
+/* Data in stretches of a text: control tokens that touch them are text, user-defined ones are tokens everywhere. */
+static void data_is_no_control(void **state)
+{
+	static const char *const spm[] = {"2:<unk>", "3:<s>", "1:<", "1:s", "1:>", "1:s>", "4:<t>", NULL};
+	static const struct {
+		struct span data[2];
+		size_t n;
+		const char *want;
+	} cases[] = {
+		{{{0}}, 0, "1 1 6"},
+		{{{0, 9}}, 1, "2 5 2 5 6"},
+		{{{0, 3}}, 1, "2 5 1 6"},
+		{{{3, 4}}, 1, "1 2 5 6"},
+		{{{2, 4}}, 1, "2 5 2 5 6"},
+		{{{6, 9}}, 1, "1 1 6"},
+		{{{0, 1}, {5, 6}}, 2, "2 5 2 5 6"},
+	};
+	struct made m;
+	struct kvik_err err;
+	(void)state;
+	struct vocab *v = make(&m, VOCAB_SPM, NULL, spm);
+	m.d.add_space_prefix = m.d.add_bos = false;
+	vocab_free(v);
+	assert_int_equal(vocab_new(&v, &m.d, &err), 0);
+	check(v, "<s>", 0, "2 5"); /* merges never come to a control token */
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint32_t *ids;
+		size_t n;
+		char got[64] = "";
+		assert_int_equal(vocab_encode_data(v, "<s><s><t>", 9, VOCAB_PARSE_SPECIAL, cases[i].data, cases[i].n,
+						   &ids, &n, &err),
+				 0);
+		for (size_t k = 0; k < n; k++)
+			snprintf(got + strlen(got), sizeof got - strlen(got), "%s%u", k ? " " : "", ids[k]);
+		assert_string_equal(got, cases[i].want);
+		mem_free(ids);
+	}
+	vocab_free(v);
+}
+
+/* The same through the steps of a tokenizer.json, with tokens that are matched before and after normalising. */
+static void data_through_a_pipeline(void **state)
+{
+	static const char json[] =
+		"{\"added_tokens\": [{\"id\": 0, \"content\": \"<s>\", \"special\": true, \"normalized\": false},"
+		"{\"id\": 1, \"content\": \"<n>\", \"special\": true, \"normalized\": true}],"
+		"\"normalizer\": %s, \"pre_tokenizer\": null, \"model\": {\"type\": \"BPE\", \"vocab\": {\"<\": 2, "
+		"\"s\": 3, \"n\": 4, \">\": 5, \"A\": 6, \"a\": 7}, \"merges\": []}}";
+	static const struct {
+		const char *normalizer, *text;
+		struct span data;
+		const char *want;
+	} cases[] = {
+		{"null", "<s><n>a", {0, 0}, "0 1 7"},
+		{"null", "<s><n>a", {0, 3}, "2 3 5 1 7"},
+		{"null", "<s><n>a", {3, 6}, "0 2 4 5 7"},
+		{"null", "<s><n>a", {6, 7}, "0 1 7"},
+		{"{\"type\": \"Lowercase\"}", "<s><n>A", {0, 0}, "0 1 7"},
+		{"{\"type\": \"Lowercase\"}", "<s><n>a", {6, 7}, "0 1 7"},
+		{"{\"type\": \"Lowercase\"}", "<s><n>A", {6, 7}, "0 2 4 5 7"}, /* lost track: all of it is data */
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct kvik_err err;
+		struct vocab *v;
+		uint32_t *ids;
+		size_t n;
+		char file[1024], got[64] = "";
+		snprintf(file, sizeof file, json, cases[i].normalizer);
+		if (vocab_from_json(&v, file, strlen(file), NULL, 0, "test", &err))
+			fail_msg("%s", err.text);
+		assert_int_equal(vocab_encode_data(v, cases[i].text, strlen(cases[i].text), VOCAB_PARSE_SPECIAL,
+						   &cases[i].data, cases[i].data.to > 0, &ids, &n, &err),
+				 0);
+		for (size_t k = 0; k < n; k++)
+			snprintf(got + strlen(got), sizeof got - strlen(got), "%s%u", k ? " " : "", ids[k]);
+		if (strcmp(got, cases[i].want) != 0)
+			fail_msg("case %zu: %s, not %s", i, got, cases[i].want);
+		mem_free(ids);
+		vocab_free(v);
+	}
+}
+
 static void ends(void **state)
 {
 	static const char *const chat[] = {"3:<|im_end|>", "3:<|endoftext|>", "1:a", NULL};
@@ -199,8 +283,14 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(spm_without_bytes), cmocka_unit_test(spm_bytes), cmocka_unit_test(unigram),
-		cmocka_unit_test(wordpiece),         cmocka_unit_test(ends),      cmocka_unit_test(refused),
+		cmocka_unit_test(spm_without_bytes),
+		cmocka_unit_test(spm_bytes),
+		cmocka_unit_test(unigram),
+		cmocka_unit_test(wordpiece),
+		cmocka_unit_test(ends),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(data_is_no_control),
+		cmocka_unit_test(data_through_a_pipeline),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
