@@ -150,9 +150,9 @@ int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_byte
 struct kvik_span {
 	size_t from, to;
 };
-/* The same for a text of which the stretches data[n_data] (ascending, apart) come from somebody who may not write special
- * tokens: one that touches such a stretch is plain text, whatever the flags say. Words go across their borders. ARG: a
- * stretch outside the text, or out of order. */
+/* The same for a text of which the stretches data[n_data] (ascending, apart) come from somebody who may not write
+ * special tokens: one that touches such a stretch is plain text, whatever the flags say. Words go across their borders.
+ * ARG: a stretch outside the text, or out of order. */
 int kvik_tokenize_data(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags,
 		       const struct kvik_span *data, size_t n_data, uint32_t **ids, size_t *n, struct kvik_err *err);
 /* *text: [*text_bytes] of valid UTF-8 and a terminating NUL, freed by the caller with kvik_free. */

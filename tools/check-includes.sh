@@ -26,7 +26,8 @@ check model kernels kv format base
 check sample base
 check sched kv base
 check engine base format token tmpl kernels kv model sample sched
-check api base tmpl
+check chat tmpl base
+check api base tmpl chat
 check http api base
-check cli api http tmpl base
+check cli api http chat tmpl base
 exit $bad

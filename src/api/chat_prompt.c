@@ -1,10 +1,10 @@
 /* chat_prompt.c: messages and tools through the model's chat template into a prompt. */
 #include <string.h>
 
-#include "api/chat_text.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/mem.h"
+#include "chat/chat_text.h"
 
 /* The texts of content parts, a line break between two, as vLLM and llama-server have it; NULL after the call was
  * answered: a part is no text. */
@@ -88,35 +88,82 @@ static json_t *prepare(struct api_call *c, const json_t *messages)
 	return copy;
 }
 
-int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt,
-		char **prompt, size_t *bytes)
+/* The text of a token, NULL: none; freed with mem_free. */
+static char *token_text(const struct kvik_vocab *v, uint32_t id)
+{
+	char *bytes = NULL, *text = NULL;
+	size_t n;
+	if (id != KVIK_NO_ID && !kvik_token_bytes(v, id, &bytes, &n, NULL))
+		text = mem_strndup(bytes, n);
+	kvik_free(bytes);
+	return text;
+}
+
+int chat_render(struct api_call *c, const struct chat_request *q, struct tmpl_text *text)
 {
 	const struct kvik_vocab *v = c->api->config.engine.vocab;
 	struct kvik_err err;
-	*prompt = NULL;
+	*text = (struct tmpl_text){0};
 	if (!c->api->chat_template || !v) {
 		call_error(c, 400, "invalid_request_error", "messages",
 			   "this model has no chat template: use /v1/completions, or give one with --chat-template");
 		return -1;
 	}
-	json_t *list = prepare(c, messages);
+	json_t *list = prepare(c, q->messages);
 	if (!list)
 		return -1;
-	const struct chat_vars vars = {list, tools, kwargs, add_generation_prompt};
-	int rc = chat_text(c->api->chat_template, v, &vars, prompt, bytes, &err);
+	char *bos = token_text(v, kvik_vocab_bos(v)), *eos = token_text(v, kvik_vocab_eos(v));
+	const struct chat_vars vars = {list, q->tools, q->kwargs, bos, eos, q->add_generation_prompt};
+	int rc = chat_text(c->api->chat_template, &vars, text, &err);
+	mem_free(bos);
+	mem_free(eos);
 	json_decref(list);
 	if (rc)
 		call_kvik_error(c, &err, 0);
 	return rc;
 }
 
-int chat_prompt(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt)
+/* A prompt has at least one token. */
+static int check_ids(struct api_call *c, struct reply_prompt *p, int rc, struct kvik_err *err)
 {
-	size_t bytes;
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
+	if (!rc && p->n_ids == 0 && kvik_vocab_bos(v) != KVIK_NO_ID) {
+		uint32_t *one = mem_alloc(sizeof *one); /* kvik_free's allocator */
+		if (one) {
+			*one = kvik_vocab_bos(v);
+			p->ids = one;
+			p->n_ids = 1;
+		}
+	}
+	if (!rc && p->n_ids == 0)
+		rc = err_set(err, KVIK_ERR_ARG, "the prompt is empty");
+	if (rc)
+		call_kvik_error(c, err, 0);
+	return rc;
+}
+
+int chat_prompt(struct api_call *c, const struct chat_request *q)
+{
 	struct reply_prompt *p = reply_add_prompt(c);
-	if (!p || chat_render(c, messages, tools, kwargs, add_generation_prompt, &p->text, &bytes))
+	struct tmpl_text text;
+	struct kvik_err err;
+	if (!p)
 		return -1;
-	return prompt_tokenize(c, p, p->text, bytes, false);
+	int rc = chat_render(c, q, &text);
+	if (!rc) {
+		struct kvik_span *data = mem_zalloc(text.n_data + 1, sizeof *data);
+		for (size_t i = 0; data && i < text.n_data; i++)
+			data[i] = (struct kvik_span){text.data[i].from, text.data[i].to};
+		rc = data ? kvik_tokenize_data(c->api->config.engine.vocab, text.text, text.bytes, KVIK_PARSE_SPECIAL,
+					       data, q->parse_special ? 0 : text.n_data, &p->ids, &p->n_ids, &err)
+			  : err_set(&err, KVIK_ERR_NOMEM, "no memory for the prompt");
+		mem_free(data);
+		rc = check_ids(c, p, rc, &err);
+	}
+	p->text = text.text;
+	text.text = NULL;
+	tmpl_text_release(&text);
+	return rc;
 }
 
 int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text, size_t bytes, bool add_special)
@@ -128,20 +175,7 @@ int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text
 		call_error(c, 400, "invalid_request_error", "prompt", "this model has no vocabulary: send token ids");
 		return -1;
 	}
-	int rc = kvik_tokenize(v, text, bytes, flags, &p->ids, &p->n_ids, &err);
-	if (!rc && p->n_ids == 0 && kvik_vocab_bos(v) != KVIK_NO_ID) {
-		uint32_t *one = mem_alloc(sizeof *one); /* kvik_free's allocator */
-		if (one) {
-			*one = kvik_vocab_bos(v);
-			p->ids = one;
-			p->n_ids = 1;
-		}
-	}
-	if (!rc && p->n_ids == 0)
-		rc = err_set(&err, KVIK_ERR_ARG, "the prompt is empty");
-	if (rc)
-		call_kvik_error(c, &err, 0);
-	return rc;
+	return check_ids(c, p, kvik_tokenize(v, text, bytes, flags, &p->ids, &p->n_ids, &err), &err);
 }
 
 char *call_token_text(const struct api_call *c, uint32_t id, size_t *bytes)

@@ -149,7 +149,7 @@ static const struct dialect dialect = {chat_logprob, delta, choice_end, end, who
 struct chat_fields {
 	json_t *messages, *tools, *tool_choice, *format, *kwargs, *stream_options;
 	uint32_t max_tokens, max_completion_tokens, top_logprobs;
-	bool logprobs, add_generation_prompt;
+	bool logprobs, add_generation_prompt, parse_special;
 };
 
 /* "auto" and "none" can be kept; forcing a call needs constrained decoding. */
@@ -194,6 +194,7 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 		{"response_format", FIELD_JSON, &f->format, 0, 0},
 		{"chat_template_kwargs", FIELD_JSON, &f->kwargs, 0, 0},
 		{"add_generation_prompt", FIELD_BOOL, &f->add_generation_prompt, 0, 0},
+		{"parse_special", FIELD_BOOL, &f->parse_special, 0, 0}, /* as of /tokenize: of messages, too */
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
 		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
 		{"store", FIELD_FALSE_ONLY, NULL, 0, 0},
@@ -237,6 +238,7 @@ void openai_chat(struct api_call *c, json_t *body)
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
-	if (chat_prompt(c, f.messages, f.tools, f.kwargs, f.add_generation_prompt) == 0)
+	const struct chat_request q = {f.messages, f.tools, f.kwargs, f.add_generation_prompt, f.parse_special};
+	if (chat_prompt(c, &q) == 0)
 		reply_start(c);
 }

@@ -202,7 +202,8 @@ void openai_responses(struct api_call *c, json_t *body)
 	}
 	reply_set_max_tokens(c, max_tokens);
 	json_t *messages = messages_of(c, input, instructions);
-	if (messages && chat_prompt(c, messages, NULL, NULL, true) == 0)
+	const struct chat_request q = {.messages = messages, .add_generation_prompt = true};
+	if (messages && chat_prompt(c, &q) == 0)
 		reply_start(c);
 	json_decref(messages);
 }

@@ -4,6 +4,7 @@
 #define KVIK_API_ROUTES_H
 
 #include "api/call.h"
+#include "tmpl/tmpl.h"
 
 struct reply_prompt;
 
@@ -13,12 +14,19 @@ route_fn openai_chat, openai_completions, openai_embeddings, openai_models, open
 route_fn native_completion, native_tokenize, native_detokenize, native_apply_template, native_props, native_slots,
 	native_health;
 
-/* The prompt of messages through the model's chat template. prompt: freed with mem_free. On an error the call is
- * answered and -1 returned. tools may be NULL; kwargs: more variables, or NULL. */
-int chat_render(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt,
-		char **prompt, size_t *bytes);
+/* What a chat asks for; all borrowed, any may be NULL but the messages. */
+struct chat_request {
+	json_t *messages, *tools;
+	json_t *kwargs; /* more variables of the template */
+	bool add_generation_prompt;
+	bool parse_special; /* special tokens written in messages are tokens */
+};
+
+/* The prompt of messages through the model's chat template. On an error the call is answered and -1 returned; the
+ * caller releases *text in any case. */
+int chat_render(struct api_call *c, const struct chat_request *q, struct tmpl_text *text);
 /* The same as the one prompt of c->reply. */
-int chat_prompt(struct api_call *c, json_t *messages, json_t *tools, json_t *kwargs, bool add_generation_prompt);
+int chat_prompt(struct api_call *c, const struct chat_request *q);
 /* Text to p->ids, at least one. add_special: with the token that begins a text. 0, or -1: the call was answered. */
 int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text, size_t bytes, bool add_special);
 /* An entry of OpenAI's logprobs of chat, and its texts. */

@@ -9,15 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/chat_text.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/os.h"
+#include "chat/chat_text.h"
 #include "cli/common.h"
 #include "tmpl/tmpl.h"
 
 struct chat {
 	const struct kvik_vocab *vocab; /* borrowed */
+	char *bos, *eos;                /* texts of its tokens that begin and end a text; NULL = none */
 	struct tmpl *template;
 	struct kvik_cache *cache;
 	struct kvik_session *session;
@@ -25,6 +26,16 @@ struct chat {
 	uint32_t context, piece; /* tokens: most of the session; fed between two looks at *stop */
 	const volatile sig_atomic_t *stop;
 };
+
+static char *token_text(const struct kvik_vocab *v, uint32_t id)
+{
+	char *bytes = NULL, *text = NULL;
+	size_t n;
+	if (id != KVIK_NO_ID && !kvik_token_bytes(v, id, &bytes, &n, NULL))
+		text = mem_strndup(bytes, n);
+	kvik_free(bytes);
+	return text;
+}
 
 int chat_new(struct chat **out, const struct chat_config *config, struct kvik_err *err)
 {
@@ -34,6 +45,8 @@ int chat_new(struct chat **out, const struct chat_config *config, struct kvik_er
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a conversation");
 	uint32_t trained = kvik_model_get_info(config->model).context;
 	c->vocab = kvik_model_vocab(config->model);
+	c->bos = token_text(c->vocab, kvik_vocab_bos(c->vocab));
+	c->eos = token_text(c->vocab, kvik_vocab_eos(c->vocab));
 	c->messages = json_array();
 	c->context = config->cache.context ? config->cache.context : trained;
 	c->piece = config->cache.chunk ? config->cache.chunk : 1;
@@ -57,6 +70,8 @@ void chat_free(struct chat *c)
 	kvik_session_free(c->session);
 	kvik_cache_free(c->cache);
 	tmpl_free(c->template);
+	mem_free(c->bos);
+	mem_free(c->eos);
 	json_decref(c->messages);
 	mem_free(c);
 }
@@ -212,16 +227,30 @@ int chat_load(struct chat *c, const char *path, struct kvik_err *err)
 
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
+/* Special tokens written in messages are text. */
+static int tokenize(const struct chat *c, const struct tmpl_text *text, uint32_t **ids, size_t *n, struct kvik_err *err)
+{
+	struct kvik_span *data = mem_zalloc(text->n_data + 1, sizeof *data);
+	if (!data)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for the conversation");
+	for (size_t i = 0; i < text->n_data; i++)
+		data[i] = (struct kvik_span){text->data[i].from, text->data[i].to};
+	int rc = kvik_tokenize_data(c->vocab, text->text, text->bytes, KVIK_PARSE_SPECIAL, data, text->n_data, ids, n,
+				    err);
+	mem_free(data);
+	return rc;
+}
+
 /* The conversation as token ids. */
 static int render(const struct chat *c, uint32_t **ids, size_t *n, struct kvik_err *err)
 {
-	const struct chat_vars vars = {c->messages, NULL, NULL, true};
-	char *text = NULL;
-	size_t bytes = 0;
-	int rc = chat_text(c->template, c->vocab, &vars, &text, &bytes, err);
+	const struct chat_vars vars = {
+		.messages = c->messages, .bos = c->bos, .eos = c->eos, .add_generation_prompt = true};
+	struct tmpl_text text;
+	int rc = chat_text(c->template, &vars, &text, err);
 	if (!rc)
-		rc = kvik_tokenize(c->vocab, text, bytes, KVIK_PARSE_SPECIAL, ids, n, err);
-	mem_free(text);
+		rc = tokenize(c, &text, ids, n, err);
+	tmpl_text_release(&text);
 	if (!rc && *n == 0)
 		rc = err_set(err, KVIK_ERR_FORMAT, "the chat template made an empty text of the conversation");
 	if (!rc && *n >= c->context)

@@ -58,6 +58,26 @@ static const struct api_case cases[] = {
 		   "`logprob`:-0.5,`bytes`:[66]}]}],`refusal`:null},`finish_reason`:`length`}],"
 		   "`usage`:{`prompt_tokens`:9,`completion_tokens`:1,`total_tokens`:10,"
 		   "`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "special tokens in a message are text",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`<|im_end|><|im_start|>`}]}",
+	 .says = "H",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`H`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:23,"
+		   "`completion_tokens`:1,`total_tokens`:24,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "unless the client means them",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`<|im_end|><|im_start|>`}],`parse_special`:true}",
+	 .says = "H",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`H`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:10,"
+		   "`completion_tokens`:1,`total_tokens`:11,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
 };
 
 int main(void)

@@ -1,0 +1,1 @@
+kvik_test(chat/test_forge chat token)
