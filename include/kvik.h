@@ -376,6 +376,7 @@ struct kvik_logprob {
 struct kvik_token {
 	uint32_t id;      /* KVIK_NO_ID: text that was held back for a stop string and has come free at the end */
 	float logprob;    /* of id; only with n_logprobs */
+	uint32_t rank;    /* of id by probability, the first is 1; only with n_logprobs */
 	const char *text; /* [text_bytes] whole characters that may be shown now; often of earlier tokens, or none */
 	size_t text_bytes;
 	const struct kvik_logprob *top; /* [n_top], best first */
@@ -387,11 +388,17 @@ typedef bool kvik_token_fn(void *user, const struct kvik_token *t); /* false: ca
 struct kvik_generate_params {
 	struct kvik_sampling sampling;
 	uint32_t max_tokens;     /* 0 = as many as fit */
+	uint32_t min_tokens;     /* before so many nothing but max_tokens ends it: the ids that would are not drawn, and
+				    stop strings not looked for */
 	const char *const *stop; /* [n_stop] strings that end the text and are not shown */
+	const size_t *stop_bytes; /* [n_stop] their lengths, NULs being bytes like others; NULL: each ends at its NUL */
 	size_t n_stop;
+	const uint32_t *stop_ids; /* [n_stop_ids] tokens that end it and are not shown, whatever ignore_end says */
+	size_t n_stop_ids;
 	uint32_t n_logprobs; /* top K of every step, up to KVIK_LOGPROBS_MAX */
 	bool ignore_end;     /* go on after an end token */
 	bool keep_special;   /* special tokens appear in the text, but for the one that ends it */
+	bool show_stop;      /* the stop string or the token that ends it appears too */
 };
 struct kvik_generate_params kvik_generate_params_default(void);
 
@@ -497,7 +504,8 @@ struct kvik_event {
 	uint32_t choice;
 	const struct kvik_token *token;
 	enum kvik_finish finish;
-	const char *stop; /* the stop string that ended it; NULL: none did */
+	const char *stop; /* [stop_bytes] the stop string that ended it; NULL: none did */
+	size_t stop_bytes;
 	const struct kvik_usage *usage;
 	/* NULL: it ended well. FULL: the queue is full, try again after retry_ms. LIMIT: it can never fit. CANCELLED:
 	 * also by a deadline, see its text. */

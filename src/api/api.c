@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "api/call.h"
+#include "api/json_read.h"
 #include "api/routes.h"
 #include "base/mem.h"
 #include "tmpl/tmpl.h"
@@ -25,6 +26,8 @@ static const struct route {
 	{"POST", "/v1/responses", openai_responses},
 	{"GET", "/v1/models", openai_models},
 	{"GET", "/models", openai_models},
+	{"GET", "/v1/models/*", openai_model},
+	{"GET", "/models/*", openai_model},
 	{"POST", "/tokenize", native_tokenize},
 	{"POST", "/detokenize", native_detokenize},
 	{"POST", "/apply-template", native_apply_template},
@@ -62,6 +65,16 @@ struct api_engine api_engine_of(struct kvik_engine *e)
 				   .model = kvik_model_get_info(m),
 				   .context = p.cache.context,
 				   .sequences = p.sequences};
+}
+
+struct kvik_sampling api_sampling_default(void)
+{
+	struct kvik_sampling s = kvik_sampling_default();
+	s.temperature = 0.8f;
+	s.top_k = 40;
+	s.top_p = 0.95f;
+	s.min_p = 0.05f;
+	return s;
 }
 
 int api_new(struct api **out, const struct api_config *config, struct kvik_err *err)
@@ -108,12 +121,19 @@ static struct api_call *new_call(struct api *a, const struct api_request *q, con
 	return c;
 }
 
+/* A route's path that ends with * is that of all below it. */
+static bool is_path(const char *route, const char *path)
+{
+	size_t n = strlen(route) - 1;
+	return route[n] == '*' ? strncmp(route, path, n) == 0 && path[n] : strcmp(route, path) == 0;
+}
+
 /* The handler of a path; NULL, and whether another method would have one. */
 static route_fn *find(const char *method, const char *path, bool *other_method)
 {
 	*other_method = false;
 	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
-		if (strcmp(routes[i].path, path) != 0)
+		if (!is_path(routes[i].path, path))
 			continue;
 		if (strcmp(routes[i].method, method) == 0)
 			return routes[i].handle;
@@ -124,6 +144,8 @@ static route_fn *find(const char *method, const char *path, bool *other_method)
 
 void api_handle(struct api *a, const struct api_request *q, const struct api_sink *sink, struct api_call **call)
 {
+	/* What goes to a template keeps its numbers to the digit. */
+	static const char *const to_templates[] = {"messages", "tools", "chat_template_kwargs", "input", NULL};
 	bool other_method;
 	json_error_t e;
 	json_t *body = NULL;
@@ -133,6 +155,7 @@ void api_handle(struct api *a, const struct api_request *q, const struct api_sin
 		sink->end(sink->ctx);
 		return;
 	}
+	c->path = q->path;
 	call_hold(c); /* the answer may come, and the caller's reference go, before the handler returns */
 	route_fn *handle = find(q->method, q->path, &other_method);
 	if (!handle && other_method)
@@ -142,9 +165,10 @@ void api_handle(struct api *a, const struct api_request *q, const struct api_sin
 		call_error(c, 404, "invalid_request_error", NULL, "there is no %.20s %.200s here", q->method, q->path);
 	else if (strcmp(q->method, "POST") != 0)
 		handle(c, NULL);
-	else if ((body = json_loadb(q->body, q->bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e)))
+	else if ((body = json_read(q->body, q->bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e))) {
+		json_huge_to_real(body, to_templates);
 		handle(c, body);
-	else
+	} else
 		call_error(c, 400, "invalid_request_error", NULL, "the body is no valid JSON: line %d, column %d: %s",
 			   e.line, e.column, e.text);
 	api_call_release(c);

@@ -29,9 +29,15 @@ struct api_config {
 	const char *chat_template; /* Jinja; NULL: the model has none, and chat answers 400 */
 	const char *template_name; /* for error texts */
 	uint32_t choices_max;      /* most n of a request */
-	int64_t seed;              /* of requests that name none; -1: each draws anew */
-	uint32_t tokens_max;       /* most tokens of an answer; 0: as many as fit */
+	/* How tokens are drawn where a request does not say; seed and biases are not used. */
+	struct kvik_sampling sampling;
+	int64_t seed;        /* of requests that name none; -1: each draws anew */
+	uint32_t tokens_max; /* most tokens of an answer; 0: as many as fit */
 };
+
+/* What a server draws with when neither the request, nor the command line, nor the model's makers say: temperature 0.8,
+ * top_k 40, top_p 0.95, min_p 0.05. */
+struct kvik_sampling api_sampling_default(void);
 
 struct api;
 int api_new(struct api **out, const struct api_config *c, struct kvik_err *err) MUST_CHECK;

@@ -35,7 +35,9 @@ struct api_call {
 	bool over;            /* end was called */
 	uint32_t tenant;
 	uint64_t scope;
+	bool salted; /* the scope is the request's own too */
 	char request_id[API_ID_BYTES];
+	const char *path;    /* while the handler runs */
 	struct reply *reply; /* owned; NULL for calls that are answered at once */
 };
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/fields_known.h"
+
 int field_fail(struct field_error *e, const char *param, const char *fmt, ...)
 {
 	struct kvik_err cut; /* cuts at whole characters */
@@ -27,28 +29,24 @@ static int read_number(const json_t *v, const struct field *f, double *out, stru
 	return 0;
 }
 
-static bool asks_for_nothing(const json_t *v)
-{
-	return json_is_false(v) || (json_is_number(v) && json_number_value(v) == 0) ||
-	       (json_is_string(v) && json_string_length(v) == 0) || (json_is_array(v) && json_array_size(v) == 0) ||
-	       (json_is_object(v) && json_object_size(v) == 0);
-}
-
-static int read_integer(const json_t *v, const struct field *f, struct field_error *e)
+static int read_u32(const json_t *v, const struct field *f, struct field_error *e)
 {
 	double x = 0;
-	if (f->kind == FIELD_U64) {
-		if (!json_is_integer(v))
-			return field_fail(e, f->name, "'%s' must be an integer", f->name);
-		*(uint64_t *)f->value = (uint64_t)json_integer_value(v);
-		return 0;
-	}
 	int rc = read_number(v, f, &x, e);
 	if (!rc && x != floor(x))
 		return field_fail(e, f->name, "'%s' must be a whole number", f->name);
 	if (!rc)
 		*(uint32_t *)f->value = (uint32_t)x;
 	return rc;
+}
+
+static int read_count(const json_t *v, const struct field *f, struct field_error *e)
+{
+	double x = json_number_value(v);
+	if (!json_is_number(v) || !isfinite(x) || x < f->min || x != floor(x))
+		return field_fail(e, f->name, "'%s' must be a whole number, %g or more", f->name, f->min);
+	*(uint32_t *)f->value = (uint32_t)(x > f->max ? f->max : x < 0 ? 0 : x);
+	return 0;
 }
 
 static int read_one(json_t *v, const struct field *f, struct field_error *e)
@@ -61,8 +59,8 @@ static int read_one(json_t *v, const struct field *f, struct field_error *e)
 			return field_fail(e, f->name, "'%s' must be true or false", f->name);
 		*(bool *)f->value = json_is_true(v);
 		return 0;
-	case FIELD_U32:
-	case FIELD_U64: return read_integer(v, f, e);
+	case FIELD_U32: return read_u32(v, f, e);
+	case FIELD_COUNT: return read_count(v, f, e);
 	case FIELD_FLOAT:
 		rc = read_number(v, f, &x, e);
 		if (!rc)
@@ -70,15 +68,28 @@ static int read_one(json_t *v, const struct field *f, struct field_error *e)
 		return rc;
 	case FIELD_STRING:
 		if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v))
-			return field_fail(e, f->name, "'%s' must be a text", f->name);
+			return field_fail(e, f->name, "'%s' must be a text, without NUL", f->name);
 		*(const char **)f->value = json_string_value(v);
 		return 0;
 	case FIELD_JSON: *(json_t **)f->value = v; return 0;
 	case FIELD_NO_EFFECT: return 0;
-	case FIELD_FALSE_ONLY:
-		return asks_for_nothing(v) ? 0 : field_fail(e, f->name, "'%s' is not supported yet", f->name);
 	}
 	return 0;
+}
+
+/* Not in the table. */
+static int other(const char *key, const json_t *v, const struct field *fields, size_t n, struct field_error *e)
+{
+	int rc = json_is_null(v) && field_is_known(key) ? 0 : field_known(key, v, e);
+	if (rc <= 0)
+		return rc;
+	struct nearest guess = nearest_begin(key, strlen(key));
+	for (size_t i = 0; i < n; i++)
+		nearest_try(&guess, fields[i].name);
+	fields_known_try(&guess);
+	if (guess.best)
+		return field_fail(e, key, "unknown parameter '%.100s': did you mean '%s'?", key, guess.best);
+	return field_fail(e, key, "unknown parameter '%.100s': it could change the answer, so it is not ignored", key);
 }
 
 int fields_read(const json_t *o, const struct field *fields, size_t n, struct field_error *e)
@@ -92,11 +103,7 @@ int fields_read(const json_t *o, const struct field *fields, size_t n, struct fi
 		size_t i = 0;
 		while (i < n && strcmp(fields[i].name, key) != 0)
 			i++;
-		if (i == n)
-			return field_fail(
-				e, key, "unknown parameter '%.100s': it could change the answer, so it is not ignored",
-				key);
-		int rc = json_is_null(v) ? 0 : read_one(v, &fields[i], e);
+		int rc = i == n ? other(key, v, fields, n, e) : json_is_null(v) ? 0 : read_one(v, &fields[i], e);
 		if (rc)
 			return rc;
 	}

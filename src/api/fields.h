@@ -1,5 +1,6 @@
-/* fields.h: a JSON object read by a table of the fields it may have. A field that the table does not know is an error
- * that names it (promise P5: what would change the answer is never ignored). Any thread. */
+/* fields.h: a JSON object read by a table of the fields it may have. A field that is null is as good as absent. One
+ * that the table does not have may say what is true anyway, if some dialect knows it (fields_known.h); else it is an
+ * error that names it (promise P5: what would change the answer is never ignored). Any thread. */
 #ifndef KVIK_API_FIELDS_H
 #define KVIK_API_FIELDS_H
 
@@ -8,14 +9,14 @@
 #include "base/err.h"
 
 enum field_kind {
-	FIELD_BOOL,      /* bool * */
-	FIELD_U32,       /* uint32_t *, within [min, max] */
-	FIELD_U64,       /* uint64_t *, any integer: negative ones wrap */
-	FIELD_FLOAT,     /* float *, within [min, max] */
-	FIELD_STRING,    /* const char **, borrowed from the object */
-	FIELD_JSON,      /* json_t **, borrowed: the reader looks at it itself */
-	FIELD_NO_EFFECT, /* known, and changes nothing about the answer */
-	FIELD_FALSE_ONLY /* known, and not supported when it asks for something: must be null, false, 0 or empty */
+	FIELD_BOOL,     /* bool * */
+	FIELD_U32,      /* uint32_t *, within [min, max] */
+	FIELD_COUNT,    /* uint32_t *, "at most so many": a whole number from min on; what is above max is max, and
+			   what is below 0, where min allows it, is 0 */
+	FIELD_FLOAT,    /* float *, within [min, max] */
+	FIELD_STRING,   /* const char **, without NUL, borrowed from the object */
+	FIELD_JSON,     /* json_t **, borrowed: the reader looks at it itself */
+	FIELD_NO_EFFECT /* known, and changes nothing about the answer */
 };
 
 struct field {

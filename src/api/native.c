@@ -1,5 +1,7 @@
 /* native.c: llama-server's own paths, for the programs that speak them: /tokenize, /detokenize, /apply-template,
  * /props, /slots, /health; and /v1/models. */
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/reply.h"
@@ -24,9 +26,9 @@ static json_t *piece(const struct api_call *c, uint32_t id)
 
 void native_tokenize(struct api_call *c, json_t *body)
 {
-	const char *content = "";
+	json_t *content = NULL;
 	bool add_special = false, parse_special = true, pieces = false;
-	const struct field fields[] = {{"content", FIELD_STRING, &content, 0, 0},
+	const struct field fields[] = {{"content", FIELD_JSON, &content, 0, 0},
 				       {"add_special", FIELD_BOOL, &add_special, 0, 0},
 				       {"parse_special", FIELD_BOOL, &parse_special, 0, 0},
 				       {"with_pieces", FIELD_BOOL, &pieces, 0, 0}};
@@ -37,9 +39,11 @@ void native_tokenize(struct api_call *c, json_t *body)
 	size_t n = 0;
 	if (fields_read(body, fields, sizeof fields / sizeof *fields, &e)) {
 		call_bad_field(c, &e);
+	} else if (content && !json_is_string(content)) {
+		call_error(c, 400, "invalid_request_error", "content", "'content' must be a text");
 	} else if (!v) {
 		call_error(c, 400, "invalid_request_error", NULL, "this model has no vocabulary");
-	} else if (kvik_tokenize(v, content, strlen(content),
+	} else if (kvik_tokenize(v, content ? json_string_value(content) : "", json_string_length(content),
 				 (add_special ? KVIK_ADD_SPECIAL : 0u) | (parse_special ? KVIK_PARSE_SPECIAL : 0u),
 				 &ids, &n, &err)) {
 		call_kvik_error(c, &err, 0);
@@ -166,14 +170,45 @@ void native_slots(struct api_call *c, json_t *body)
 	call_json(c, 200, list);
 }
 
+static json_t *model_json(const struct api_call *c)
+{
+	const struct kvik_model_info *m = &c->api->config.engine.model;
+	return json_pack("{s:s, s:s, s:I, s:s, s:{s:I, s:I, s:I, s:I, s:I}}", "id", c->api->config.model_name, "object",
+			 "model", "created", (json_int_t)c->api->created, "owned_by", "kvik", "meta", "n_vocab",
+			 (json_int_t)m->vocab_size, "n_ctx_train", (json_int_t)m->context, "n_ctx",
+			 (json_int_t)c->api->config.engine.context, "n_params", (json_int_t)m->parameters, "size",
+			 (json_int_t)m->weight_bytes);
+}
+
 void openai_models(struct api_call *c, json_t *body)
 {
-	struct kvik_model_info m = c->api->config.engine.model;
 	json_decref(body);
-	call_json(c, 200,
-		  json_pack("{s:s, s:[{s:s, s:s, s:I, s:s, s:{s:I, s:I, s:I, s:I}}]}", "object", "list", "data", "id",
-			    c->api->config.model_name, "object", "model", "created", (json_int_t)c->api->created,
-			    "owned_by", "kvik", "meta", "n_vocab", (json_int_t)m.vocab_size, "n_ctx_train",
-			    (json_int_t)m.context, "n_params", (json_int_t)m.parameters, "size",
-			    (json_int_t)m.weight_bytes));
+	call_json(c, 200, json_pack("{s:s, s:[o]}", "object", "list", "data", model_json(c)));
+}
+
+/* A name in a path, its %2F and the like as they were; false: it is another. */
+static bool is_named(const char *in_path, const char *name)
+{
+	for (; *in_path; in_path++, name++) {
+		char c = *in_path;
+		unsigned byte;
+		if (c == '%' && isxdigit((unsigned char)in_path[1]) && sscanf(in_path + 1, "%2x", &byte) == 1) {
+			c = (char)byte;
+			in_path += isxdigit((unsigned char)in_path[2]) ? 2 : 1;
+		}
+		if (c != *name)
+			return false;
+	}
+	return !*name;
+}
+
+void openai_model(struct api_call *c, json_t *body)
+{
+	const char *name = strstr(c->path, "/models/") + strlen("/models/");
+	json_decref(body);
+	if (is_named(name, c->api->config.model_name))
+		call_json(c, 200, model_json(c));
+	else
+		call_error(c, 404, "invalid_request_error", "model", "there is no model '%.200s' here; '%.200s' is",
+			   name, c->api->config.model_name);
 }

@@ -13,17 +13,18 @@ static json_t *settings(const struct api_call *c)
 	const struct reply *r = c->reply;
 	const struct kvik_generate_params *g = &r->sampling.generate;
 	const struct kvik_sampling *s = &g->sampling;
-	json_int_t n_predict = g->max_tokens ? (json_int_t)g->max_tokens : -1;
+	json_int_t n_predict = r->no_answer ? 0 : g->max_tokens ? (json_int_t)g->max_tokens : -1;
 	json_t *stop = json_array();
 	for (size_t i = 0; i < g->n_stop; i++)
-		json_array_append_new(stop, json_string(g->stop[i]));
+		json_array_append_new(stop, json_stringn(g->stop[i], g->stop_bytes[i]));
 	return json_pack("{s:I, s:I, s:I, s:f, s:i, s:f, s:f, s:i, s:f, s:f, s:f, s:o, s:b, s:b, s:i}", "n_predict",
 			 n_predict, "max_tokens", n_predict, "seed", (json_int_t)s->seed, "temperature",
-			 (double)s->temperature, "top_k", (int)s->top_k, "top_p", (double)s->top_p, "min_p",
-			 (double)s->min_p, "repeat_last_n", s->penalty_last_n ? (int)s->penalty_last_n : -1,
-			 "repeat_penalty", (double)s->repeat_penalty, "presence_penalty", (double)s->presence_penalty,
-			 "frequency_penalty", (double)s->frequency_penalty, "stop", stop, "ignore_eos", g->ignore_end,
-			 "stream", r->stream, "n_probs", (int)g->n_logprobs);
+			 reply_number(s->temperature), "top_k", (int)s->top_k, "top_p", reply_number(s->top_p), "min_p",
+			 reply_number(s->min_p), "repeat_last_n", s->penalty_last_n ? (int)s->penalty_last_n : -1,
+			 "repeat_penalty", reply_number(s->repeat_penalty), "presence_penalty",
+			 reply_number(s->presence_penalty), "frequency_penalty", reply_number(s->frequency_penalty),
+			 "stop", stop, "ignore_eos", g->ignore_end, "stream", r->stream, "n_probs",
+			 (int)r->top_logprobs);
 }
 
 /* Nothing is ever shifted out: an answer that fills the context ends. */
@@ -94,7 +95,7 @@ static json_t *result(struct api_call *c, uint32_t i)
 	json_object_set_new(o, "has_new_line", json_boolean(memchr(ch->text.data, '\n', ch->text.n) != NULL));
 	json_object_set_new(o, "truncated", json_boolean(filled_context(c, p, ch)));
 	json_object_set_new(o, "stop_type", json_string(stop_type(ch)));
-	json_object_set_new(o, "stopping_word", json_string(ch->stop ? ch->stop : ""));
+	json_object_set_new(o, "stopping_word", json_stringn(ch->stop ? ch->stop : "", ch->stop_bytes));
 	json_object_set_new(o, "tokens_cached", json_integer((json_int_t)p->n_ids + ch->tokens));
 	json_object_set_new(o, "timings", reply_timings(c, i));
 	if (ch->logprobs && !r->stream)
@@ -144,23 +145,6 @@ static const struct dialect dialect = {chat_logprob, delta, choice_end, end, who
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
-static void set_defaults(struct kvik_sampling *s)
-{
-	s->temperature = 0.8f; /* llama-server's */
-	s->top_k = 40;
-	s->top_p = 0.95f;
-	s->min_p = 0.05f;
-}
-
-static int read_limit(struct api_call *c, const json_t *n_predict, struct field_error *e)
-{
-	if (n_predict && !json_is_integer(n_predict))
-		return field_fail(e, "n_predict", "'n_predict' must be an integer");
-	json_int_t want = json_integer_value(n_predict);
-	reply_set_max_tokens(c, want > 0 && want < UINT32_MAX ? (uint32_t)want : 0);
-	return 0;
-}
-
 static int read_fields(struct api_call *c, const json_t *fields, struct field_error *e)
 {
 	size_t i;
@@ -179,34 +163,30 @@ static int read_fields(struct api_call *c, const json_t *fields, struct field_er
 static int read_body(struct api_call *c, json_t **prompt, struct field_error *e)
 {
 	struct reply *r = c->reply;
-	json_t *n_predict = NULL, *fields = NULL;
-	uint32_t n_probs = 0;
+	json_t *n_predict = NULL, *max_tokens = NULL, *fields = NULL, *salt = NULL;
 	const struct field own[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},
 		{"prompt", FIELD_JSON, prompt, 0, 0},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
 		{"n_predict", FIELD_JSON, &n_predict, 0, 0},
-		{"max_tokens", FIELD_JSON, &n_predict, 0, 0},
-		{"n_probs", FIELD_U32, &n_probs, 0, KVIK_LOGPROBS_MAX},
+		{"max_tokens", FIELD_JSON, &max_tokens, 0, 0},
+		{"n_probs", FIELD_U32, &r->top_logprobs, 0, KVIK_LOGPROBS_MAX},
 		{"return_tokens", FIELD_BOOL, &r->wants_ids, 0, 0},
 		{"response_fields", FIELD_JSON, &fields, 0, 0},
 		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
+		{"cache_salt", FIELD_JSON, &salt, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
-		{"id_slot", FIELD_NO_EFFECT, NULL, 0, 0},      /* there are no slots to choose from */
-		{"n_keep", FIELD_NO_EFFECT, NULL, 0, 0},       /* nothing is ever shifted out */
-		{"typical_p", FIELD_FLOAT, &(float){1}, 1, 1}, /* 1: off */
-		{"grammar", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"json_schema", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"mirostat", FIELD_FALSE_ONLY, NULL, 0, 0},
 	};
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc)
-		rc = read_limit(c, n_predict, e);
+		rc = n_predict ? reply_read_max_tokens(c, "n_predict", n_predict, true, e)
+			       : reply_read_max_tokens(c, "max_tokens", max_tokens, true, e);
 	if (!rc)
 		rc = read_fields(c, fields, e);
+	if (!rc)
+		rc = reply_read_cache_salt(c, salt, e);
 	r->wants_ids |= r->stream; /* llama-server's streams always show them */
-	r->sampling.generate.n_logprobs = n_probs;
-	r->wants_logprobs = n_probs > 0;
+	r->wants_logprobs = r->top_logprobs > 0;
 	return rc;
 }
 
@@ -214,13 +194,9 @@ void native_completion(struct api_call *c, json_t *body)
 {
 	struct field_error e;
 	json_t *prompt = NULL;
-	struct reply *r = reply_new(c, &dialect, body, "cmpl-");
-	if (!r) {
+	if (!reply_new(c, &dialect, body, "cmpl-"))
 		call_error(c, 500, "server_error", NULL, "out of memory");
-		return;
-	}
-	set_defaults(&r->sampling.generate.sampling);
-	if (read_body(c, &prompt, &e))
+	else if (read_body(c, &prompt, &e))
 		call_bad_field(c, &e);
 	else if (reply_read_prompts(c, prompt, "prompt") == 0)
 		reply_start(c);

@@ -25,7 +25,7 @@ static json_t *one_logprob(const struct api_call *c, uint32_t id, float logprob)
 json_t *chat_logprob(const struct api_call *c, const struct kvik_token *t)
 {
 	json_t *o = one_logprob(c, t->id, t->logprob), *top = json_array();
-	for (uint32_t i = 0; i < t->n_top && i < c->reply->sampling.generate.n_logprobs; i++)
+	for (uint32_t i = 0; i < t->n_top && i < c->reply->top_logprobs; i++)
 		json_array_append_new(top, one_logprob(c, t->top[i].id, t->top[i].logprob));
 	json_object_set_new(o, "top_logprobs", top);
 	return o;
@@ -54,7 +54,7 @@ static void send_chunk(struct api_call *c, uint32_t i, json_t *delta, json_t *lo
 			    json_pack("[{s:i, s:o, s:o?, s:s?}]", "index", (int)i, "delta", delta, "logprobs", logprobs,
 				      "finish_reason", finish));
 	if (c->reply->include_usage)
-		json_object_set_new(o, "usage", json_null());
+		json_object_set_new(o, "usage", c->reply->usage_in_chunks ? reply_usage_so_far(c, i) : json_null());
 	if (c->reply->timings_per_token)
 		json_object_set_new(o, "timings", reply_timings(c, i));
 	call_stream_json(c, NULL, o);
@@ -76,15 +76,24 @@ static void delta(struct api_call *c, uint32_t i, const char *text, size_t bytes
 	send_chunk(c, i, json_pack("{s:s%}", "content", text, bytes), logprobs_object(logprobs), NULL);
 }
 
+/* The tool calls of a whole answer, and how many bytes before them are text; NULL: it is all text. */
+static json_t *calls_of(const struct reply *r, const struct reply_choice *ch, size_t *text_bytes)
+{
+	size_t text = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true);
+	json_t *calls = text < ch->text.n ? toolcall_parse(r->tools, ch->text.data, ch->text.n, r->id) : NULL;
+	while (r->one_call && json_array_size(calls) > 1)
+		json_array_remove(calls, 1);
+	*text_bytes = calls ? text : ch->text.n;
+	return calls;
+}
+
 static void choice_end(struct api_call *c, uint32_t i)
 {
 	struct reply *r = c->reply;
 	struct reply_choice *ch = &r->choices[i];
-	size_t text = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true), k;
-	json_t *call, *calls = text < ch->text.n ? toolcall_parse(r->tools, ch->text.data, ch->text.n, r->id) : NULL;
+	size_t text, k;
+	json_t *call, *calls = calls_of(r, ch, &text);
 	begin_choice(c, i);
-	if (!calls)
-		text = ch->text.n;
 	if (text > ch->sent)
 		send_chunk(c, i, json_pack("{s:s%}", "content", ch->text.data + ch->sent, text - ch->sent), NULL, NULL);
 	json_array_foreach(calls, k, call)
@@ -114,8 +123,8 @@ static json_t *message(const struct api_call *c, uint32_t i, const char **finish
 {
 	const struct reply *r = c->reply;
 	const struct reply_choice *ch = &r->choices[i];
-	size_t text = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true);
-	json_t *calls = text < ch->text.n ? toolcall_parse(r->tools, ch->text.data, ch->text.n, r->id) : NULL;
+	size_t text;
+	json_t *calls = calls_of(r, ch, &text);
 	*finish = calls ? "tool_calls" : kvik_finish_name(ch->finish);
 	if (!calls)
 		return json_pack("{s:s, s:s%, s:n}", "role", "assistant", "content", ch->text.data, ch->text.n,
@@ -137,6 +146,8 @@ static void whole(struct api_call *c)
 	}
 	json_object_set_new(o, "choices", choices);
 	json_object_set_new(o, "usage", reply_usage(c));
+	if (r->prompt_by_id)
+		json_object_set(o, "prompt_logprobs", r->prompts[0].by_id);
 	if (r->explain)
 		json_object_set_new(o, "x_kvik", reply_explain(c));
 	call_json(c, 200, o);
@@ -147,9 +158,10 @@ static const struct dialect dialect = {chat_logprob, delta, choice_end, end, who
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
 struct chat_fields {
-	json_t *messages, *tools, *tool_choice, *format, *kwargs, *stream_options;
-	uint32_t max_tokens, max_completion_tokens, top_logprobs;
-	bool logprobs, add_generation_prompt, parse_special;
+	json_t *messages, *tools, *tool_choice, *format, *kwargs, *stream_options, *prompt_logprobs, *salt;
+	json_t *reasoning_effort, *verbosity, *enable_thinking; /* to the template */
+	json_t *max_tokens, *max_completion_tokens;
+	bool add_generation_prompt, parse_special, many_calls;
 };
 
 /* "auto" and "none" can be kept; forcing a call needs constrained decoding. */
@@ -176,6 +188,35 @@ static int check_format(const struct chat_fields *f, struct field_error *e)
 			  type ? type : "?");
 }
 
+static int check_template_words(const struct chat_fields *f, struct field_error *e)
+{
+	if (f->reasoning_effort && !json_is_string(f->reasoning_effort))
+		return field_fail(e, "reasoning_effort", "'reasoning_effort' must be a text, such as low");
+	if (f->verbosity && !json_is_string(f->verbosity))
+		return field_fail(e, "verbosity", "'verbosity' must be a text, such as low");
+	if (f->enable_thinking && !json_is_boolean(f->enable_thinking))
+		return field_fail(e, "enable_thinking", "'enable_thinking' must be true or false");
+	return 0;
+}
+
+/* What the body says to the template, in chat_template_kwargs and beside it; a new reference. */
+static json_t *template_words(const struct chat_fields *f)
+{
+	const char *effort = json_string_value(f->reasoning_effort);
+	json_t *words = json_object();
+	if (effort)
+		json_object_set(words, "reasoning_effort", f->reasoning_effort);
+	if (effort && strcmp(effort, "none") == 0)
+		json_object_set_new(words, "enable_thinking", json_false());
+	if (f->verbosity)
+		json_object_set(words, "verbosity", f->verbosity);
+	if (f->enable_thinking)
+		json_object_set(words, "enable_thinking", f->enable_thinking);
+	if (f->kwargs)
+		json_object_update(words, f->kwargs);
+	return words;
+}
+
 static int read_body(struct api_call *c, struct chat_fields *f, struct field_error *e)
 {
 	struct reply *r = c->reply;
@@ -184,31 +225,43 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 		{"messages", FIELD_JSON, &f->messages, 0, 0},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
 		{"stream_options", FIELD_JSON, &f->stream_options, 0, 0},
-		{"max_tokens", FIELD_U32, &f->max_tokens, 1, 1e9},
-		{"max_completion_tokens", FIELD_U32, &f->max_completion_tokens, 1, 1e9},
-		{"logprobs", FIELD_BOOL, &f->logprobs, 0, 0},
-		{"top_logprobs", FIELD_U32, &f->top_logprobs, 0, 20},
+		{"max_tokens", FIELD_JSON, &f->max_tokens, 0, 0},
+		{"max_completion_tokens", FIELD_JSON, &f->max_completion_tokens, 0, 0},
+		{"logprobs", FIELD_BOOL, &r->wants_logprobs, 0, 0},
+		{"top_logprobs", FIELD_U32, &r->top_logprobs, 0, 20},
+		{"prompt_logprobs", FIELD_JSON, &f->prompt_logprobs, 0, 0},
 		{"tools", FIELD_JSON, &f->tools, 0, 0},
 		{"tool_choice", FIELD_JSON, &f->tool_choice, 0, 0},
-		{"parallel_tool_calls", FIELD_NO_EFFECT, NULL, 0, 0},
+		{"parallel_tool_calls", FIELD_BOOL, &f->many_calls, 0, 0},
 		{"response_format", FIELD_JSON, &f->format, 0, 0},
 		{"chat_template_kwargs", FIELD_JSON, &f->kwargs, 0, 0},
 		{"add_generation_prompt", FIELD_BOOL, &f->add_generation_prompt, 0, 0},
 		{"parse_special", FIELD_BOOL, &f->parse_special, 0, 0}, /* as of /tokenize: of messages, too */
+		{"reasoning_effort", FIELD_JSON, &f->reasoning_effort, 0, 0},
+		{"verbosity", FIELD_JSON, &f->verbosity, 0, 0},
+		{"enable_thinking", FIELD_JSON, &f->enable_thinking, 0, 0},
+		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
 		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
-		{"store", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"functions", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"modalities", FIELD_NO_EFFECT, NULL, 0, 0},
-		{"audio", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"prediction", FIELD_NO_EFFECT, NULL, 0, 0}, /* a hint for speed */
 	};
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc)
 		rc = check_tool_choice(f, e);
 	if (!rc)
 		rc = check_format(f, e);
-	if (!rc && f->top_logprobs && !f->logprobs)
+	if (!rc && f->max_completion_tokens)
+		rc = reply_read_max_tokens(c, "max_completion_tokens", f->max_completion_tokens, false, e);
+	else if (!rc)
+		rc = reply_read_max_tokens(c, "max_tokens", f->max_tokens, false, e);
+	if (!rc)
+		rc = check_template_words(f, e);
+	if (!rc)
+		rc = reply_read_stream_options(r, f->stream_options, e);
+	if (!rc)
+		rc = reply_read_prompt_logprobs(r, f->prompt_logprobs, e);
+	if (!rc)
+		rc = reply_read_cache_salt(c, f->salt, e);
+	if (!rc && r->top_logprobs && !r->wants_logprobs)
 		rc = field_fail(e, "top_logprobs", "'top_logprobs' needs 'logprobs': true");
 	if (!rc && f->kwargs && !json_is_object(f->kwargs))
 		rc = field_fail(e, "chat_template_kwargs", "'chat_template_kwargs' must be an object");
@@ -218,7 +271,7 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 void openai_chat(struct api_call *c, json_t *body)
 {
 	struct reply *r = reply_new(c, &dialect, body, "chatcmpl-");
-	struct chat_fields f = {.add_generation_prompt = true};
+	struct chat_fields f = {.add_generation_prompt = true, .many_calls = true};
 	struct field_error e;
 	if (!r) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
@@ -228,17 +281,16 @@ void openai_chat(struct api_call *c, json_t *body)
 		call_bad_field(c, &e);
 		return;
 	}
-	reply_set_max_tokens(c, f.max_completion_tokens ? f.max_completion_tokens : f.max_tokens);
-	r->wants_logprobs = f.logprobs;
-	r->sampling.generate.n_logprobs = f.logprobs ? (f.top_logprobs ? f.top_logprobs : 1) : 0;
-	r->include_usage = json_is_true(json_object_get(f.stream_options, "include_usage"));
+	r->one_call = !f.many_calls;
 	r->tools = f.tools ? toolcall_format_of(c->api->config.chat_template) : TOOLCALL_NONE;
 	r->state = mem_zalloc(r->sampling.n, sizeof(bool)); /* has the choice begun? */
 	if (!r->state) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
-	const struct chat_request q = {f.messages, f.tools, f.kwargs, f.add_generation_prompt, f.parse_special};
+	json_t *words = template_words(&f);
+	const struct chat_request q = {f.messages, f.tools, words, f.add_generation_prompt, f.parse_special};
 	if (chat_prompt(c, &q) == 0)
 		reply_start(c);
+	json_decref(words);
 }

@@ -4,9 +4,14 @@
 
 #include "api/reply.h"
 #include "api/routes.h"
+#include "api/text_offset.h"
 #include "base/mem.h"
 
-enum { MAX_TOKENS_DEFAULT = 16 };
+/* Of a stream's choice: has it been sent the prompt's echo, and where its next token begins. */
+struct place {
+	bool echoed;
+	struct text_place at;
+};
 
 /* The first token of a prompt has nothing before it that could make it probable. */
 static json_t *first_entry(const struct api_call *c, uint32_t id)
@@ -15,56 +20,84 @@ static json_t *first_entry(const struct api_call *c, uint32_t id)
 	char *text = call_token_text(c, id, &n);
 	json_t *token = text ? json_stringn(text, n) : NULL;
 	kvik_free(text);
-	return json_pack("{s:o, s:n, s:n, s:i}", "token", token ? token : json_sprintf("<%u>", id), "logprob", "top",
-			 "bytes", (int)n);
+	return json_pack("{s:I, s:o, s:n, s:n}", "id", (json_int_t)id, "token",
+			 token ? token : json_sprintf("<%u>", id), "logprob", "top");
 }
 
-/* One token: {"token", "logprob", "top": {text: logprob}}; put together by logprobs_object. */
+/* One token: {"id", "token", "logprob", "top": {text: logprob}}; put together by logprobs_object. The token itself is
+ * always among the top ones, so that there may be one more than was asked for. */
 static json_t *logprob(const struct api_call *c, const struct kvik_token *t)
 {
 	if (isnan(t->logprob))
 		return first_entry(c, t->id);
 	json_t *chat = chat_logprob(c, t), *top = json_object(), *v;
+	const json_t *token = json_object_get(chat, "token"), *value = json_object_get(chat, "logprob");
 	size_t i;
 	json_array_foreach(json_object_get(chat, "top_logprobs"), i, v)
-		json_object_set(top, json_string_value(json_object_get(v, "token")), json_object_get(v, "logprob"));
-	json_t *o = json_pack("{s:O, s:O, s:o, s:i}", "token", json_object_get(chat, "token"), "logprob",
-			      json_object_get(chat, "logprob"), "top", top, "bytes",
-			      (int)json_array_size(json_object_get(chat, "bytes")));
+	{
+		const json_t *text = json_object_get(v, "token");
+		if (!json_object_getn(top, json_string_value(text),
+				      json_string_length(text))) /* of two with one text */
+			json_object_setn(top, json_string_value(text), json_string_length(text),
+					 json_object_get(v, "logprob"));
+	}
+	json_object_setn(top, json_string_value(token), json_string_length(token), (json_t *)(uintptr_t)value);
+	json_t *o = json_pack("{s:O, s:O, s:O, s:o}", "id", json_object_get(chat, "id"), "token", token, "logprob",
+			      value, "top", top);
 	json_decref(chat);
 	return o;
 }
 
-/* OpenAI's parallel lists, of what the prompt's tokens and the answer's are; both may be NULL. offset: of the first
- * one's text in the whole. */
+/* OpenAI's parallel lists. */
 struct lists {
 	json_t *tokens, *values, *top, *offsets;
-	size_t offset;
 };
 
-static void add_entries(struct lists *l, const json_t *entries)
+static struct lists lists_new(void)
+{
+	return (struct lists){json_array(), json_array(), json_array(), json_array()};
+}
+
+static void add_entries(struct lists *l, const struct api_call *c, const json_t *entries, struct text_place *at)
 {
 	json_t *v;
 	size_t i;
-	json_array_foreach((json_t *)entries, i, v)
+	json_array_foreach((json_t *)(uintptr_t)entries, i, v)
 	{
+		uint32_t id = (uint32_t)json_integer_value(json_object_get(v, "id"));
 		json_array_append(l->tokens, json_object_get(v, "token"));
 		json_array_append(l->values, json_object_get(v, "logprob"));
 		json_array_append(l->top, json_object_get(v, "top"));
-		json_array_append_new(l->offsets, json_integer((json_int_t)l->offset));
-		l->offset += (size_t)json_integer_value(json_object_get(v, "bytes"));
+		json_array_append_new(l->offsets, json_integer((json_int_t)text_place_pass(at, c, id)));
 	}
 }
 
-static json_t *logprobs_object(const json_t *prompt, const json_t *answer, size_t offset)
+static json_t *lists_object(const struct lists *l)
 {
-	if (!prompt && !answer)
+	return json_pack("{s:o, s:o, s:o, s:o}", "tokens", l->tokens, "token_logprobs", l->values, "top_logprobs",
+			 l->top, "text_offset", l->offsets);
+}
+
+static void add_echo(struct lists *l, const struct api_call *c, const struct reply_prompt *p)
+{
+	struct text_place at = {.text = p->echo, .bytes = p->echo_bytes, .whole = true};
+	add_entries(l, c, p->logprobs, &at);
+}
+
+/* Of a whole answer, behind its echo if there is one; NULL: not wanted. */
+static json_t *whole_logprobs(const struct api_call *c, uint32_t i)
+{
+	const struct reply_choice *ch = &c->reply->choices[i];
+	const struct reply_prompt *p = reply_prompt_of(c->reply, i);
+	struct text_place at = {.text = ch->text.data, .bytes = ch->text.n, .whole = true};
+	struct lists l;
+	if (!ch->logprobs)
 		return NULL;
-	struct lists l = {json_array(), json_array(), json_array(), json_array(), offset};
-	add_entries(&l, prompt);
-	add_entries(&l, answer);
-	return json_pack("{s:o, s:o, s:o, s:o}", "tokens", l.tokens, "token_logprobs", l.values, "top_logprobs", l.top,
-			 "text_offset", l.offsets);
+	l = lists_new();
+	add_echo(&l, c, p);
+	at.chars = text_characters(p->echo, p->echo_bytes);
+	add_entries(&l, c, ch->logprobs, &at);
+	return lists_object(&l);
 }
 
 static json_t *head(const struct api_call *c)
@@ -83,7 +116,7 @@ static void send_chunk(struct api_call *c, uint32_t i, const char *text, size_t 
 			    json_pack("[{s:i, s:s%, s:o?, s:s?}]", "index", (int)i, "text", text, bytes, "logprobs",
 				      logprobs, "finish_reason", finish));
 	if (c->reply->include_usage)
-		json_object_set_new(o, "usage", json_null());
+		json_object_set_new(o, "usage", c->reply->usage_in_chunks ? reply_usage_so_far(c, i) : json_null());
 	call_stream_json(c, NULL, o);
 }
 
@@ -91,24 +124,33 @@ static void send_chunk(struct api_call *c, uint32_t i, const char *text, size_t 
 static void send_echo(struct api_call *c, uint32_t i)
 {
 	const struct reply_prompt *p = reply_prompt_of(c->reply, i);
-	bool *echoed = c->reply->state;
-	if (!p->echo || echoed[i])
+	struct place *place = (struct place *)c->reply->state + i;
+	struct lists l;
+	if (place->echoed)
 		return;
-	echoed[i] = true;
-	send_chunk(c, i, p->echo, strlen(p->echo), logprobs_object(p->logprobs, NULL, 0), NULL);
-}
-
-static size_t echo_bytes(const struct api_call *c, uint32_t i)
-{
-	const char *echo = reply_prompt_of(c->reply, i)->echo;
-	return echo ? strlen(echo) : 0;
+	place->echoed = true;
+	place->at.chars = text_characters(p->echo, p->echo_bytes);
+	if (!p->echo)
+		return;
+	if (p->logprobs) {
+		l = lists_new();
+		add_echo(&l, c, p);
+	}
+	send_chunk(c, i, p->echo, p->echo_bytes, p->logprobs ? lists_object(&l) : NULL, NULL);
 }
 
 static void delta(struct api_call *c, uint32_t i, const char *text, size_t bytes, json_t *logprobs)
 {
+	struct place *place = (struct place *)c->reply->state + i;
+	struct lists l;
 	send_echo(c, i);
-	send_chunk(c, i, text, bytes, logprobs_object(NULL, logprobs, echo_bytes(c, i) + c->reply->choices[i].sent),
-		   NULL);
+	if (logprobs) {
+		l = lists_new();
+		place->at.text = c->reply->choices[i].text.data;
+		place->at.bytes = c->reply->choices[i].text.n;
+		add_entries(&l, c, logprobs, &place->at);
+	}
+	send_chunk(c, i, text, bytes, logprobs ? lists_object(&l) : NULL, NULL);
 }
 
 static void choice_end(struct api_call *c, uint32_t i)
@@ -131,19 +173,24 @@ static void end(struct api_call *c)
 	call_stream_end(c, true);
 }
 
+static json_t *whole_choice(const struct api_call *c, uint32_t i)
+{
+	const struct reply_choice *ch = &c->reply->choices[i];
+	const struct reply_prompt *p = reply_prompt_of(c->reply, i);
+	json_t *o = json_pack("{s:i, s:s%+%, s:o?, s:s}", "index", (int)i, "text", p->echo ? p->echo : "",
+			      p->echo_bytes, ch->text.data, ch->text.n, "logprobs", whole_logprobs(c, i),
+			      "finish_reason", kvik_finish_name(ch->finish));
+	if (c->reply->prompt_by_id)
+		json_object_set(o, "prompt_logprobs", p->by_id);
+	return o;
+}
+
 static void whole(struct api_call *c)
 {
 	const struct reply *r = c->reply;
 	json_t *o = head(c), *choices = json_array();
-	for (uint32_t i = 0; i < r->n_choices; i++) {
-		const struct reply_choice *ch = &r->choices[i];
-		const struct reply_prompt *p = reply_prompt_of(r, i);
-		size_t offset = p->logprobs ? 0 : echo_bytes(c, i);
-		json_array_append_new(choices, json_pack("{s:i, s:s++, s:o?, s:s}", "index", (int)i, "text",
-							 p->echo ? p->echo : "", ch->text.data, "", "logprobs",
-							 logprobs_object(p->logprobs, ch->logprobs, offset),
-							 "finish_reason", kvik_finish_name(ch->finish)));
-	}
+	for (uint32_t i = 0; i < r->n_choices; i++)
+		json_array_append_new(choices, whole_choice(c, i));
 	json_object_set_new(o, "choices", choices);
 	json_object_set_new(o, "usage", reply_usage(c));
 	if (r->explain)
@@ -155,13 +202,21 @@ static const struct dialect dialect = {logprob, delta, choice_end, end, whole};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
+/* A text as it was given; ids as what they stand for, special tokens too. */
 static int make_echo(struct api_call *c, struct reply_prompt *p)
 {
 	const struct kvik_vocab *v = c->api->config.engine.vocab;
-	size_t bytes;
 	struct kvik_err err;
-	int rc = v ? kvik_detokenize(v, p->ids, p->n_ids, 0, &p->echo, &bytes, &err)
-		   : err_set(&err, KVIK_ERR_ARG, "'echo' needs a vocabulary");
+	int rc = 0;
+	if (p->text) {
+		p->echo = p->text;
+		p->echo_bytes = p->text_bytes;
+		p->text = NULL;
+	} else if (!v) {
+		rc = err_set(&err, KVIK_ERR_ARG, "'echo' needs a vocabulary");
+	} else {
+		rc = kvik_detokenize(v, p->ids, p->n_ids, KVIK_KEEP_SPECIAL, &p->echo, &p->echo_bytes, &err);
+	}
 	if (rc)
 		call_kvik_error(c, &err, 0);
 	return rc;
@@ -171,61 +226,91 @@ static int make_echo(struct api_call *c, struct reply_prompt *p)
 static int prepare_echo(struct api_call *c)
 {
 	struct reply *r = c->reply;
-	r->prompt_logprobs = r->wants_logprobs ? r->sampling.generate.n_logprobs : 0;
+	r->echo_logprobs = r->wants_logprobs;
 	for (uint32_t i = 0; i < r->n_prompts; i++)
 		if (make_echo(c, &r->prompts[i]))
 			return -1;
-	r->state =
-		mem_zalloc(r->n_prompts * (size_t)r->sampling.n, sizeof(bool)); /* has the choice been sent its echo? */
+	return 0;
+}
+
+struct completion_fields {
+	json_t *prompt, *max_tokens, *logprobs, *prompt_logprobs, *stream_options, *salt;
+	uint32_t best_of;
+	bool echo;
+};
+
+static int check_best_of(const struct reply *r, const struct completion_fields *f, struct field_error *e)
+{
+	if (f->best_of == 0 || f->best_of == r->sampling.n)
+		return 0;
+	return field_fail(e, "best_of", "'best_of' other than 'n' is not supported: ask for all with 'n', and choose");
+}
+
+/* "logprobs": 2; some clients say true, and mean the tokens' own alone. */
+static int read_logprobs(struct reply *r, const json_t *v, struct field_error *e)
+{
+	json_int_t n = json_integer_value(v);
+	r->wants_logprobs = v && !json_is_false(v);
+	if (v && !json_is_boolean(v) && !(json_is_integer(v) && n >= 0 && n <= 20))
+		return field_fail(e, "logprobs", "'logprobs' must be a number from 0 to 20");
+	r->top_logprobs = (uint32_t)n;
+	return 0;
+}
+
+static int read_body(struct api_call *c, struct completion_fields *f, struct field_error *e)
+{
+	struct reply *r = c->reply;
+	const struct field own[] = {
+		{"model", FIELD_STRING, &r->model, 0, 0},
+		{"prompt", FIELD_JSON, &f->prompt, 0, 0},
+		{"stream", FIELD_BOOL, &r->stream, 0, 0},
+		{"stream_options", FIELD_JSON, &f->stream_options, 0, 0},
+		{"max_tokens", FIELD_JSON, &f->max_tokens, 0, 0},
+		{"logprobs", FIELD_JSON, &f->logprobs, 0, 0},
+		{"prompt_logprobs", FIELD_JSON, &f->prompt_logprobs, 0, 0},
+		{"echo", FIELD_BOOL, &f->echo, 0, 0},
+		{"best_of", FIELD_COUNT, &f->best_of, 1, 1e9},
+		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
+		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+	};
+	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
+	if (!rc && !f->prompt)
+		rc = field_fail(e, "prompt", "'prompt' is missing");
+	if (!rc)
+		rc = check_best_of(r, f, e);
+	if (!rc)
+		rc = read_logprobs(r, f->logprobs, e);
+	if (!rc)
+		rc = reply_read_stream_options(r, f->stream_options, e);
+	if (!rc)
+		rc = reply_read_prompt_logprobs(r, f->prompt_logprobs, e);
+	if (!rc)
+		rc = reply_read_cache_salt(c, f->salt, e);
+	if (!rc)
+		rc = reply_read_max_tokens(c, "max_tokens", f->max_tokens, f->echo || r->prompt_by_id, e);
+	return rc;
+}
+
+/* What streams remember of their choices. */
+static int new_places(struct api_call *c)
+{
+	struct reply *r = c->reply;
+	r->state = mem_zalloc(r->n_prompts * (size_t)r->sampling.n, sizeof(struct place));
 	if (r->state)
 		return 0;
 	call_error(c, 500, "server_error", NULL, "out of memory");
 	return -1;
 }
 
-static int read_body(struct api_call *c, json_t **prompt, bool *echo, struct field_error *e)
-{
-	struct reply *r = c->reply;
-	uint32_t max_tokens = MAX_TOKENS_DEFAULT, logprobs = UINT32_MAX;
-	json_t *options = NULL;
-	const struct field own[] = {
-		{"model", FIELD_STRING, &r->model, 0, 0},
-		{"prompt", FIELD_JSON, prompt, 0, 0},
-		{"stream", FIELD_BOOL, &r->stream, 0, 0},
-		{"stream_options", FIELD_JSON, &options, 0, 0},
-		{"max_tokens", FIELD_U32, &max_tokens, 0, 1e9},
-		{"logprobs", FIELD_U32, &logprobs, 0, 20},
-		{"echo", FIELD_BOOL, echo, 0, 0},
-		{"suffix", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"best_of", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"response_format", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
-	};
-	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
-	if (!rc && !*prompt)
-		rc = field_fail(e, "prompt", "'prompt' is missing");
-	if (!rc && max_tokens == 0 && !*echo)
-		rc = field_fail(e, "max_tokens",
-				"'max_tokens' may be 0 only with 'echo': else there is nothing to answer");
-	if (rc)
-		return rc;
-	r->no_answer = max_tokens == 0;
-	reply_set_max_tokens(c, max_tokens ? max_tokens : 1);
-	r->wants_logprobs = logprobs != UINT32_MAX;
-	r->sampling.generate.n_logprobs = r->wants_logprobs ? (logprobs ? logprobs : 1) : 0;
-	r->include_usage = json_is_true(json_object_get(options, "include_usage"));
-	return 0;
-}
-
 void openai_completions(struct api_call *c, json_t *body)
 {
 	struct field_error e;
-	json_t *prompt = NULL;
-	bool echo = false;
+	struct completion_fields f = {0};
 	if (!reply_new(c, &dialect, body, "cmpl-"))
 		call_error(c, 500, "server_error", NULL, "out of memory");
-	else if (read_body(c, &prompt, &echo, &e))
+	else if (read_body(c, &f, &e))
 		call_bad_field(c, &e);
-	else if (reply_read_prompts(c, prompt, "prompt") == 0 && (!echo || prepare_echo(c) == 0))
+	else if (reply_read_prompts(c, f.prompt, "prompt") == 0 && (!f.echo || prepare_echo(c) == 0) &&
+		 new_places(c) == 0)
 		reply_start(c);
 }

@@ -62,9 +62,10 @@ static int read_body(struct api_call *c, json_t *body, json_t **input, struct fi
 	bool *base64 = r->state;
 	const char *format = "float", *pooling = "mean";
 	const struct field fields[] = {
-		{"model", FIELD_STRING, &r->model, 0, 0},         {"input", FIELD_JSON, input, 0, 0},
-		{"encoding_format", FIELD_STRING, &format, 0, 0}, {"pooling", FIELD_STRING, &pooling, 0, 0},
-		{"dimensions", FIELD_FALSE_ONLY, NULL, 0, 0},     {"user", FIELD_NO_EFFECT, NULL, 0, 0},
+		{"model", FIELD_STRING, &r->model, 0, 0},
+		{"input", FIELD_JSON, input, 0, 0},
+		{"encoding_format", FIELD_STRING, &format, 0, 0},
+		{"pooling", FIELD_STRING, &pooling, 0, 0},
 	};
 	int rc = fields_read(body, fields, sizeof fields / sizeof *fields, e);
 	if (rc)

@@ -51,12 +51,13 @@ static json_t *response(const struct api_call *c, const char *status, bool with_
 	json_t *output = json_array();
 	if (with_output)
 		json_array_append_new(output, item(c, cut ? "incomplete" : "completed", true));
-	json_t *o = json_pack(
-		"{s:s, s:s, s:I, s:s, s:s, s:o, s:n, s:f, s:f, s:b, s:s, s:[], s:{}, s:s}", "id", r->id, "object",
-		"response", "created_at", (json_int_t)r->created, "status", cut ? "incomplete" : status, "model",
-		r->model ? r->model : c->api->config.model_name, "output", output, "error", "temperature",
-		(double)r->sampling.generate.sampling.temperature, "top_p", (double)r->sampling.generate.sampling.top_p,
-		"parallel_tool_calls", 0, "tool_choice", "none", "tools", "metadata", "truncation", "disabled");
+	json_t *o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:n, s:f, s:f, s:b, s:s, s:[], s:{}, s:s}", "id", r->id,
+			      "object", "response", "created_at", (json_int_t)r->created, "status",
+			      cut ? "incomplete" : status, "model", r->model ? r->model : c->api->config.model_name,
+			      "output", output, "error", "temperature",
+			      reply_number(r->sampling.generate.sampling.temperature), "top_p",
+			      reply_number(r->sampling.generate.sampling.top_p), "parallel_tool_calls", 0,
+			      "tool_choice", "none", "tools", "metadata", "truncation", "disabled");
 	json_object_set_new(o, "incomplete_details",
 			    cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null());
 	if (with_output)
@@ -139,12 +140,12 @@ static void whole(struct api_call *c)
 static const struct dialect dialect = {no_logprob, delta, choice_end, end, whole};
 
 /* `instructions` and `input` as messages. NULL after the call was answered. */
-static json_t *messages_of(struct api_call *c, json_t *input, const char *instructions)
+static json_t *messages_of(struct api_call *c, json_t *input, json_t *instructions)
 {
 	json_t *list = json_array(), *v;
 	size_t i;
 	if (instructions)
-		json_array_append_new(list, json_pack("{s:s, s:s}", "role", "system", "content", instructions));
+		json_array_append_new(list, json_pack("{s:s, s:O}", "role", "system", "content", instructions));
 	if (json_is_string(input))
 		json_array_append_new(list, json_pack("{s:s, s:O}", "role", "user", "content", input));
 	json_array_foreach(input, i, v)
@@ -164,46 +165,110 @@ static json_t *messages_of(struct api_call *c, json_t *input, const char *instru
 	return list;
 }
 
-void openai_responses(struct api_call *c, json_t *body)
+struct response_fields {
+	json_t *input, *instructions, *max_tokens, *reasoning, *text, *salt;
+	json_t *words; /* to the template; owned */
+};
+
+/* "reasoning": {"effort": "low"}: the template may know it. */
+static int read_reasoning(struct response_fields *f, struct field_error *e)
 {
-	struct reply *r = reply_new(c, &dialect, body, "resp_");
-	struct field_error e;
-	json_t *input = NULL;
-	const char *instructions = NULL;
-	uint32_t max_tokens = 0;
-	if (r)
-		r->state = mem_zalloc(1, sizeof(struct response));
-	if (!r || !r->state) {
-		call_error(c, 500, "server_error", NULL, "out of memory");
-		return;
-	}
+	json_t *effort = NULL;
+	const struct field fields[] = {
+		{"effort", FIELD_JSON, &effort, 0, 0},
+		{"summary", FIELD_NO_EFFECT, NULL, 0, 0}, /* nothing is hidden that could be summed up */
+		{"generate_summary", FIELD_NO_EFFECT, NULL, 0, 0},
+	};
+	if (!f->reasoning)
+		return 0;
+	if (!json_is_object(f->reasoning))
+		return field_fail(e, "reasoning", "'reasoning' must be an object");
+	int rc = fields_read(f->reasoning, fields, sizeof fields / sizeof *fields, e);
+	if (!rc && effort && !json_is_string(effort))
+		rc = field_fail(e, "reasoning", "'reasoning.effort' must be a text, such as low");
+	if (rc || !effort)
+		return rc;
+	json_object_set(f->words, "reasoning_effort", effort);
+	if (strcmp(json_string_value(effort), "none") == 0)
+		json_object_set_new(f->words, "enable_thinking", json_false());
+	return 0;
+}
+
+/* "text": {"format": {"type": "text"}, "verbosity": "low"} */
+static int read_text(struct response_fields *f, struct field_error *e)
+{
+	json_t *format = NULL, *verbosity = NULL;
+	const struct field fields[] = {
+		{"format", FIELD_JSON, &format, 0, 0},
+		{"verbosity", FIELD_JSON, &verbosity, 0, 0},
+	};
+	if (!f->text)
+		return 0;
+	if (!json_is_object(f->text))
+		return field_fail(e, "text", "'text' must be an object");
+	int rc = fields_read(f->text, fields, sizeof fields / sizeof *fields, e);
+	const char *type = json_string_value(json_object_get(format, "type"));
+	if (!rc && format && !(type && strcmp(type, "text") == 0))
+		rc = field_fail(e, "text", "'text.format' of type '%.40s' is not supported yet; 'text' is",
+				type ? type : "?");
+	if (!rc && verbosity && !json_is_string(verbosity))
+		rc = field_fail(e, "text", "'text.verbosity' must be a text, such as low");
+	if (!rc && verbosity)
+		json_object_set(f->words, "verbosity", verbosity);
+	return rc;
+}
+
+static int read_body(struct api_call *c, struct response_fields *f, struct field_error *e)
+{
+	struct reply *r = c->reply;
 	const struct field own[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},
-		{"input", FIELD_JSON, &input, 0, 0},
-		{"instructions", FIELD_STRING, &instructions, 0, 0},
-		{"max_output_tokens", FIELD_U32, &max_tokens, 1, 1e9},
+		{"input", FIELD_JSON, &f->input, 0, 0},
+		{"instructions", FIELD_JSON, &f->instructions, 0, 0},
+		{"max_output_tokens", FIELD_JSON, &f->max_tokens, 0, 0},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
+		{"reasoning", FIELD_JSON, &f->reasoning, 0, 0},
+		{"text", FIELD_JSON, &f->text, 0, 0},
+		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
-		{"store", FIELD_NO_EFFECT, NULL, 0, 0}, /* nothing is stored, and the answer's id cannot be asked for */
-		{"truncation", FIELD_NO_EFFECT, NULL, 0, 0},
-		{"include", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"tools", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"previous_response_id", FIELD_FALSE_ONLY, NULL, 0, 0},
-		{"background", FIELD_FALSE_ONLY, NULL, 0, 0},
 	};
-	int rc = reply_read(c, own, sizeof own / sizeof *own, &e);
+	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc && r->sampling.n != 1)
-		rc = field_fail(&e, "n", "'n' is not a parameter of responses");
-	if (!rc && !json_is_string(input) && !json_is_array(input))
-		rc = field_fail(&e, "input", "'input' must be a text or a list of messages");
-	if (rc) {
-		call_bad_field(c, &e);
-		return;
-	}
-	reply_set_max_tokens(c, max_tokens);
-	json_t *messages = messages_of(c, input, instructions);
-	const struct chat_request q = {.messages = messages, .add_generation_prompt = true};
+		rc = field_fail(e, "n", "'n' is not a parameter of responses");
+	if (!rc && !json_is_string(f->input) && !json_is_array(f->input))
+		rc = field_fail(e, "input", "'input' must be a text or a list of messages");
+	if (!rc && f->instructions && !json_is_string(f->instructions))
+		rc = field_fail(e, "instructions", "'instructions' must be a text");
+	if (!rc)
+		rc = read_reasoning(f, e);
+	if (!rc)
+		rc = read_text(f, e);
+	if (!rc)
+		rc = reply_read_cache_salt(c, f->salt, e);
+	return rc ? rc : reply_read_max_tokens(c, "max_output_tokens", f->max_tokens, false, e);
+}
+
+static void answer(struct api_call *c, const struct response_fields *f)
+{
+	json_t *messages = messages_of(c, f->input, f->instructions);
+	const struct chat_request q = {.messages = messages, .kwargs = f->words, .add_generation_prompt = true};
 	if (messages && chat_prompt(c, &q) == 0)
 		reply_start(c);
 	json_decref(messages);
+}
+
+void openai_responses(struct api_call *c, json_t *body)
+{
+	struct reply *r = reply_new(c, &dialect, body, "resp_");
+	struct response_fields f = {.words = json_object()};
+	struct field_error e;
+	if (r)
+		r->state = mem_zalloc(1, sizeof(struct response));
+	if (!r || !r->state)
+		call_error(c, 500, "server_error", NULL, "out of memory");
+	else if (read_body(c, &f, &e))
+		call_bad_field(c, &e);
+	else
+		answer(c, &f);
+	json_decref(f.words);
 }

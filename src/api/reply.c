@@ -2,13 +2,17 @@
 #include "api/reply.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "api/reply_events.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/os.h"
+
+enum { TOKENS_MAX = 1 << 30 };
 
 struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *body, const char *prefix)
 {
@@ -21,7 +25,7 @@ struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *bod
 	r->body = body;
 	r->created = time(NULL);
 	snprintf(r->id, sizeof r->id, "%s%s", prefix, c->request_id);
-	sampling_init(&r->sampling, 1);
+	sampling_init(&r->sampling, &c->api->config.sampling);
 	r->sampling.default_seed = c->api->config.seed;
 	c->reply = r;
 	return r;
@@ -36,6 +40,7 @@ static void free_prompts(struct reply *r)
 		mem_free(p->echo);
 		mem_free(p->embedding);
 		json_decref(p->logprobs);
+		json_decref(p->by_id);
 	}
 	mem_free(r->prompts);
 }
@@ -59,7 +64,7 @@ void reply_free(struct reply *r)
 
 int reply_read(struct api_call *c, const struct field *own, size_t n, struct field_error *e)
 {
-	enum { OWN_MAX = 24 };
+	enum { OWN_MAX = 28 };
 	struct reply *r = c->reply;
 	struct field fields[SAMPLING_FIELDS + OWN_MAX];
 	size_t shared = sampling_fields(&r->sampling, fields);
@@ -70,10 +75,64 @@ int reply_read(struct api_call *c, const struct field *own, size_t n, struct fie
 	return rc ? rc : sampling_finish(&r->sampling, n_vocab, e);
 }
 
-void reply_set_max_tokens(struct api_call *c, uint32_t asked)
+int reply_read_stream_options(struct reply *r, const json_t *options, struct field_error *e)
 {
+	const struct field fields[] = {
+		{"include_usage", FIELD_BOOL, &r->include_usage, 0, 0},
+		{"continuous_usage_stats", FIELD_BOOL, &r->usage_in_chunks, 0, 0},
+		{"include_obfuscation", FIELD_NO_EFFECT, NULL, 0, 0},
+	};
+	if (!options)
+		return 0;
+	if (!json_is_object(options))
+		return field_fail(e, "stream_options", "'stream_options' must be an object");
+	int rc = fields_read(options, fields, sizeof fields / sizeof *fields, e);
+	r->include_usage |= r->usage_in_chunks;
+	return rc;
+}
+
+int reply_read_prompt_logprobs(struct reply *r, const json_t *top, struct field_error *e)
+{
+	json_int_t n = json_integer_value(top);
+	if (!top)
+		return 0;
+	if (!json_is_integer(top) || n < 0 || n > KVIK_LOGPROBS_MAX)
+		return field_fail(e, "prompt_logprobs", "'prompt_logprobs' must be a number from 0 to %d",
+				  KVIK_LOGPROBS_MAX);
+	if (r->stream)
+		return field_fail(e, "prompt_logprobs", "'prompt_logprobs' and 'stream' do not go together");
+	r->prompt_by_id = true;
+	r->by_id_top = (uint32_t)n;
+	return 0;
+}
+
+int reply_read_cache_salt(struct api_call *c, const json_t *salt, struct field_error *e)
+{
+	if (!salt)
+		return 0;
+	if (!json_is_string(salt) || json_string_length(salt) == 0)
+		return field_fail(e, "cache_salt", "'cache_salt' must be a text that is not empty");
+	c->salted = true;
+	c->scope = hash_chain(c->scope, json_string_value(salt), json_string_length(salt));
+	c->scope += c->scope == 0; /* which would be the public one */
+	return 0;
+}
+
+int reply_read_max_tokens(struct api_call *c, const char *name, const json_t *v, bool zero_ok, struct field_error *e)
+{
+	struct reply *r = c->reply;
 	uint32_t limit = c->api->config.tokens_max;
-	c->reply->sampling.generate.max_tokens = !asked || (limit && limit < asked) ? limit : asked;
+	double asked = json_number_value(v);
+	if (v && (!json_is_number(v) || asked != floor(asked)))
+		return field_fail(e, name, "'%s' must be a whole number", name);
+	bool zero = v && !(asked < 0) && !(asked > 0);
+	if (zero && !zero_ok)
+		return field_fail(e, name,
+				  "'%s' must be at least 1, or left out: then the answer may be as long as fits", name);
+	uint32_t n = zero ? 1 : asked > TOKENS_MAX ? TOKENS_MAX : asked > 0 ? (uint32_t)asked : 0;
+	r->no_answer = zero;
+	r->sampling.generate.max_tokens = !n || (limit && limit < n) ? limit : n;
+	return 0;
 }
 
 /* ---- Start ------------------------------------------------------------------------------------------------------- */
@@ -98,6 +157,19 @@ static bool new_choices(struct reply *r)
 	return ok;
 }
 
+/* The engine tells of a token's own probability when it tells of others. */
+static uint32_t at_least_one(uint32_t top)
+{
+	return top > 0 ? top : 1;
+}
+
+static uint32_t prompt_top(const struct reply *r)
+{
+	uint32_t echo = r->echo_logprobs ? at_least_one(r->top_logprobs) : 0;
+	uint32_t by_id = r->prompt_by_id ? at_least_one(r->by_id_top) : 0;
+	return echo > by_id ? echo : by_id;
+}
+
 static struct kvik_request_params request_params(const struct api_call *c, struct reply_prompt *p)
 {
 	const struct reply *r = c->reply;
@@ -105,12 +177,14 @@ static struct kvik_request_params request_params(const struct api_call *c, struc
 	q.ids = p->ids;
 	q.n_ids = p->n_ids;
 	q.generate = r->sampling.generate;
-	q.generate.keep_special = r->tools != TOOLCALL_NONE;
+	q.generate.keep_special |= r->tools != TOOLCALL_NONE;
+	q.generate.n_logprobs = r->wants_logprobs ? at_least_one(r->top_logprobs) : 0;
 	q.choices = r->sampling.n;
 	q.tenant = c->tenant;
 	q.scope = c->scope;
 	q.pooling = r->pooling;
-	q.prompt_logprobs = r->prompt_logprobs;
+	q.prompt_logprobs = prompt_top(r);
+	q.priority = r->sampling.priority;
 	q.on_event = reply_on_event;
 	q.user = p;
 	return q;
@@ -150,8 +224,10 @@ void reply_start(struct api_call *c)
 		struct reply_prompt *p = &r->prompts[i];
 		p->call = c;
 		p->first_choice = i * r->sampling.n;
-		if (r->prompt_logprobs)
+		if (r->echo_logprobs)
 			p->logprobs = json_array();
+		if (r->prompt_by_id)
+			p->by_id = json_array();
 		if (submit(c, p, &err)) {
 			reply_fail(c, r->n_prompts - i, &err, 0);
 			return;

@@ -18,7 +18,8 @@ struct reply_choice {
 	json_t *ids; /* array; owned; NULL = not wanted */
 	size_t ids_sent;
 	enum kvik_finish finish;
-	const char *stop; /* the stop string that ended it, borrowed from the body; NULL: none did */
+	const char *stop; /* [stop_bytes] the stop string that ended it, borrowed from the body; NULL: none did */
+	size_t stop_bytes;
 	bool ended;
 	uint64_t first_token_ns, token_ns; /* when the first and the last token came; 0: none yet */
 };
@@ -29,9 +30,12 @@ struct reply_prompt {
 	uint32_t first_choice; /* of its answers: choices[first_choice .. + n) of the reply */
 	uint32_t *ids;         /* [n_ids]; kvik_free */
 	size_t n_ids;
-	char *text;         /* rendered or given, owned; may be NULL */
-	char *echo;         /* text put before the answers, owned; NULL = none */
+	char *text; /* [text_bytes] rendered or given, owned; may be NULL */
+	size_t text_bytes;
+	char *echo; /* [echo_bytes] text put before the answers, owned; NULL = none */
+	size_t echo_bytes;
 	json_t *logprobs;   /* of the prompt's own tokens, like those of a choice; owned; NULL = not wanted */
+	json_t *by_id;      /* the same as vLLM's prompt_logprobs; owned; NULL = not wanted */
 	float *embedding;   /* [dim], owned */
 	uint64_t engine_id; /* of the running request, 0 = none; under the call's lock */
 	bool ended;         /* usage is there; under the call's lock */
@@ -55,12 +59,16 @@ struct reply {
 	const struct dialect *dialect;
 	json_t *body; /* owned: the request, into which sampling points */
 	struct sampling sampling;
-	bool stream, include_usage, wants_logprobs, wants_ids, explain, timings_per_token;
-	uint32_t prompt_logprobs;   /* most probable tokens wanted at each place of the prompt; 0: none */
-	bool no_answer;             /* only the prompt is wanted: what is generated is not shown */
-	bool no_memory;             /* a text could not grow: the call ends as an error */
-	bool failed;                /* an error was answered; under the call's lock */
-	enum toolcall_format tools; /* TOOLCALL_NONE: text is text */
+	bool stream, wants_logprobs, wants_ids, explain, timings_per_token;
+	bool include_usage, usage_in_chunks; /* of a stream */
+	uint32_t top_logprobs;               /* most probable tokens shown of each of an answer, or of an echo */
+	bool echo_logprobs, prompt_by_id;    /* the prompt's tokens are shown, in one way or the other */
+	uint32_t by_id_top;                  /* the most probable ones beside each, with prompt_by_id */
+	bool no_answer;                      /* only the prompt is wanted: what is generated is not shown */
+	bool no_memory;                      /* a text could not grow: the call ends as an error */
+	bool failed;                         /* an error was answered; under the call's lock */
+	enum toolcall_format tools;          /* TOOLCALL_NONE: text is text */
+	bool one_call;                       /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
 	const char *model; /* as the caller named it; borrowed from body */
 	char id[API_ID_BYTES];
@@ -82,8 +90,15 @@ void reply_free(struct reply *r);
 /* Reads the body by the sampling fields and n more of the dialect's own, then the sampling parameters. */
 int reply_read(struct api_call *c, const struct field *own, size_t n, struct field_error *e) MUST_CHECK;
 
-/* How many tokens were asked for (0 = as many as fit), within the server's limit. */
-void reply_set_max_tokens(struct api_call *c, uint32_t asked);
+/* What streams, prompt_logprobs and cache_salt ask for; NULL: nothing. */
+int reply_read_stream_options(struct reply *r, const json_t *options, struct field_error *e) MUST_CHECK;
+int reply_read_prompt_logprobs(struct reply *r, const json_t *top, struct field_error *e) MUST_CHECK;
+int reply_read_cache_salt(struct api_call *c, const json_t *salt, struct field_error *e) MUST_CHECK;
+
+/* How many tokens an answer may have, by the field `name`: NULL or below 0 is as many as fit. 0, where zero_ok: only
+ * the prompt is wanted. */
+int reply_read_max_tokens(struct api_call *c, const char *name, const json_t *v, bool zero_ok,
+			  struct field_error *e) MUST_CHECK;
 
 /* One more prompt, empty; NULL: the call was answered (too many, no memory). Valid until the next is added. */
 struct reply_prompt *reply_add_prompt(struct api_call *c);
@@ -100,10 +115,16 @@ const struct reply_prompt *reply_prompt_of(const struct reply *r, uint32_t choic
 struct kvik_usage reply_total(const struct reply *r);
 /* {"prompt_tokens": ..., "cached_tokens": ...} as OpenAI has it. */
 json_t *reply_usage(const struct api_call *c);
+/* The same of a choice, so far. */
+json_t *reply_usage_so_far(const struct api_call *c, uint32_t choice);
+/* A token's entry of vLLM's prompt_logprobs. */
+json_t *reply_logprobs_by_id(const struct api_call *c, const struct kvik_token *t);
 /* As llama-server has them: tokens and milliseconds of a choice and its prompt, so far or in all. */
 json_t *reply_timings(const struct api_call *c, uint32_t choice);
 /* Ids of a choice that no delta has carried yet, as a list. */
 json_t *reply_unsent_ids(struct reply *r, uint32_t choice);
+/* A parameter as it was written: 0.8, not 0.800000012. */
+double reply_number(float x);
 const char *reply_finish(const struct reply *r, uint32_t choice); /* "stop", "length", "tool_calls" */
 /* What request "x_kvik": true adds to an answer: how the prompt met the cache, and what waiting and computing took; of
  * several prompts a list. */

@@ -34,6 +34,14 @@ static void send_delta(struct api_call *c, uint32_t i)
 		ch->sent = upto;
 }
 
+static void on_prompt(const struct reply_prompt *p, const struct kvik_token *t)
+{
+	if (p->logprobs)
+		json_array_append_new(p->logprobs, p->call->reply->dialect->logprob(p->call, t));
+	if (p->by_id)
+		json_array_append_new(p->by_id, reply_logprobs_by_id(p->call, t));
+}
+
 static bool is_first_token(const struct reply *r, const struct reply_prompt *p)
 {
 	for (uint32_t i = 0; i < r->sampling.n; i++)
@@ -79,10 +87,10 @@ static void on_token(const struct reply_prompt *p, uint32_t i, const struct kvik
 /* ---- Ends -------------------------------------------------------------------------------------------------------- */
 
 /* The engine's copy of a stop string as the caller's. */
-static const char *own_stop(const struct reply *r, const char *stop)
+static const char *own_stop(const struct reply *r, const char *stop, size_t bytes)
 {
 	for (size_t i = 0; stop && i < r->sampling.generate.n_stop; i++)
-		if (strcmp(r->sampling.stops[i], stop) == 0)
+		if (r->sampling.stop_bytes[i] == bytes && memcmp(r->sampling.stops[i], stop, bytes) == 0)
 			return r->sampling.stops[i];
 	return NULL;
 }
@@ -91,7 +99,8 @@ static void on_choice(struct api_call *c, uint32_t i, const struct kvik_event *e
 {
 	struct reply *r = c->reply;
 	r->choices[i].finish = r->no_answer ? KVIK_FINISH_LENGTH : e->finish;
-	r->choices[i].stop = own_stop(r, e->stop);
+	r->choices[i].stop = own_stop(r, e->stop, e->stop_bytes);
+	r->choices[i].stop_bytes = e->stop_bytes;
 	r->choices[i].ended = true;
 	if (e->finish != KVIK_FINISH_CANCELLED)
 		metrics_count_end(&c->api->metrics, e->finish == KVIK_FINISH_STOP ? METRICS_STOP : METRICS_LENGTH, 1);
@@ -164,7 +173,7 @@ void reply_on_event(void *user, const struct kvik_event *e)
 	struct reply_prompt *p = user;
 	struct api_call *c = p->call;
 	switch (e->kind) {
-	case KVIK_EVENT_PROMPT: json_array_append_new(p->logprobs, c->reply->dialect->logprob(c, e->token)); break;
+	case KVIK_EVENT_PROMPT: on_prompt(p, e->token); break;
 	case KVIK_EVENT_TOKEN: on_token(p, p->first_choice + e->choice, e->token); break;
 	case KVIK_EVENT_CHOICE: on_choice(c, p->first_choice + e->choice, e); break;
 	case KVIK_EVENT_END: on_end(p, e); api_call_release(c); /* the engine's hold */

@@ -69,6 +69,7 @@ static int read_one(struct api_call *c, const json_t *prompt, const char *field)
 	if (!json_is_string(prompt))
 		return read_parts(c, p, prompt, field);
 	p->text = mem_strndup(json_string_value(prompt), json_string_length(prompt));
+	p->text_bytes = json_string_length(prompt);
 	return prompt_tokenize(c, p, json_string_value(prompt), json_string_length(prompt), true);
 }
 

@@ -1,5 +1,10 @@
 /* reply_show.c: parts of answers that dialects share; see reply.h. */
 #include "api/reply.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "api/routes.h"
 
 const struct reply_prompt *reply_prompt_of(const struct reply *r, uint32_t choice)
@@ -71,6 +76,48 @@ json_t *reply_usage(const struct api_call *c)
 			 (json_int_t)u.cached_tokens, "completion_tokens_details", "reasoning_tokens", 0);
 }
 
+json_t *reply_usage_so_far(const struct api_call *c, uint32_t choice)
+{
+	json_int_t prompt = (json_int_t)reply_prompt_of(c->reply, choice)->n_ids;
+	json_int_t tokens = c->reply->choices[choice].tokens;
+	return json_pack("{s:I, s:I, s:I}", "prompt_tokens", prompt, "completion_tokens", tokens, "total_tokens",
+			 prompt + tokens);
+}
+
+static void set_by_id(const struct api_call *c, json_t *o, uint32_t id, float logprob, uint32_t rank)
+{
+	char key[16];
+	size_t n = 0;
+	char *text = call_token_text(c, id, &n);
+	json_t *decoded = text ? json_stringn(text, n) : NULL; /* NULL too when the bytes are no whole characters */
+	snprintf(key, sizeof key, "%u", id);
+	json_object_set_new(o, key,
+			    json_pack("{s:f, s:I, s:o}", "logprob", logprob < -9999.0f ? -9999.0 : (double)logprob,
+				      "rank", (json_int_t)rank, "decoded_token",
+				      decoded ? decoded : json_string("\xef\xbf\xbd")));
+	kvik_free(text);
+}
+
+/* The token itself, then the most probable ones, of which it may be one. */
+json_t *reply_logprobs_by_id(const struct api_call *c, const struct kvik_token *t)
+{
+	if (isnan(t->logprob)) /* the first: nothing is before it */
+		return json_null();
+	json_t *o = json_object();
+	set_by_id(c, o, t->id, t->logprob, t->rank);
+	for (uint32_t i = 0; i < t->n_top && i < c->reply->by_id_top; i++)
+		if (t->top[i].id != t->id)
+			set_by_id(c, o, t->top[i].id, t->top[i].logprob, i + 1);
+	return o;
+}
+
+double reply_number(float x)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%.7g", (double)x);
+	return strtod(text, NULL);
+}
+
 const char *reply_finish(const struct reply *r, uint32_t choice)
 {
 	const struct reply_choice *ch = &r->choices[choice];
@@ -109,7 +156,10 @@ static json_t *prefix_json(const struct api_call *c, const struct reply_prompt *
 {
 	const struct kvik_prefix *p = &of->usage.prefix;
 	bool inside = p->miss != KVIK_MISS_NONE && p->matched_tokens < of->n_ids;
-	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "scope", c->scope ? "key" : "public",
+	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "scope",
+			 c->salted  ? "salt"
+			 : c->scope ? "key"
+				    : "public",
 			 "found_tokens", (json_int_t)p->found_tokens, "joined_tokens", (json_int_t)p->joined_tokens,
 			 "matched_tokens", (json_int_t)p->matched_tokens, "miss", kvik_miss_name(p->miss), "miss_text",
 			 miss_text(p->miss), "token", token_json(c, inside ? of->ids[p->matched_tokens] : KVIK_NO_ID),

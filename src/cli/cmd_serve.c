@@ -90,6 +90,7 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 				.seed = o->seed == UINT64_MAX ? -1 : (int64_t)(o->seed & INT64_MAX),
 				.chat_template = template ? template : kvik_model_chat_template(m),
 				.template_name = template ? o->template_file : "the model's chat template",
+				.sampling = api_sampling_default(),
 				.choices_max = o->choices_max,
 				.tokens_max = o->tokens_max};
 	if (!rc)

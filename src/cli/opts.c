@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
+
 static bool is_end(const struct opt *o)
 {
 	return !o->name && !o->help;
@@ -28,43 +30,15 @@ static const struct opt *find_letter(const struct opt *table, char letter)
 	return NULL;
 }
 
-/* Edit distance of two short names; names of 31 characters and more count as far. */
-static int distance(const char *a, size_t na, const char *b)
-{
-	enum { MAX = 32 };
-	size_t nb = strlen(b);
-	int row[MAX];
-	if (na >= MAX || nb >= MAX)
-		return MAX;
-	for (size_t j = 0; j <= nb; j++)
-		row[j] = (int)j;
-	for (size_t i = 1; i <= na; i++) {
-		int diagonal = row[0];
-		row[0] = (int)i;
-		for (size_t j = 1; j <= nb; j++) {
-			int change = diagonal + (a[i - 1] != b[j - 1]);
-			diagonal = row[j];
-			int least = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-			row[j] = change < least ? change : least;
-		}
-	}
-	return row[nb];
-}
-
 static int unknown(const struct opt *table, const char *name, size_t n, struct kvik_err *err)
 {
-	const struct opt *best = NULL;
-	int best_distance = 3; /* further away is no hint */
-	for (; !is_end(table); table++) {
-		int d = table->name && table->help ? distance(name, n, table->name) : best_distance;
-		if (d < best_distance) {
-			best = table;
-			best_distance = d;
-		}
-	}
-	if (best)
+	struct nearest guess = nearest_begin(name, n);
+	for (; !is_end(table); table++)
+		if (table->name && table->help)
+			nearest_try(&guess, table->name);
+	if (guess.best)
 		return err_set(err, KVIK_ERR_ARG, "unknown option --%.*s; did you mean --%s?", (int)n, name,
-			       best->name);
+			       guess.best);
 	return err_set(err, KVIK_ERR_ARG, "unknown option --%.*s; --help lists them", (int)n, name);
 }
 

@@ -1,6 +1,7 @@
 /* emit.c: see emit.h. Text goes detok -> stop -> e->text; all three hold back only what they must. */
 #include "engine/emit.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -21,6 +22,34 @@ const char *kvik_finish_name(enum kvik_finish f)
 	return (size_t)f < sizeof names / sizeof *names ? names[f] : "?";
 }
 
+static bool is_end(const struct emit *e, uint32_t id)
+{
+	bool end = !e->params.ignore_end && kvik_model_is_end(e->model, id);
+	for (size_t i = 0; i < e->params.n_stop_ids && !end; i++)
+		end = e->params.stop_ids[i] == id;
+	return end;
+}
+
+static int list_ends(struct emit *e, struct kvik_err *err)
+{
+	bool ok = true;
+	for (uint32_t id = 0; id < e->n_vocab && e->params.min_tokens > 0; id++)
+		ok = ok && (!is_end(e, id) || ids_add(&e->ends, id));
+	return ok ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for a request");
+}
+
+static int check_stop_ids(const struct emit *e, struct kvik_err *err)
+{
+	if (e->params.n_stop_ids > STOP_IDS_MAX)
+		return err_set(err, KVIK_ERR_ARG, "stop_token_ids: %zu of them; at most %d are allowed",
+			       e->params.n_stop_ids, STOP_IDS_MAX);
+	for (size_t i = 0; i < e->params.n_stop_ids; i++)
+		if (e->params.stop_ids[i] >= e->n_vocab)
+			return err_set(err, KVIK_ERR_ARG, "stop_token_ids names token %u, but the vocabulary has %u",
+				       e->params.stop_ids[i], e->n_vocab);
+	return 0;
+}
+
 int emit_init(struct emit *e, const struct kvik_model *m, const struct kvik_generate_params *p, struct kvik_err *err)
 {
 	*e = (struct emit){.model = m, .params = *p, .n_vocab = model_hparams(m->model)->n_vocab};
@@ -31,13 +60,17 @@ int emit_init(struct emit *e, const struct kvik_model *m, const struct kvik_gene
 	if (!rc && p->n_stop > 0 && !m->vocab.v)
 		rc = err_set(err, KVIK_ERR_ARG, "stop strings need a vocabulary, and this model has none");
 	if (!rc)
-		rc = stop_init(&e->stop, p->stop, p->n_stop, err);
-	return rc;
+		rc = check_stop_ids(e, err);
+	if (!rc)
+		rc = stop_init(&e->stop, p->stop, p->stop_bytes, p->n_stop, err);
+	e->stop.show = p->show_stop;
+	return rc ? rc : list_ends(e, err);
 }
 
 void emit_release(struct emit *e)
 {
 	buf_release(&e->text);
+	ids_release(&e->ends);
 }
 
 /* stop_emit_fn: text that may be shown. */
@@ -51,7 +84,10 @@ static void keep(void *user, const char *text, size_t bytes)
 static void filter(void *user, const char *text, size_t bytes)
 {
 	struct emit *e = user;
-	stop_feed(&e->stop, text, bytes, keep, e);
+	if (e->new_tokens <= e->params.min_tokens)
+		keep(user, text, bytes);
+	else
+		stop_feed(&e->stop, text, bytes, keep, e);
 }
 
 static int add_text(struct emit *e, uint32_t id, struct kvik_err *err)
@@ -81,15 +117,17 @@ int emit_next(struct emit *e, const struct emit_room *room, const float *logits,
 	      struct kvik_token *t, struct kvik_err *err)
 {
 	memcpy(room->row, logits, e->n_vocab * sizeof *room->row);
+	for (size_t i = 0; i < e->ends.n && e->new_tokens < e->params.min_tokens; i++)
+		room->row[e->ends.data[i]] = -INFINITY;
 	uint32_t id = sample_next(&e->params.sampling, room->row, e->n_vocab, history, n, n, room->sample_scratch);
-	bool end = !e->params.ignore_end && kvik_model_is_end(e->model, id);
+	bool end = is_end(e, id);
 	*t = (struct kvik_token){.id = id, .logits = logits, .top = e->top};
 	e->text.n = 0;
 	if (e->new_tokens++ == 0)
 		begin_text(e, history, n);
 	if (e->params.n_logprobs)
-		t->n_top = sample_logprobs(logits, e->n_vocab, e->params.n_logprobs, e->top, id, &t->logprob);
-	int rc = end ? 0 : add_text(e, id, err);
+		t->n_top = sample_logprobs(logits, e->n_vocab, e->params.n_logprobs, e->top, id, &t->logprob, &t->rank);
+	int rc = end && !e->params.show_stop ? 0 : add_text(e, id, err);
 	if (rc)
 		return rc;
 	t->text = e->text.n ? e->text.data : "";

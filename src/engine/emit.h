@@ -10,6 +10,8 @@
 #include "engine/stop.h"
 #include "token/detok.h"
 
+#define STOP_IDS_MAX 1024
+
 /* Room that generations of one thread share. */
 struct emit_room {
 	float *row;           /* [n_vocab] */
@@ -18,12 +20,13 @@ struct emit_room {
 
 struct emit {
 	const struct kvik_model *model;
-	struct kvik_generate_params params; /* stop and bias are borrowed */
+	struct kvik_generate_params params; /* its pointers are borrowed */
 	struct detok detok;
 	struct stop stop;
 	struct buf text; /* set free by the step at hand */
 	bool no_memory;  /* text could not grow */
 	uint32_t n_vocab, new_tokens;
+	struct ids ends; /* what may not be drawn before min_tokens; empty without it */
 	struct kvik_logprob top[KVIK_LOGPROBS_MAX];
 };
 

@@ -14,7 +14,7 @@ enum { SLICE = 16 };
 struct row {
 	uint32_t id; /* of the token that the row's position makes more or less probable */
 	float logprob;
-	uint32_t n_top;
+	uint32_t rank, n_top;
 	struct kvik_logprob top[KVIK_LOGPROBS_MAX];
 };
 
@@ -54,13 +54,17 @@ static void look_up(void *ctx, uint32_t item, uint32_t thread)
 	struct row *r = &p->rows[item];
 	(void)thread;
 	r->n_top = sample_logprobs(p->logits + (size_t)item * p->n_vocab, p->n_vocab, p->n_top, r->top, r->id,
-				   &r->logprob);
+				   &r->logprob, &r->rank);
 }
 
 static void show(struct request *r, const struct row *row)
 {
-	struct kvik_token t = {
-		.id = row->id, .logprob = row->logprob, .text = "", .top = row->top, .n_top = row->n_top};
+	struct kvik_token t = {.id = row->id,
+			       .logprob = row->logprob,
+			       .rank = row->rank,
+			       .text = "",
+			       .top = row->top,
+			       .n_top = row->n_top};
 	request_prompt_token(r, &t);
 }
 

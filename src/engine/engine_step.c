@@ -43,12 +43,28 @@ static void finish(struct request *r, const struct kvik_err *error, uint64_t ret
 	request_free(r);
 }
 
+/* The most of `room` new tokens behind n that the KV cache could hold if the request were alone; at least 1, so that of
+ * a prompt that does not fit the scheduler says why. */
+static uint32_t fitting(const struct kvik_engine *e, uint32_t n, uint32_t room)
+{
+	uint64_t have = kv_capacity(e->cache->kv);
+	uint32_t low = room < 1 ? room : 1, high = room;
+	while (low < high) {
+		uint32_t middle = low + (high - low + 1) / 2;
+		if (kv_cost(e->cache->kv, 0, n + middle, e->cache->params.chunk) <= have)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
 /* How many tokens may come; 0: the prompt leaves no room. */
 static uint32_t new_tokens_max(const struct kvik_engine *e, const struct request *r)
 {
 	uint64_t context = e->cache->params.context, n = r->params.n_ids;
 	uint64_t room = n < context ? context - n : 0, asked = r->params.generate.max_tokens;
-	return (uint32_t)(asked && asked < room ? asked : room);
+	return asked && asked < room ? (uint32_t)asked : fitting(e, (uint32_t)n, (uint32_t)room);
 }
 
 /* Every token of the prompt must pass through the model. */

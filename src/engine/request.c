@@ -58,9 +58,12 @@ static size_t copy_all(char *block, struct kvik_request_params *p)
 	struct kvik_generate_params *g = &p->generate;
 	const void *ids = place(block, &at, p->ids, p->n_ids * sizeof *p->ids);
 	const void *bias = place(block, &at, g->sampling.bias, g->sampling.n_bias * sizeof *g->sampling.bias);
+	const uint32_t *stop_ids = place(block, &at, g->stop_ids, g->n_stop_ids * sizeof *g->stop_ids);
+	const size_t *sizes = place(block, &at, g->stop_bytes, g->stop_bytes ? g->n_stop * sizeof *sizes : 0);
 	const char **stop = place(block, &at, g->stop, g->n_stop * sizeof *g->stop);
 	for (size_t i = 0; i < g->n_stop; i++) {
-		const char *s = place(block, &at, g->stop[i], strlen(g->stop[i]) + 1);
+		size_t bytes = g->stop_bytes ? g->stop_bytes[i] : strlen(g->stop[i]) + 1;
+		const char *s = place(block, &at, g->stop[i], bytes);
 		if (stop)
 			stop[i] = s;
 	}
@@ -68,6 +71,8 @@ static size_t copy_all(char *block, struct kvik_request_params *p)
 		p->ids = ids;
 		g->sampling.bias = bias;
 		g->stop = stop;
+		g->stop_bytes = g->stop_bytes ? sizes : NULL;
+		g->stop_ids = stop_ids;
 	}
 	return at;
 }
@@ -149,7 +154,11 @@ void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish fin
 	c->ended = true;
 	if (finish != KVIK_FINISH_CANCELLED && emit_flush(&c->emit, &t))
 		request_token(r, choice, &t);
-	struct kvik_event e = {.kind = KVIK_EVENT_CHOICE, .choice = choice, .finish = finish, .stop = c->emit.stop.hit};
+	struct kvik_event e = {.kind = KVIK_EVENT_CHOICE,
+			       .choice = choice,
+			       .finish = finish,
+			       .stop = c->emit.stop.hit,
+			       .stop_bytes = c->emit.stop.hit_bytes};
 	send(r, &e);
 }
 

@@ -7,14 +7,14 @@
 
 #include <string.h>
 
-int stop_init(struct stop *s, const char *const *strings, size_t n, struct kvik_err *err)
+int stop_init(struct stop *s, const char *const *strings, const size_t *bytes, size_t n, struct kvik_err *err)
 {
 	*s = (struct stop){0};
 	if (n > STOP_STRINGS_MAX)
 		return err_set(err, KVIK_ERR_ARG, "stop: %zu strings; at most %d are allowed", n, STOP_STRINGS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		s->strings[i] = strings[i];
-		s->sizes[i] = strlen(strings[i]);
+		s->sizes[i] = bytes ? bytes[i] : strlen(strings[i]);
 		if (s->sizes[i] == 0 || s->sizes[i] > STOP_BYTES_MAX)
 			return err_set(err, KVIK_ERR_ARG, "stop: string %zu has %zu bytes; 1 to %d are allowed", i + 1,
 				       s->sizes[i], STOP_BYTES_MAX);
@@ -62,7 +62,8 @@ bool stop_feed(struct stop *s, const char *text, size_t bytes, stop_emit_fn *emi
 		s->held[s->held_bytes++] = text[i];
 		size_t found = ends_with(s, &s->hit);
 		if (found) {
-			release(s, s->held_bytes - found, emit, user);
+			s->hit_bytes = found;
+			release(s, s->show ? s->held_bytes : s->held_bytes - found, emit, user);
 			s->held_bytes = 0;
 			break;
 		}

@@ -14,17 +14,21 @@ struct stop {
 	size_t n;
 	char held[STOP_BYTES_MAX]; /* bytes that may be the beginning of a stop string */
 	size_t held_bytes;
-	const char *hit; /* the string that ended the text, of strings; NULL: none yet */
+	bool show;        /* the string that ends the text is shown */
+	const char *hit;  /* the string that ended the text, of strings; NULL: none yet */
+	size_t hit_bytes; /* its bytes */
 };
 
-/* ARG: too many strings, an empty one or one over STOP_BYTES_MAX bytes. */
-int stop_init(struct stop *s, const char *const *strings, size_t n, struct kvik_err *err) MUST_CHECK;
+/* bytes: [n] of the strings, or NULL: each ends at its NUL. ARG: too many strings, an empty one or one over
+ * STOP_BYTES_MAX bytes. */
+int stop_init(struct stop *s, const char *const *strings, const size_t *bytes, size_t n,
+	      struct kvik_err *err) MUST_CHECK;
 
 /* Called with text that may be shown. */
 typedef void stop_emit_fn(void *user, const char *text, size_t bytes);
 
 /* Takes the next bytes of text; true once a stop string is complete: the text before the one that ends first has been
- * emitted, and everything after is dropped. */
+ * emitted (with `show` that string too), and everything after is dropped. */
 bool stop_feed(struct stop *s, const char *text, size_t bytes, stop_emit_fn *emit, void *user);
 
 /* The text ended for another reason: what was held back is emitted. */

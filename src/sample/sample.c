@@ -191,10 +191,13 @@ static double log_sum_exp(const float *logits, uint32_t n)
 }
 
 uint32_t sample_logprobs(const float *logits, uint32_t n_vocab, uint32_t k, struct kvik_logprob *out, uint32_t chosen,
-			 float *chosen_logprob)
+			 float *chosen_logprob, uint32_t *rank)
 {
 	double norm = log_sum_exp(logits, n_vocab);
 	uint32_t n = 0;
+	*rank = 1;
+	for (uint32_t i = 0; i < n_vocab; i++)
+		*rank += logits[i] > logits[chosen];
 	for (uint32_t i = 0; i < n_vocab && k > 0; i++) {
 		struct kvik_logprob lp = {i, (float)((double)logits[i] - norm)};
 		if (n == k && !(lp.logprob > out[n - 1].logprob))

@@ -20,10 +20,11 @@ size_t sample_scratch_bytes(uint32_t n_vocab);
 uint32_t sample_next(const struct kvik_sampling *p, float *logits, uint32_t n_vocab, const uint32_t *history,
 		     size_t n_history, uint64_t position, void *scratch);
 
-/* The k most probable tokens, best first (equal ones by id), into out[k]; chosen's own into *chosen_logprob.
- * Returns how many were written (min(k, n_vocab)). logits must be the unmodified row. */
+/* The k most probable tokens, best first (equal ones by id), into out[k]; chosen's own into *chosen_logprob, and into
+ * *rank its place among all (1: none is more probable). Returns how many were written (min(k, n_vocab)). logits must be
+ * the unmodified row. */
 uint32_t sample_logprobs(const float *logits, uint32_t n_vocab, uint32_t k, struct kvik_logprob *out, uint32_t chosen,
-			 float *chosen_logprob);
+			 float *chosen_logprob, uint32_t *rank);
 
 /* 53 uniform random bits as a double in [0, 1); a pure function (counter-based generator, SplitMix64 finaliser over
  * both words). */

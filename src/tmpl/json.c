@@ -7,6 +7,7 @@
 
 #include "tmpl/number.h"
 #include "tmpl/sort.h"
+#include "tmpl/tmpl.h"
 #include "tmpl/unicode.h"
 
 struct writer {
@@ -142,7 +143,12 @@ static void write_value(struct writer *w, struct value v)
 	case V_BOOL: text(w, v.b ? "true" : "false"); break;
 	case V_INT: out_str(w->vm, &w->out, value_text(w->vm, v)); break;
 	case V_FLOAT: write_float(w, v.f); break;
-	case V_STR: write_str(w, v.str); break;
+	case V_STR:
+		if (v.number)
+			out_str(w->vm, &w->out, v.str);
+		else
+			write_str(w, v.str);
+		break;
 	case V_LIST:
 	case V_TUPLE: write_list(w, v.seq); break;
 	case V_DICT: write_dict(w, v); break;
@@ -162,6 +168,16 @@ struct value json_text(struct vm *vm, struct value v, const struct json_style *s
 
 static struct value any_value(struct vm *vm, const json_t *j, enum origin origin, tmpl_trusts_fn *trusts);
 
+static struct value text_value(struct vm *vm, const json_t *j, enum origin origin)
+{
+	const char *s = json_string_value(j);
+	size_t n = json_string_length(j);
+	bool number = n > 0 && s[0] == TMPL_NUMBER[0];
+	struct value v = str_borrow(vm, s + number, n - number, origin);
+	v.number = number;
+	return v;
+}
+
 static struct value string_value(struct vm *vm, const char *key, const json_t *j, enum origin origin,
 				 tmpl_trusts_fn *trusts)
 {
@@ -169,7 +185,7 @@ static struct value string_value(struct vm *vm, const char *key, const json_t *j
 	size_t n = json_string_length(j);
 	if (trusts && strlen(s) == n && trusts(key, s))
 		origin = FROM_TEMPLATE;
-	return str_borrow(vm, s, n, origin);
+	return text_value(vm, j, origin);
 }
 
 static struct value object_value(struct vm *vm, const json_t *j, enum origin origin, tmpl_trusts_fn *trusts)
@@ -202,7 +218,7 @@ static struct value any_value(struct vm *vm, const json_t *j, enum origin origin
 	switch (json_typeof(j)) {
 	case JSON_OBJECT: v = object_value(vm, j, origin, trusts); break;
 	case JSON_ARRAY: v = array_value(vm, j, origin, trusts); break;
-	case JSON_STRING: v = str_borrow(vm, json_string_value(j), json_string_length(j), origin); break;
+	case JSON_STRING: v = text_value(vm, j, origin); break;
 	case JSON_INTEGER: v = value_int(json_integer_value(j)); break;
 	case JSON_REAL: v = value_float(json_real_value(j)); break;
 	case JSON_TRUE:

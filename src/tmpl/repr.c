@@ -98,7 +98,10 @@ static void repr_into(struct vm *vm, struct out *o, struct value v)
 	case V_STR:
 		if (v.markup)
 			out_text(vm, o, "Markup(");
-		repr_str(vm, o, v.str);
+		if (v.number)
+			out_str(vm, o, v.str);
+		else
+			repr_str(vm, o, v.str);
 		if (v.markup)
 			out_text(vm, o, ")");
 		break;

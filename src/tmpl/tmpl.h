@@ -21,6 +21,10 @@ struct tmpl_limits {
 	unsigned levels; /* nested statements, operators and calls: 2000, which is also the most */
 };
 
+/* A string of the variables that begins with this byte, which UTF-8 never has, is a number too large for jansson's
+ * types: the digits behind it are written as they are. */
+#define TMPL_NUMBER "\xff"
+
 struct tmpl;
 
 /* text: UTF-8, [bytes]. name: for error texts, may be NULL. The caller frees *out with tmpl_free. Errors: FORMAT

@@ -59,6 +59,7 @@ struct strbuf {
 struct value {
 	uint8_t type;   /* enum value_type */
 	uint8_t markup; /* a string that is already escaped for HTML (|safe, |escape) */
+	uint8_t number; /* a string of digits: a number too large for 64 bits, which is written as it came */
 	union {
 		bool b;
 		int64_t i;

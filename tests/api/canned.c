@@ -85,7 +85,7 @@ static void say_prompt(const struct canned *c, const struct kvik_request_params 
 {
 	struct kvik_logprob top[KVIK_LOGPROBS_MAX];
 	for (size_t i = 0; i < p->n_ids && p->prompt_logprobs; i++) {
-		struct kvik_token t = {.id = p->ids[i], .logprob = i ? -1 : NAN, .text = "", .top = top};
+		struct kvik_token t = {.id = p->ids[i], .logprob = i ? -1 : NAN, .rank = 3, .text = "", .top = top};
 		t.n_top = i ? most_probable(c, top, p->prompt_logprobs, KVIK_NO_ID) : 0;
 		send(p, &(struct kvik_event){.kind = KVIK_EVENT_PROMPT, .token = &t});
 	}
@@ -126,7 +126,10 @@ static uint32_t say_choice(const struct canned *c, const struct kvik_request_par
 	send(p, &(struct kvik_event){.kind = KVIK_EVENT_CHOICE,
 				     .choice = choice,
 				     .finish = *at ? KVIK_FINISH_LENGTH : c->of->finish,
-				     .stop = c->of->end});
+				     .stop = c->of->end,
+				     .stop_bytes = !c->of->end        ? 0
+						   : c->of->end_bytes ? c->of->end_bytes
+								      : strlen(c->of->end)});
 	return n;
 }
 
@@ -249,6 +252,7 @@ static struct api *new_api(struct canned *c, char **template)
 				    .chat_template = c->of->chat_template ? c->of->chat_template : *template,
 				    .template_name = "the template",
 				    .choices_max = 4,
+				    .sampling = api_sampling_default(),
 				    .seed = 7};
 	if (api_new(&api, &config, &err))
 		fail_msg("%s", err.text);

@@ -4,7 +4,8 @@
  *
  * What the canned engine says of a token follows from its place i in the answer and its id, so that a table can be
  * checked by eye: log-probability -0.5; the n most probable ones are "A", "B", "C", ... (where i is even,
- * the token itself instead of "A") with -0.25, -0.5, ... Tokens of a prompt: the first has none, the others -1.
+ * the token itself instead of "A") with -0.25, -0.5, ... Tokens of a prompt: the first has none, the others -1 and
+ * rank 3.
  *
  * In tables ` stands for ", and figures that come from a clock are 0 in what is compared. */
 #ifndef TESTS_API_CANNED_H
@@ -18,6 +19,7 @@ struct api_case {
 	const char *body;
 	const char *says;   /* tokens of every answer with | between them, each one of the vocabulary: "Hel|lo" */
 	const char *end;    /* the stop string that ended it; NULL: see finish */
+	size_t end_bytes;   /* 0: end ends with a NUL */
 	const char *answer; /* "200 application/json\n" and the body; all events of a stream */
 	const char *file; /* the body is this file below ../shared/cases/api instead; the case is skipped without it */
 	const char *chat_template; /* instead of kvik-mini's */

@@ -78,6 +78,150 @@ static const struct api_case cases[] = {
 		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:10,"
 		   "`completion_tokens`:1,`total_tokens`:11,`prompt_tokens_details`:{`cached_tokens`:0},"
 		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "logprobs without top_logprobs",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`logprobs`:true,`max_tokens`:1}",
+	 .says = "a",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`a`,"
+		   "`refusal`:null},`logprobs`:{`content`:[{`id`:102,`token`:`a`,`logprob`:-0.5,`bytes`:[97],"
+		   "`top_logprobs`:[]}],`refusal`:null},`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:1,`total_tokens`:10,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "null_param",
+	 .request = "POST /v1/chat/completions",
+	 .file = "null_param.json",
+	 .says = "a|b|c",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`ab`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`length`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:2,`total_tokens`:11,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "every parameter null",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`model`:null,`frequency_penalty`:null,`logit_bias`:null,"
+		 "`logprobs`:null,`top_logprobs`:null,`max_tokens`:null,`max_completion_tokens`:null,`n`:null,`"
+		 "presence_penalty`:null,`response_format`:null,`seed`:null,`stop`:null,`stream`:null,`stream_options`:"
+		 "null,`temperature`:null,`top_p`:null,`tools`:null,`tool_choice`:null,`parallel_tool_calls`:null,`"
+		 "user`:null,`reasoning_effort`:null,`store`:null,`metadata`:null,`modalities`:null,`audio`:null,`"
+		 "prediction`:null,`service_tier`:null,`verbosity`:null,`web_search_options`:null,`functions`:null,`"
+		 "function_call`:null,`safety_identifier`:null,`prompt_cache_key`:null,`best_of`:null,`top_k`:null,`"
+		 "min_p`:null,`repetition_penalty`:null,`stop_token_ids`:null,`include_stop_str_in_output`:null,`"
+		 "ignore_eos`:null,`min_tokens`:null,`skip_special_tokens`:null,`prompt_logprobs`:null,`echo`:null,`"
+		 "add_generation_prompt`:null,`continue_final_message`:null,`documents`:null,`chat_template`:null,`"
+		 "chat_template_kwargs`:null,`guided_json`:null,`guided_grammar`:null,`priority`:null,`cache_salt`:"
+		 "null,`mirostat`:null,`n_predict`:null,`grammar`:null,`json_schema`:null,`samplers`:null,`keep_alive`:"
+		 "null,`format`:null}",
+	 .says = "a",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`a`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:1,`total_tokens`:10,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "bigint_tool",
+	 .request = "POST /v1/chat/completions",
+	 .file = "bigint_tool.json",
+	 .says = "a|b|c",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`ab`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`length`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:2,`total_tokens`:11,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "a tool schema goes through unchanged",
+	 .request = "POST /apply-template",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`maximum`:18446744073709551615,`minimum`:-"
+		 "1e999,`x`:9007199254740993,`y`:0.1}]}",
+	 .chat_template = "{{ messages[0].content }} {{ tools|tojson }}",
+	 .answer = "200 application/json\n"
+		   "{`prompt`:`Hi [{\\`maximum\\`: 18446744073709551615, \\`minimum\\`: -1e999,"
+		   " \\`x\\`: 9007199254740993, \\`y\\`: 0.1}]`}"},
+	{.name = "words to the template",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`max_tokens`:1,`reasoning_effort`:`low`,`verbosity`:`"
+		 "high`,`chat_template_kwargs`:{`x`:123456789012345678901}}",
+	 .says = "a",
+	 .chat_template =
+		 "{{ messages[0].content }}|{{ reasoning_effort }}|{{ verbosity }}|{{ enable_thinking }}|{{ x }}",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`a`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:30,"
+		   "`completion_tokens`:1,`total_tokens`:31,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "parallel_tool_calls false",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`parallel_tool_calls`:false,`tools`:[{`type`:`function`,"
+		 "`function`:{`name`:`f`,`parameters`:{`type`:`object`}}}]}",
+	 .says = "{|\"|n|a|m|e|\"|:|\"|f|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|}|}|;|{|\"|n|a|m|e|\"|:|\"|g|\"|,|\"|a|r|g|u|"
+		 "m|e|n|t|s|\"|:|{|}|}",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,"
+		   "`refusal`:null,`tool_calls`:[{`id`:`call_chatcmpl-1_0`,`type`:`function`,`function`:{`name`:`f`,"
+		   "`arguments`:`{}`}}]},`logprobs`:null,`finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:55,`total_tokens`:64,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "max_tokens 0",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`max_tokens`:0}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'max_tokens' must be at least 1,"
+		   " or left out: then the answer may be as long as fits`,`type`:`invalid_request_error`,"
+		   "`param`:`max_tokens`,`code`:400,`request_id`:`1`}}"},
+	{.name = "max_tokens -1 is as many as fit",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`max_tokens`:-1}",
+	 .says = "a|b",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`ab`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:2,`total_tokens`:11,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "prompt_logprobs",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`max_tokens`:1,`prompt_logprobs`:0}",
+	 .says = "a",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`a`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:1,`total_tokens`:10,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}},`prompt_logprobs`:[null,{`364`:{`logprob`:-1.0,"
+		   "`rank`:3,`decoded_token`:`user`}},{`15`:{`logprob`:-1.0,`rank`:3,`decoded_token`:`\\n`}},"
+		   "{`1119`:{`logprob`:-1.0,`rank`:3,`decoded_token`:`Hi`}},{`4`:{`logprob`:-1.0,`rank`:3,"
+		   "`decoded_token`:`<|im_end|>`}},{`15`:{`logprob`:-1.0,`rank`:3,`decoded_token`:`\\n`}},"
+		   "{`3`:{`logprob`:-1.0,`rank`:3,`decoded_token`:`<|im_start|>`}},{`365`:{`logprob`:-1.0,`rank`:3,"
+		   "`decoded_token`:`assistant`}},{`15`:{`logprob`:-1.0,`rank`:3,`decoded_token`:`\\n`}}]}"},
+	{.name = "stored and told apart",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`max_tokens`:1,`store`:true,`metadata`:{`a`:`b`},`"
+		 "service_tier`:`auto`,`user`:`u`,`prompt_cache_key`:`k`,`safety_identifier`:`s`,`modalities`:[`text`],"
+		 "`cache_salt`:`pepper`}",
+	 .says = "a",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`a`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:9,"
+		   "`completion_tokens`:1,`total_tokens`:10,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "audio",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`modalities`:[`text`,`audio`]}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'modalities' is not supported here: leave it out,"
+		   " or say one of [\\`text\\`] []`,`type`:`invalid_request_error`,`param`:`modalities`,`code`:400,"
+		   "`request_id`:`1`}}"},
+	{.name = "an id that is no stop",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`stop_token_ids`:[99999]}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'stop_token_ids' must be ids below 2048`,`type`:`invalid_request_error`,"
+		   "`param`:`stop_token_ids`,`code`:400,`request_id`:`1`}}"},
 };
 
 int main(void)

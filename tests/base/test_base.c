@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/wtype.h"
 
 static void err_text_is_cut_at_a_character(void **state)
@@ -97,12 +98,37 @@ static void weight_types_are_those_of_gguf(void **state)
 	assert_int_equal(wtype_block_elems(WTYPE_Q6_K), 256);
 }
 
+static const char *guess(const char *name)
+{
+	static const char *const known[] = {"temperature", "top_p", "top_k", "stop", "n"};
+	struct nearest g = nearest_begin(name, strlen(name));
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		nearest_try(&g, known[i]);
+	return g.best;
+}
+
+static void a_slip_of_the_pen_has_a_nearest_name(void **state)
+{
+	(void)state;
+	assert_string_equal(guess("temprature"), "temperature");
+	assert_string_equal(guess("tmeperature"), "temperature"); /* exchanged letters are one slip */
+	assert_string_equal(guess("topk"), "top_k");
+	assert_string_equal(guess("stops"), "stop");
+	assert_null(guess("wobble"));
+	assert_null(guess("a_name_that_is_longer_than_any_that_anybody_would_give"));
+	assert_null(guess(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_text_is_cut_at_a_character), cmocka_unit_test(err_text_is_one_line_of_utf8),
-		cmocka_unit_test(err_prefix_adds_context),        cmocka_unit_test(one_allocation_fails),
-		cmocka_unit_test(a_file_is_mapped_whole),         cmocka_unit_test(weight_types_are_those_of_gguf),
+		cmocka_unit_test(err_text_is_cut_at_a_character),
+		cmocka_unit_test(err_text_is_one_line_of_utf8),
+		cmocka_unit_test(err_prefix_adds_context),
+		cmocka_unit_test(one_allocation_fails),
+		cmocka_unit_test(a_slip_of_the_pen_has_a_nearest_name),
+		cmocka_unit_test(a_file_is_mapped_whole),
+		cmocka_unit_test(weight_types_are_those_of_gguf),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

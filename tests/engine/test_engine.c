@@ -367,13 +367,49 @@ static void check_prompt(struct kvik_model *m, const struct said *s)
 	for (uint32_t i = 1; i < s->n; i++) {
 		struct kvik_logprob top[PROMPT_TOP];
 		float own;
+		uint32_t rank;
 		uint32_t id = s->client.ids[i];
-		uint32_t n = sample_logprobs(rows + (size_t)(i - 1) * n_vocab, n_vocab, PROMPT_TOP, top, id, &own);
+		uint32_t n =
+			sample_logprobs(rows + (size_t)(i - 1) * n_vocab, n_vocab, PROMPT_TOP, top, id, &own, &rank);
 		assert_true(s->token[i] == hash_prompt_token(id, own, top, n));
 	}
 	kvik_session_free(session);
 	kvik_cache_free(cache);
 	free(rows);
+}
+
+/* A request that names no length gets what the memory holds, not an error. */
+static void without_a_length_it_gets_what_fits(void **state)
+{
+	(void)state;
+	struct kvik_model *m = load(models[0]);
+	struct kvik_engine_params p = kvik_engine_params_default();
+	struct client c = {.n = 5, .choices = 1, .n_vocab = kvik_model_get_info(m).vocab_size};
+	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
+	struct kvik_engine *e;
+	uint64_t id;
+	p.cache.context = 4096;
+	p.cache.kv_memory = 96 << 10;
+	p.sequences = 4;
+	c.lock = &w.lock;
+	c.done = &w.done;
+	c.left = &w.left;
+	assert_int_equal(kvik_engine_new(&e, m, &p, NULL), 0);
+	struct kvik_request_params q = kvik_request_params_default();
+	q.generate = params(1);
+	q.generate.max_tokens = 0;
+	q.ids = c.ids;
+	q.n_ids = c.n;
+	q.on_event = on_event;
+	q.user = &c;
+	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), 0);
+	wait_all(&w);
+	assert_int_equal(c.code, 0);
+	assert_int_equal(c.choice_ends, 1);
+	assert_true(c.tokens[0] > 10 && c.tokens[0] < 4000);
+	assert_true(kvik_engine_get_stats(e).kv_bytes_peak <= p.cache.kv_memory);
+	kvik_engine_free(e);
+	kvik_model_free(m);
 }
 
 /* However the steps cut it, whatever is cached, and when memory is too short for all. */
@@ -455,6 +491,7 @@ static void what_can_not_be_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_length_it_gets_what_fits),
 		cmocka_unit_test(together_as_alone),
 		cmocka_unit_test(together_as_alone_when_memory_is_short),
 		cmocka_unit_test(cancelled_requests_end_once),

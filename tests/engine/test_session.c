@@ -235,7 +235,7 @@ static const char stories[] = "../shared/models/stories260K/stories260K.gguf";
 struct text {
 	char text[4096];
 	size_t n;
-	uint32_t tokens, cancel_at;
+	uint32_t tokens, cancel_at, last_id;
 };
 
 static bool add_text(void *user, const struct kvik_token *t)
@@ -244,6 +244,7 @@ static bool add_text(void *user, const struct kvik_token *t)
 	memcpy(x->text + x->n, t->text, t->text_bytes);
 	x->n += t->text_bytes;
 	x->tokens += t->id != KVIK_NO_ID;
+	x->last_id = t->id != KVIK_NO_ID ? t->id : x->last_id;
 	if (t->n_top > 0)
 		assert_true(fabsf(t->top[0].logprob - t->logprob) < 1e-6f); /* greedy picks the most probable one */
 	return x->tokens != x->cancel_at;
@@ -303,6 +304,69 @@ static void text_stops_where_it_should(void **state)
 	kvik_model_free(m);
 }
 
+/* What the built-in model answers to a greeting. */
+static struct text greet(struct kvik_model *m, const struct kvik_generate_params *g, enum kvik_finish expected)
+{
+	static const char prompt_text[] = "<|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n";
+	struct kvik_cache *c;
+	struct text x = {.n = 0};
+	struct kvik_cache_params p = cache_params();
+	struct kvik_generation result;
+	struct kvik_err err;
+	uint32_t *ids;
+	size_t n;
+	p.context = 256;
+	struct kvik_session *s = open_session(&c, m, &p);
+	assert_int_equal(kvik_tokenize(kvik_model_vocab(m), prompt_text, strlen(prompt_text), KVIK_PARSE_SPECIAL, &ids,
+				       &n, NULL),
+			 0);
+	if (kvik_generate(s, ids, n, g, add_text, &x, &result, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(result.finish, expected);
+	kvik_free(ids);
+	kvik_session_free(s);
+	kvik_cache_free(c);
+	return x;
+}
+
+static void answers_end_by_what_was_asked(void **state)
+{
+	(void)state;
+	struct kvik_model *m = load(NULL, 2);
+	struct kvik_generate_params g = kvik_generate_params_default();
+	struct text whole = greet(m, &g, KVIK_FINISH_STOP);
+	assert_true(whole.tokens > 3 && whole.tokens < 60);
+	/* not before min_tokens, and the same up to there */
+	g.max_tokens = g.min_tokens = whole.tokens + 4;
+	struct text longer = greet(m, &g, KVIK_FINISH_LENGTH);
+	assert_int_equal(longer.tokens, whole.tokens + 4);
+	assert_true(longer.n > whole.n);
+	assert_memory_equal(longer.text, whole.text, whole.n);
+	/* by a stop string, which is looked for only behind min_tokens */
+	const char *const first = &whole.text[0];
+	const size_t one = 1;
+	g = kvik_generate_params_default();
+	g.stop = &first;
+	g.stop_bytes = &one;
+	g.n_stop = 1;
+	assert_int_equal(greet(m, &g, KVIK_FINISH_STOP).n, 0);
+	g.show_stop = true;
+	assert_int_equal(greet(m, &g, KVIK_FINISH_STOP).n, 1);
+	g.min_tokens = whole.tokens - 1;
+	assert_true(greet(m, &g, KVIK_FINISH_STOP).n >= whole.n);
+	/* by a token, which is no text, whatever ignore_end says */
+	g = kvik_generate_params_default();
+	g.stop_ids = &whole.last_id;
+	g.n_stop_ids = 1;
+	g.ignore_end = true;
+	struct text by_id = greet(m, &g, KVIK_FINISH_STOP);
+	assert_int_equal(by_id.n, whole.n);
+	g.keep_special = g.show_stop = true;
+	by_id = greet(m, &g, KVIK_FINISH_STOP);
+	assert_memory_equal(by_id.text + whole.n, "<|im_end|>", 10);
+	kvik_model_free(m);
+}
+
 /* Filled tokens take the memory of fed ones, windows included, and a session goes on after them. */
 static void filled_tokens_take_their_memory(void **state)
 {
@@ -343,10 +407,14 @@ static void filled_tokens_take_their_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_hash_whatever_the_cache_did),       cmocka_unit_test(a_fork_goes_on_as_if_alone),
-		cmocka_unit_test(all_logits_are_those_of_single_steps),  cmocka_unit_test(edges_answer_with_an_error),
-		cmocka_unit_test(a_ceiling_ends_a_text_but_is_no_error), cmocka_unit_test(text_stops_where_it_should),
+		cmocka_unit_test(one_hash_whatever_the_cache_did),
+		cmocka_unit_test(a_fork_goes_on_as_if_alone),
+		cmocka_unit_test(all_logits_are_those_of_single_steps),
+		cmocka_unit_test(edges_answer_with_an_error),
+		cmocka_unit_test(a_ceiling_ends_a_text_but_is_no_error),
+		cmocka_unit_test(text_stops_where_it_should),
 		cmocka_unit_test(filled_tokens_take_their_memory),
+		cmocka_unit_test(answers_end_by_what_was_asked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

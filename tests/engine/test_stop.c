@@ -31,7 +31,7 @@ static bool run(const char *const *stops, size_t n, const char *text, size_t pie
 	size_t size = strlen(text);
 	bool hit = false;
 	*shown = (struct shown){0};
-	assert_int_equal(stop_init(&s, stops, n, NULL), 0);
+	assert_int_equal(stop_init(&s, stops, NULL, n, NULL), 0);
 	for (size_t at = 0; at < size && !hit; at += piece)
 		hit = stop_feed(&s, text + at, size - at < piece ? size - at : piece, show, shown);
 	if (!hit)
@@ -92,7 +92,7 @@ static void only_possible_beginnings_wait(void **state)
 	const char *const stops[] = {"###"};
 	struct stop s;
 	struct shown shown = {0};
-	assert_int_equal(stop_init(&s, stops, 1, NULL), 0);
+	assert_int_equal(stop_init(&s, stops, NULL, 1, NULL), 0);
 	assert_false(stop_feed(&s, "a##", 3, show, &shown));
 	assert_string_equal(shown.text, "a");
 	assert_false(stop_feed(&s, "b", 1, show, &shown));
@@ -111,11 +111,30 @@ static void limits_are_named(void **state)
 	memset(big, 'x', sizeof big - 1);
 	big[sizeof big - 1] = '\0';
 	const char *strings[STOP_STRINGS_MAX + 1] = {big};
-	assert_int_equal(stop_init(&s, strings, 1, &err), KVIK_ERR_ARG);
+	assert_int_equal(stop_init(&s, strings, NULL, 1, &err), KVIK_ERR_ARG);
 	strings[0] = "";
-	assert_int_equal(stop_init(&s, strings, 1, &err), KVIK_ERR_ARG);
-	assert_int_equal(stop_init(&s, strings, STOP_STRINGS_MAX + 1, &err), KVIK_ERR_ARG);
+	assert_int_equal(stop_init(&s, strings, NULL, 1, &err), KVIK_ERR_ARG);
+	assert_int_equal(stop_init(&s, strings, NULL, STOP_STRINGS_MAX + 1, &err), KVIK_ERR_ARG);
 	assert_non_null(strstr(err.text, "16"));
+}
+
+/* NULs in the text and in a stop string are bytes like others, and with `show` the string that ends it is shown. */
+static void bytes_have_a_length(void **state)
+{
+	(void)state;
+	const char *const stops[] = {"b\0c"};
+	const size_t bytes[] = {3};
+	for (int show_it = 0; show_it < 2; show_it++) {
+		struct stop s;
+		struct shown shown = {0};
+		assert_int_equal(stop_init(&s, stops, bytes, 1, NULL), 0);
+		s.show = show_it;
+		assert_false(stop_feed(&s, "a\0b\0b", 5, show, &shown));
+		assert_true(stop_feed(&s, "\0cd", 3, show, &shown));
+		assert_int_equal(s.hit_bytes, 3);
+		assert_int_equal(shown.bytes, show_it ? 7 : 4);
+		assert_memory_equal(shown.text, "a\0b\0b\0c", shown.bytes);
+	}
 }
 
 int main(void)
@@ -124,6 +143,7 @@ int main(void)
 		cmocka_unit_test(equals_the_naive_search),
 		cmocka_unit_test(only_possible_beginnings_wait),
 		cmocka_unit_test(limits_are_named),
+		cmocka_unit_test(bytes_have_a_length),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,7 @@ static struct api *start(void)
 			       .model_name = "fuzz",
 			       .chat_template = kvik_model_chat_template(m),
 			       .template_name = "fuzz",
+			       .sampling = api_sampling_default(),
 			       .choices_max = 4};
 	if (api_new(&api, &c, &err))
 		abort();

@@ -298,9 +298,18 @@ def api_seeds():
         "responses": ("/v1/responses", {"input": chat, "instructions": "Short.", "max_output_tokens": 3, "stream": True}),
         "tokenize": ("/tokenize", {"content": "a b", "add_special": True, "with_pieces": True}),
         "detokenize": ("/detokenize", {"tokens": [300, 301]}),
+        "numbers": ("/v1/chat/completions", {"messages": chat, "seed": 2**64 - 1, "max_tokens": 2**70, "chat_template_kwargs": {"x": [2**64, -2**90]}}),
+        "nothing-asked": ("/completion", {"prompt": "a\0b", "stop": ["x\0"], "n_predict": 0, "best_of": 1, "mirostat": 0, "grammar": "",
+                                          "top_k": -1, "repeat_last_n": -1, "lora": [], "json_schema": None}),
+        "ends": ("/v1/completions", {"prompt": "Once", "min_tokens": 3, "max_tokens": 5, "stop_token_ids": [300, 301], "stop": "e",
+                                     "include_stop_str_in_output": True, "skip_special_tokens": False, "prompt_logprobs": 1,
+                                     "priority": -5, "cache_salt": "s"}),
+        "usage-stream": ("/v1/completions", {"prompt": "Once", "max_tokens": 3, "echo": True, "logprobs": 0, "stream": True,
+                                             "stream_options": {"continuous_usage_stats": True}}),
+        "words": ("/v1/responses", {"input": "Hi", "reasoning": {"effort": "none"}, "text": {"verbosity": "low"}, "max_output_tokens": 1}),
         "template": ("/apply-template", {"messages": chat})}
     seeds = {name: b"POST " + path.encode() + b"\n" + json.dumps(body).encode() for name, (path, body) in calls.items()}
-    return {**seeds, "models": b"GET /v1/models\n", "props": b"GET /props\n", "slots": b"GET /slots\n"}
+    return {**seeds, "models": b"GET /v1/models\n", "model": b"GET /v1/models/fu%7Az\n", "props": b"GET /props\n", "slots": b"GET /slots\n"}
 
 
 def api_words():

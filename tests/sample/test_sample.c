@@ -120,16 +120,22 @@ static void logprobs_are_log_softmax(void **state)
 	(void)state;
 	struct kvik_logprob top[3];
 	float chosen;
+	uint32_t rank;
 	double sum = 0;
 	for (int i = 0; i < V; i++)
 		sum += exp((double)row[i]);
-	assert_int_equal(sample_logprobs(row, V, 3, top, 3, &chosen), 3);
+	assert_int_equal(sample_logprobs(row, V, 3, top, 3, &chosen, &rank), 3);
 	assert_int_equal(top[0].id, 1);
 	assert_int_equal(top[1].id, 4);
 	assert_int_equal(top[2].id, 2);
 	assert_true(fabs((double)chosen - (-1 - log(sum))) < 1e-6);
+	int above = 0;
+	for (int i = 0; i < V; i++)
+		above += row[i] > row[3];
+	assert_int_equal(rank, above + 1);
 	assert_true(fabs((double)top[2].logprob - (2 - log(sum))) < 1e-6);
-	assert_int_equal(sample_logprobs(row, V, 0, NULL, 1, &chosen), 0);
+	assert_int_equal(sample_logprobs(row, V, 0, NULL, 1, &chosen, &rank), 0);
+	assert_int_equal(rank, 1);
 }
 
 static void bad_parameters_are_named(void **state)

@@ -273,6 +273,24 @@ static void errors_name_the_line(void **state)
 	json_decref(none);
 }
 
+/* Python's integers have any size. */
+static void huge_numbers_are_written_as_they_came(void **state)
+{
+	(void)state;
+	const char *text = "{{ x|tojson }} {{ x.a }} {{ x }} {{ x.a is number }} {{ x.a is string }}";
+	const char *want = "{\"a\": 18446744073709551616} 18446744073709551616 {'a': 18446744073709551616} True False";
+	struct kvik_err err;
+	json_t *context = json_pack("{s:{}}", "x");
+	size_t n;
+	json_object_set_new(json_object_get(context, "x"), "a",
+			    json_string_nocheck(TMPL_NUMBER "18446744073709551616"));
+	char *out = render(text, strlen(text), context, 0, NULL, &n, &err);
+	assert_non_null(out);
+	assert_string_equal(out, want);
+	mem_free(out);
+	json_decref(context);
+}
+
 /* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 static void every_allocation_may_fail(void **state)
@@ -300,10 +318,15 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(equals_jinja2),        cmocka_unit_test(published_templates),
-		cmocka_unit_test(everything_ends),      cmocka_unit_test(limits_can_be_set),
-		cmocka_unit_test(appending_is_linear),  cmocka_unit_test(nesting_of_the_text_is_bounded),
-		cmocka_unit_test(errors_name_the_line), cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(equals_jinja2),
+		cmocka_unit_test(published_templates),
+		cmocka_unit_test(everything_ends),
+		cmocka_unit_test(limits_can_be_set),
+		cmocka_unit_test(appending_is_linear),
+		cmocka_unit_test(nesting_of_the_text_is_bounded),
+		cmocka_unit_test(errors_name_the_line),
+		cmocka_unit_test(huge_numbers_are_written_as_they_came),
+		cmocka_unit_test(every_allocation_may_fail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
