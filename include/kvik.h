@@ -2,8 +2,9 @@
  *
  * Nouns: a model (weights + vocabulary, read-only once loaded), a cache (the paged keys and values of any number of
  * sequences under one ceiling of bytes, and a tree of all prefixes it knows) and a session (one sequence of tokens in a
- * cache). C99 and C++ clean. The library never prints and never exits: every fallible function returns 0 or a negative
- * enum kvik_code and fills the caller's struct kvik_err (which may be NULL).
+ * cache). C99 and C++ clean. The
+ * library never prints and never exits: every fallible function returns 0 or a negative enum kvik_code and fills the
+ * caller's struct kvik_err (which may be NULL).
  *
  * The promise everything rests on: the logits of a position depend on the model, the tokens before it, the cache's
  * dtypes and the window alone, to the bit; not on what the cache already held, how the work was cut, or threads. */
@@ -90,6 +91,9 @@ struct kvik_model_info {
 	uint64_t weight_bytes; /* of a loaded model: held in memory; of a file: stored */
 	uint64_t parameters;
 	bool tied; /* the output matrix is the embedding */
+	/* Fields of the configuration that kvik does not know and left aside, "a, b"; "" = none. Lives as long as the
+	 * model or file. */
+	const char *unknown;
 };
 struct kvik_model_info kvik_model_get_info(const struct kvik_model *m);
 const char *kvik_model_cpu(const struct kvik_model *m); /* the CPU level in use: "avx512" */
@@ -97,12 +101,13 @@ uint32_t kvik_model_threads(const struct kvik_model *m);
 const char *kvik_model_chat_template(const struct kvik_model *m); /* Jinja; NULL = none; lives as long as m */
 bool kvik_model_is_end(const struct kvik_model *m, uint32_t id);  /* the model stops at this id */
 
-/* ---- Model files, without loading their weights ------------------------------------------------------------------ */
+/* ---- Model files, without loading their weights -------------------------------------------------------------------
+ */
 
 struct kvik_file;
 
 struct kvik_tensor_info {
-	const char *name; /* in GGUF's terms; lives as long as the file */
+	const char *name; /* as the file has it; lives as long as the file */
 	const char *type; /* "Q4_0"; static */
 	uint32_t n_dims;
 	uint64_t dims[4]; /* dims[0] is contiguous; unused ones are 1 */
@@ -279,10 +284,9 @@ struct kvik_session;
 
 /* How a session shares; all zero, or NULL: with everybody in the public scope, for as long as memory lasts. */
 struct kvik_session_params {
-	bool isolated; /* shares with its forks alone, and leaves nothing behind */
-	/* Namespace of prefixes: sessions of different scopes neither share nor time each other's; 0 is the public one.
-	 * Make it secret. */
-	uint64_t scope;
+	bool isolated;  /* shares with its forks alone, and leaves nothing behind */
+	uint64_t scope; /* namespace of prefixes: sessions of different scopes neither share nor time each other's; 0 is
+			   the public one. Make it secret. */
 	bool read_public; /* may also start from prefixes of the public scope; writes only into its own */
 	uint8_t priority; /* a prefix is evicted only when none of a lower priority is left */
 	uint64_t ttl_ms;  /* its tokens leave the cache so long after their last use; 0 = no limit */
@@ -435,15 +439,14 @@ int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, cons
 struct kvik_engine;
 
 struct kvik_engine_params {
-	/* chunk: token budget of a step; sessions: of full length, for which the default of kv_memory has room */
-	struct kvik_cache_params cache;
-	uint32_t sequences; /* at most so many are computed together (default 64) */
-	/* Prefill may stretch a step that decodes to so many times its length without it (default 2); 0: as far as the
-	 * budget goes. */
-	float itl_factor;
-	uint32_t tenants;        /* 0..tenants-1 share fairly (default 64) */
-	uint32_t queue_requests; /* most that wait (default 1024) */
-	uint64_t queue_tokens;   /* most prompt tokens that wait (default 16 Mi) */
+	struct kvik_cache_params cache; /* chunk: token budget of a step; sessions: of full length, for which the
+					   default of kv_memory has room */
+	uint32_t sequences;             /* at most so many are computed together (default 64) */
+	float itl_factor;               /* prefill may stretch a step that decodes to so many times its length without
+					   it (default 2); 0: as far as the budget goes */
+	uint32_t tenants;               /* 0..tenants-1 share fairly (default 64) */
+	uint32_t queue_requests;        /* most that wait (default 1024) */
+	uint64_t queue_tokens;          /* most prompt tokens that wait (default 16 Mi) */
 };
 struct kvik_engine_params kvik_engine_params_default(void);
 
@@ -486,7 +489,8 @@ struct kvik_prefix {
 
 struct kvik_usage {
 	uint32_t prompt_tokens, new_tokens;
-	uint32_t cached_tokens; /* of the prompt: found in the cache, or computed for another request meanwhile */
+	uint32_t
+		cached_tokens; /* of the prompt: found in the cache, or computed for another request at the same time */
 	uint32_t preemptions;
 	struct kvik_prefix prefix;
 	double queue_ms, first_token_ms, total_ms; /* since submission; first_token_ms 0: there was none */
@@ -507,14 +511,13 @@ struct kvik_event {
 	const char *stop; /* [stop_bytes] the stop string that ended it; NULL: none did */
 	size_t stop_bytes;
 	const struct kvik_usage *usage;
-	/* NULL: it ended well. FULL: the queue is full, try again after retry_ms. LIMIT: it can never fit. CANCELLED:
-	 * also by a deadline, see its text. */
-	const struct kvik_err *error;
+	const struct kvik_err *error; /* NULL: it ended well. FULL: the queue is full, try again after retry_ms.
+					 LIMIT: it can never fit. CANCELLED: also by a deadline, see its text. */
 	uint64_t retry_ms;
 	const float *embedding; /* [dim], with END of a request that asked for it */
 };
-/* On the engine's thread, in order; must not block and not call kvik_engine_free. What it points to ends with the
- * call. */
+/* On the engine's thread, in order; must not block and not call kvik_engine_free. What it points to ends with the call.
+ */
 typedef void kvik_event_fn(void *user, const struct kvik_event *e);
 
 enum kvik_pooling { KVIK_POOLING_NONE, KVIK_POOLING_MEAN, KVIK_POOLING_LAST };

@@ -15,7 +15,7 @@ import gguf
 import numpy as np
 
 TABLES = pathlib.Path(__file__).resolve().parent.parent / "src/format/synthetic_tables.h"
-SHAPE_FIELDS = ("name arch layers dim heads kv_heads head_dim ffn_dim vocab context eps theta llama3 window "
+SHAPE_FIELDS = ("name model_type layers dim heads kv_heads head_dim ffn_dim vocab context eps theta llama3 window "
                 "full_every tied").split()
 MIXES = {"q4_k_m": ("Q4_K", "Q6_K"), "q5_k_m": ("Q5_K", "Q6_K")}
 FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
@@ -41,7 +41,7 @@ def read_shapes():
     shapes = {}
     for row in table("SYNTHETIC_SHAPES(X)"):
         s = dict(zip(SHAPE_FIELDS, row))
-        shapes[s["name"]] = {k: v if k in ("name", "arch") else float(v) if k in ("eps", "theta") else int(v)
+        shapes[s["name"]] = {k: v if k in ("name", "model_type") else float(v) if k in ("eps", "theta") else int(v)
                              for k, v in s.items()}
     return shapes
 
@@ -117,11 +117,11 @@ def matrices(s, base, more):
         yield p + "attn_k.weight", base, kv, dim
         yield p + "attn_v.weight", b, kv, dim
         yield p + "attn_output.weight", base, dim, q
-        if s["arch"] == "QWEN2":
+        if s["model_type"] == "qwen2":
             yield p + "attn_q.bias", q
             yield p + "attn_k.bias", kv
             yield p + "attn_v.bias", kv
-        if s["arch"] == "QWEN3":
+        if s["model_type"] == "qwen3":
             yield p + "attn_q_norm.weight", s["head_dim"]
             yield p + "attn_k_norm.weight", s["head_dim"]
         yield p + "ffn_norm.weight", dim
@@ -187,7 +187,7 @@ def write(s, kind, path, seed):
     base, more = MIXES.get(kind, (kind.upper(), kind.upper()))
     rng = np.random.default_rng(seed)
     # llama.cpp knows Mistral as llama
-    w = gguf.GGUFWriter(path, "llama" if s["arch"] == "MISTRAL" else s["arch"].lower(), use_temp_file=True)
+    w = gguf.GGUFWriter(path, "llama" if s["model_type"] == "mistral" else s["model_type"], use_temp_file=True)
     w.add_name(f"{s['name']} {kind} random")
     w.add_quantization_version(gguf.GGML_QUANT_VERSION)
     add_hparams(w, s)

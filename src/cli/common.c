@@ -127,6 +127,12 @@ int load_model(struct kvik_model **m, const char *path, const struct model_opts 
 	int rc = kvik_model_load(m, path, &p, err);
 	if (progress.shown)
 		fprintf(stderr, "\r%*s\r", 60, "");
+	const char *unknown = rc ? "" : kvik_model_get_info(*m).unknown;
+	if (*unknown)
+		fprintf(stderr,
+			"kvik: warning: the model's configuration has fields that kvik does not know and leaves aside: "
+			"%s\n",
+			unknown);
 	return rc;
 }
 

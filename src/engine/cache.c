@@ -142,6 +142,17 @@ static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 	return kv_new(&c->kv, &kc, err);
 }
 
+/* Room to convert a token of any group. */
+static size_t convert_floats(const struct kvplan *p)
+{
+	size_t most = 0;
+	for (uint32_t g = 0; g < p->n_groups; g++) {
+		size_t n = kv_convert_floats(&p->layout[g]);
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
 {
 	uint32_t n_vocab = cache_vocab_size(c), chunk = c->params.chunk;
@@ -151,7 +162,7 @@ static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
 	c->hidden_tokens = mem_zalloc(chunk, sizeof *c->hidden_tokens);
 	c->row = mem_zalloc(n_vocab, sizeof *c->row);
 	c->sample_scratch = mem_alloc(sample_scratch_bytes(n_vocab));
-	c->convert_room = mem_zalloc(kv_convert_floats(&c->plan.layout[0]), sizeof *c->convert_room);
+	c->convert_room = mem_zalloc(convert_floats(&c->plan), sizeof *c->convert_room);
 	if (!c->convert_room || !c->seqs || !c->ids || !c->logit_tokens || !c->hidden_tokens || !c->row ||
 	    !c->sample_scratch)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the buffers of a cache");

@@ -24,26 +24,28 @@ static uint32_t smallest_window(const struct hparams *h)
 {
 	uint32_t least = 0;
 	for (uint32_t i = 0; i < h->n_layers; i++)
-		if (h->window[i] && (least == 0 || h->window[i] < least))
-			least = h->window[i];
+		if (h->layers[i].attention.window && (least == 0 || h->layers[i].attention.window < least))
+			least = h->layers[i].attention.window;
 	return least;
 }
 
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters)
 {
-	return (struct kvik_model_info){.architecture = arch_name(h->arch),
+	const struct layer_spec *l = &h->layers[0];
+	return (struct kvik_model_info){.architecture = h->arch->name,
 					.layers = h->n_layers,
 					.dim = h->dim,
-					.ffn_dim = h->ffn_dim,
-					.heads = h->n_heads,
-					.kv_heads = h->n_kv_heads,
-					.head_dim = h->head_dim,
+					.ffn_dim = l->ffn.dim,
+					.heads = l->attention.heads,
+					.kv_heads = l->attention.kv_heads,
+					.head_dim = l->attention.head_dim,
 					.vocab_size = h->n_vocab,
 					.context = h->context,
 					.window = smallest_window(h),
 					.weight_bytes = weight_bytes,
 					.parameters = parameters,
-					.tied = h->tied};
+					.tied = h->tied,
+					.unknown = h->unknown};
 }
 
 int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *err)
@@ -54,7 +56,7 @@ int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *er
 		return err_set(err, KVIK_ERR_NOMEM, "no memory");
 	int rc = open_source(&f->source, path, err);
 	if (!rc)
-		rc = source_hparams(f->source, &f->h, err);
+		rc = arch_hparams(f->source, &f->h, err);
 	if (rc)
 		kvik_file_close(f);
 	else

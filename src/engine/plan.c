@@ -9,13 +9,12 @@ int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *mo
 	struct kvik_cache_params p = params ? *params : kvik_cache_params_default();
 	struct kvplan kvplan;
 	struct model_params mp = {.int8 = wants_int8(m.act, f->source), .quantize = quantized_type(m.quantize)};
-	const struct source_tensor *embedding = source_find(f->source, "token_embd.weight");
-	*plan = (struct kvik_plan){.page_tokens = KV_PAGE_TOKENS, .mapped_bytes = embedding ? embedding->bytes : 0};
+	*plan = (struct kvik_plan){.page_tokens = KV_PAGE_TOKENS, .mapped_bytes = model_mapped_bytes(f->source, &f->h)};
 	int rc = cache_resolve(&p, &f->h, err);
 	if (!rc)
 		rc = cache_plan(&kvplan, &f->h, &p, err);
 	if (!rc)
-		rc = model_measure(&plan->weight_bytes, f->source, &mp, err);
+		rc = model_measure(&plan->weight_bytes, f->source, &f->h, &mp, err);
 	if (rc)
 		return rc;
 	uint32_t threads = m.threads ? m.threads : os_processors();

@@ -29,9 +29,8 @@ struct request {
 	struct kvik_err failure;   /* code 0: none */
 	struct kvik_usage usage;
 	float *embedding; /* [dim], owned; sums first */
-	/* Prompt tokens whose rows were pooled, or shown by request_prompt_token; those that a preempted request
-	 * computes again are not taken twice. */
-	size_t passed;
+	size_t passed;    /* prompt tokens whose rows were pooled, or shown by request_prompt_token; those that a
+			     preempted request computes again are not taken twice */
 	uint32_t n_choices;
 	struct choice choices[]; /* [n_choices] */
 };

@@ -380,10 +380,25 @@ const struct gguf_tensor *gguf_tensor_at(const struct gguf *g, size_t i)
 	return &g->tensors[i];
 }
 
+size_t gguf_key_count(const struct gguf *g)
+{
+	return g->n_entries;
+}
+
+struct gguf_str gguf_key_at(const struct gguf *g, size_t i)
+{
+	return g->entries[i].key;
+}
+
 static const struct entry *find(const struct gguf *g, const char *key)
 {
 	struct entry want = {.key = {key, strlen(key)}};
 	return bsearch(&want, g->entries, g->n_entries, sizeof want, compare_entries);
+}
+
+bool gguf_has(const struct gguf *g, const char *key)
+{
+	return find(g, key) != NULL;
 }
 
 static int wrong_type(const char *key, const char *want, struct kvik_err *err)

@@ -26,8 +26,8 @@ struct gguf_tensor {
 struct gguf_array {
 	uint32_t type; /* element type number of the specification */
 	uint64_t n;
-	const uint8_t
-		*data; /* elements as in the file; strings have their length before, inner arrays type and count */
+	const uint8_t *data; /* elements as in the file; strings are length-prefixed; inner arrays follow their type and
+				count */
 };
 
 struct gguf;
@@ -38,6 +38,11 @@ void gguf_free(struct gguf *g);
 
 size_t gguf_tensor_count(const struct gguf *g);
 const struct gguf_tensor *gguf_tensor_at(const struct gguf *g, size_t i);
+
+/* Keys in the order of their bytes. */
+size_t gguf_key_count(const struct gguf *g);
+struct gguf_str gguf_key_at(const struct gguf *g, size_t i);
+bool gguf_has(const struct gguf *g, const char *key);
 
 /* Getters: 1 = found, 0 = no such key, KVIK_ERR_FORMAT = the key has another type or the number does not fit. */
 int gguf_get_u64(const struct gguf *g, const char *key, uint64_t *v, struct kvik_err *err) MUST_CHECK;

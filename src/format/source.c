@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
-#include "format/gguf_hparams.h"
+#include "format/hf_json.h"
 #include "format/source_impl.h"
 
 int source_map(struct source *s, const char *path, struct file_map *m, struct kvik_err *err)
@@ -135,6 +135,8 @@ void source_free(struct source *s)
 	mem_free(s->maps);
 	mem_free(s->tensors);
 	mem_free(s->by_name);
+	json_decref(s->config);
+	mem_free(s->config_path);
 	mem_free(s->dir);
 	mem_free(s->path);
 	mem_free(s);
@@ -154,38 +156,6 @@ const struct source_tensor *source_find(const struct source *s, const char *name
 			lo = mid + 1;
 	}
 	return NULL;
-}
-
-/* The embedding is where the file and its hyperparameters contradict each other most often. */
-static int check_embedding(const struct source *s, const struct hparams *h, struct kvik_err *err)
-{
-	const struct source_tensor *e = source_find(s, "token_embd.weight");
-	if (!e)
-		return err_set(
-			err, KVIK_ERR_FORMAT,
-			"%s: tensor 'token_embd.weight' is missing; a vocabulary alone can only be used by `kvik "
-			"tokenize`",
-			s->path);
-	if (e->dims[0] != h->dim || e->dims[1] != h->n_vocab || e->dims[2] != 1 || e->dims[3] != 1)
-		return err_set(err, KVIK_ERR_FORMAT,
-			       "%s: tensor 'token_embd.weight' has %llu rows of %llu, but the hyperparameters say a "
-			       "vocabulary of %u and a hidden size of %u; do both come from the same model?",
-			       s->path, (unsigned long long)e->dims[1], (unsigned long long)e->dims[0], h->n_vocab,
-			       h->dim);
-	return 0;
-}
-
-int source_hparams(const struct source *s, struct hparams *h, struct kvik_err *err)
-{
-	const struct source_tensor *e = source_find(s, "token_embd.weight");
-	int rc = 0;
-	*h = s->h;
-	if (s->n_parts > 0)
-		rc = gguf_hparams(s->parts[0], s->path, e ? e->dims[1] : 0, source_find(s, "output.weight") != NULL, h,
-				  err);
-	if (!rc)
-		rc = check_embedding(s, h, err);
-	return rc ? rc : hparams_check(h, s->path, err);
 }
 
 size_t source_count(const struct source *s)

@@ -1,13 +1,14 @@
-/* source.h: a model on disk, whatever its format: hyperparameters and named tensors as borrowed views.
+/* source.h: a model on disk, whatever its format: a configuration (keys.h) and named tensors as borrowed views.
  *
- * Tensor names are GGUF's ("blk.0.attn_q.weight", "token_embd.weight") also for a Hugging Face folder. The maps behind
- * the views live until source_free. Read-only once open; any thread. */
+ * Tensors have the names of their file: GGUF's "blk.0.attn_q.weight", a Hugging Face folder's
+ * "model.layers.0.self_attn.q_proj.weight". Which is which is the architecture's business (model/names.h). The maps
+ * behind the views live until source_free. Read-only once open; any thread. */
 #ifndef KVIK_FORMAT_SOURCE_H
 #define KVIK_FORMAT_SOURCE_H
 
+#include "base/err.h"
 #include "base/wtype.h"
 #include "format/gguf.h"
-#include "format/hparams.h"
 
 #define SOURCE_NAME_MAX 96 /* bytes of a tensor name, NUL included */
 #define SOURCE_EOS_MAX 16
@@ -34,9 +35,6 @@ int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, c
  */
 int source_open_synthetic(struct source **out, const char *spec, uint64_t seed, struct kvik_err *err) MUST_CHECK;
 void source_free(struct source *s);
-
-/* UNSUPPORTED: an architecture that kvik does not run; FORMAT: a field missing or contradictory. */
-int source_hparams(const struct source *s, struct hparams *h, struct kvik_err *err) MUST_CHECK;
 
 const struct source_tensor *source_find(const struct source *s, const char *name); /* NULL = absent */
 size_t source_count(const struct source *s);

@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "format/hf_config.h"
+#include "format/hf_ends.h"
 #include "format/hf_json.h"
-#include "format/hf_names.h"
 #include "format/safetensors.h"
 #include "format/source_impl.h"
 
@@ -36,11 +35,25 @@ static int add_tensor(void *user, const struct safetensor *t, struct kvik_err *e
 				     .data = t->data,
 				     .bytes = t->bytes,
 				     .dims = {1, 1, 1, 1}};
-	hf_name_map(t->name, to->name, sizeof to->name);
+	strcpy(to->name, t->name);
 	for (uint32_t i = 0; i < t->n_dims; i++)
 		to->dims[i] = t->dims[t->n_dims - 1 - i];
 	f->s->n_tensors++;
 	return 0;
+}
+
+/* Buffers that old checkpoints carry and nobody needs. */
+static bool of_no_use(const char *name)
+{
+	static const char *const ends[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
+					   ".rotary_emb.cos_cached", ".rotary_emb.sin_cached"};
+	size_t n = strlen(name);
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		size_t m = strlen(ends[i]);
+		if (n >= m && strcmp(name + n - m, ends[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int add_file(struct source *s, const char *name, struct kvik_err *err)
@@ -51,12 +64,24 @@ static int add_file(struct source *s, const char *name, struct kvik_err *err)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
 	int rc = source_map(s, f.path, &m, err);
 	if (!rc)
-		rc = safetensors_read(m.data, m.size, f.path, hf_name_of_no_use, add_tensor, &f, err);
+		rc = safetensors_read(m.data, m.size, f.path, of_no_use, add_tensor, &f, err);
 	mem_free((void *)(uintptr_t)f.path);
 	return rc;
 }
 
 /* Files that weight_map names, each once, in the order of their names. */
+static int load_json(json_t **root, const char *path, struct kvik_err *err)
+{
+	struct file_map m;
+	int rc = file_map(&m, path, err);
+	*root = NULL;
+	if (rc)
+		return rc;
+	rc = hf_json_load(root, (const char *)m.data, m.size, path, err);
+	file_unmap(&m);
+	return rc;
+}
+
 static int add_indexed(struct source *s, const json_t *map, const char *path, struct kvik_err *err)
 {
 	const char *tensor;
@@ -86,16 +111,11 @@ static int add_indexed(struct source *s, const json_t *map, const char *path, st
 
 static int add_index(struct source *s, const char *path, struct kvik_err *err)
 {
-	struct file_map m;
-	json_t *root = NULL;
-	int rc = file_map(&m, path, err);
+	json_t *root;
+	int rc = load_json(&root, path, err);
 	if (rc)
 		return rc;
-	rc = hf_json_load(&root, (const char *)m.data, m.size, path, err);
-	file_unmap(&m);
-	if (rc)
-		return rc;
-	const json_t *map = hf_get(root, "weight_map");
+	const json_t *map = json_object_get(root, "weight_map");
 	if (!json_is_object(map) || json_object_size(map) == 0)
 		rc = err_set(err, KVIK_ERR_FORMAT, "%s: 'weight_map' is missing, empty or no object; download it again",
 			     path);
@@ -127,38 +147,11 @@ static int add_tensors(struct source *s, struct kvik_err *err)
 
 /* ---- Configuration ----------------------------------------------------------------------------------------------- */
 
-static struct source_tensor *find(const struct source *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_tensors; i++)
-		if (strcmp(s->tensors[i].name, name) == 0)
-			return &s->tensors[i];
-	return NULL;
-}
-
-static bool same_tensor(const struct source_tensor *a, const struct source_tensor *b)
-{
-	return a->type == b->type && a->bytes == b->bytes && memcmp(a->dims, b->dims, sizeof a->dims) == 0 &&
-	       memcmp(a->data, b->data, (size_t)a->bytes) == 0;
-}
-
-/* A tied checkpoint holds one of two matrices, and which one is chance: it becomes the embedding. Where it holds two
- * that differ, the file is right and the configuration is not. */
-static void settle_tied(struct source *s)
-{
-	struct source_tensor *output = find(s, "output.weight"), *embedding = find(s, "token_embd.weight");
-	if (!s->h.tied || !output)
-		return;
-	if (!embedding)
-		strcpy(output->name, "token_embd.weight");
-	else
-		s->h.tied = same_tensor(output, embedding);
-}
-
-static int add_ends(struct source *s, const struct file_map *m, const char *path, struct kvik_err *err)
+static int add_ends(struct source *s, const json_t *root, const char *path, struct kvik_err *err)
 {
 	uint32_t ids[SOURCE_EOS_MAX];
 	size_t n;
-	int rc = hf_config_ends((const char *)m->data, m->size, path, ids, SOURCE_EOS_MAX, &n, err);
+	int rc = hf_ends(root, path, ids, SOURCE_EOS_MAX, &n, err);
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = source_add_end(s, ids[i], err);
 	return rc;
@@ -166,38 +159,24 @@ static int add_ends(struct source *s, const struct file_map *m, const char *path
 
 static int read_config(struct source *s, struct kvik_err *err)
 {
-	struct file_map m;
-	char *path = in_dir(s, "config.json");
-	if (!path)
+	s->config_path = in_dir(s, "config.json");
+	if (!s->config_path)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
-	int rc = file_map(&m, path, err);
-	if (!rc) {
-		bool both = find(s, "output.weight") && find(s, "token_embd.weight");
-		rc = hf_config((const char *)m.data, m.size, path, both, &s->h, err);
-		if (!rc)
-			rc = add_ends(s, &m, path, err);
-		file_unmap(&m);
-		settle_tied(s);
-	}
-	mem_free(path);
-	return rc;
+	int rc = load_json(&s->config, s->config_path, err);
+	return rc ? rc : add_ends(s, s->config, s->config_path, err);
 }
 
 /* Optional. */
 static int read_generation_config(struct source *s, struct kvik_err *err)
 {
-	struct file_map m;
 	char *path = in_dir(s, "generation_config.json");
+	json_t *root = NULL;
 	if (!path)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
-	int rc = 0;
-	if (file_exists(path)) {
-		rc = file_map(&m, path, err);
-		if (!rc) {
-			rc = add_ends(s, &m, path, err);
-			file_unmap(&m);
-		}
-	}
+	int rc = file_exists(path) ? load_json(&root, path, err) : 0;
+	if (!rc && root)
+		rc = add_ends(s, root, path, err);
+	json_decref(root);
 	mem_free(path);
 	return rc;
 }

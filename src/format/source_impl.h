@@ -6,12 +6,15 @@
 #include "base/region.h"
 #include "format/source.h"
 
+struct json_t;
+
 #define SOURCE_PARTS_MAX 1024 /* files of one model */
 
 struct source {
-	char *path; /* as given */
-	char *dir;  /* of a Hugging Face folder, else NULL */
-	struct hparams h;
+	char *path;            /* as given */
+	char *dir;             /* of a Hugging Face folder, else NULL */
+	struct json_t *config; /* config.json, owned; NULL for GGUF, whose metadata is in parts[0] */
+	char *config_path;     /* for error texts */
 	struct file_map *maps; /* [n_maps], owned */
 	size_t n_maps;
 	struct gguf **parts; /* [n_parts], owned; parts[0] has the metadata */

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "format/hf_json.h"
 #include "format/source_impl.h"
 #include "format/synthetic.h"
 #include "format/synthetic_tables.h"
 
 struct shape {
-	const char *name;
-	enum arch arch;
+	const char *name, *model_type;
 	uint32_t layers, dim, heads, kv_heads, head_dim, ffn_dim, vocab, context;
 	double eps, theta;
 	uint32_t llama3, window, full_every;
@@ -22,7 +22,7 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-#define SHAPE_ROW(name, arch, ...) {name, ARCH_##arch, __VA_ARGS__},
+#define SHAPE_ROW(name, model_type, ...) {name, model_type, __VA_ARGS__},
 	SYNTHETIC_SHAPES(SHAPE_ROW)
 #undef SHAPE_ROW
 };
@@ -91,33 +91,37 @@ static int parse(const char *spec, const struct shape **shape, struct mix *mix, 
 	return rc ? rc : find_mix(spec, colon ? colon + 1 : "q4_0", mix, err);
 }
 
-/* ---- Hyperparameters --------------------------------------------------------------------------------------------- */
+/* ---- Configuration ----------------------------------------------------------------------------------------------- */
 
-static void set_hparams(struct hparams *h, const struct shape *s)
+/* As the config.json of such a model; -1: no memory. */
+static int set_config(struct source *s, const struct shape *p)
 {
-	*h = (struct hparams){.arch = s->arch,
-			      .n_layers = s->layers,
-			      .dim = s->dim,
-			      .n_heads = s->heads,
-			      .n_kv_heads = s->kv_heads,
-			      .head_dim = s->head_dim,
-			      .ffn_dim = s->ffn_dim,
-			      .n_vocab = s->vocab,
-			      .context = s->context,
-			      .rms_eps = (float)s->eps,
-			      .rope_theta = (float)s->theta,
-			      .rope_dim = s->head_dim,
-			      .rope_factor = 1,
-			      .tied = s->tied};
-	if (s->llama3) {
-		h->rope_scaling = ROPE_SCALING_LLAMA3;
-		h->rope_factor = (float)s->llama3;
-		h->rope_context = 8192;
-		h->rope_low_freq = 1;
-		h->rope_high_freq = 4;
+	int bad = 0;
+	json_t *c =
+		json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:b}", "model_type", p->model_type,
+			  "num_hidden_layers", (int)p->layers, "hidden_size", (int)p->dim, "num_attention_heads",
+			  (int)p->heads, "num_key_value_heads", (int)p->kv_heads, "head_dim", (int)p->head_dim,
+			  "intermediate_size", (int)p->ffn_dim, "vocab_size", (int)p->vocab, "max_position_embeddings",
+			  (int)p->context, "rms_norm_eps", p->eps, "tie_word_embeddings", (int)p->tied);
+	json_t *rope = json_pack("{s:s, s:f}", "rope_type", p->llama3 ? "llama3" : "default", "rope_theta", p->theta);
+	if (p->llama3)
+		bad |= json_object_update_new(rope, json_pack("{s:f, s:f, s:f, s:i}", "factor", (double)p->llama3,
+							      "low_freq_factor", 1.0, "high_freq_factor", 4.0,
+							      "original_max_position_embeddings", 8192));
+	bad |= json_object_set_new(c, "rope_parameters", rope);
+	if (p->window) {
+		json_t *types = json_array();
+		for (uint32_t l = 0; l < p->layers; l++) {
+			bool full = p->full_every && (l + 1) % p->full_every == 0;
+			bad |= json_array_append_new(types, json_string(full ? "full_attention" : "sliding_attention"));
+		}
+		bad |= json_object_set_new(c, "sliding_window", json_integer(p->window));
+		bad |= json_object_set_new(c, "layer_types", types);
+	} else if (strcmp(p->model_type, "mistral") == 0) {
+		bad |= json_object_set_new(c, "sliding_window", json_null());
 	}
-	for (uint32_t l = 0; l < s->layers; l++)
-		h->window[l] = s->full_every && (l + 1) % s->full_every == 0 ? 0 : s->window;
+	s->config = c;
+	return bad || !c ? -1 : 0;
 }
 
 /* ---- Tensors ----------------------------------------------------------------------------------------------------- */
@@ -170,12 +174,12 @@ static void add_layer(struct source *s, const struct shape *p, const struct mix 
 	add(s, mix->base, p->dim, kv, "blk.%u.attn_k.weight", l);
 	add(s, more, p->dim, kv, "blk.%u.attn_v.weight", l);
 	add(s, mix->base, q, p->dim, "blk.%u.attn_output.weight", l);
-	if (p->arch == ARCH_QWEN2) {
+	if (strcmp(p->model_type, "qwen2") == 0) {
 		add(s, WTYPE_F32, q, 1, "blk.%u.attn_q.bias", l);
 		add(s, WTYPE_F32, kv, 1, "blk.%u.attn_k.bias", l);
 		add(s, WTYPE_F32, kv, 1, "blk.%u.attn_v.bias", l);
 	}
-	if (p->arch == ARCH_QWEN3) {
+	if (strcmp(p->model_type, "qwen3") == 0) {
 		add(s, WTYPE_F32, p->head_dim, 1, "blk.%u.attn_q_norm.weight", l);
 		add(s, WTYPE_F32, p->head_dim, 1, "blk.%u.attn_k_norm.weight", l);
 	}
@@ -236,7 +240,8 @@ int source_make_synthetic(struct source *s, uint64_t seed, struct kvik_err *err)
 	int rc = parse(s->path, &shape, &mix, err);
 	if (rc)
 		return rc;
-	set_hparams(&s->h, shape);
+	if (set_config(s, shape) != 0)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
 	rc = list_tensors(s, shape, &mix, err);
 	s->seed = seed;
 	return rc ? rc : place_tensors(s, err);

@@ -1,24 +1,38 @@
-/* arch.h: what an architecture is: which parameters it binds and what its layer computes. To add one: a file
- * arch_NAME.c with these two functions over the shared blocks, a line in model.c's table, a name in format/hparams. */
+/* arch.h: what an architecture is. One file arch_NAME.c holds all of it, and one line of arch.c's table knows it:
+ *
+ *   its names                  general.architecture of GGUF, model_type of config.json
+ *   how they describe it       read: fields -> struct hparams, with the common readers of read.h
+ *   what its tensors are       names: where they differ from the shared ones; bind: which there are, of which shape
+ *   what a layer computes      layer: blocks (blocks.h) in their order */
 #ifndef KVIK_MODEL_ARCH_H
 #define KVIK_MODEL_ARCH_H
 
+#include "format/keys.h"
+#include "model/names.h"
 #include "model/weights.h"
 
 struct step;
 
-struct arch_ops {
-	bind_fn *bind;
+struct arch {
+	const char *name;              /* as GGUF and config.json call it */
+	const struct tensor_name *own; /* Hugging Face names of tensors that names.c does not know; NULL: none */
+	/* Fills in everything but arch, tied and n_vocab of GGUF, which come from the tensors. Errors stay in k. */
+	void (*read)(struct keys *k, struct hparams *h);
+	/* Parameters of layer i. */
+	int (*bind)(struct binder *b, struct layer *l, int i, const struct layer_spec *spec);
 	void (*layer)(struct step *s, const struct layer *l);
 };
 
-extern const struct arch_ops arch_llama, arch_mistral, arch_qwen2, arch_qwen3;
+/* The architecture of this name; NULL: not one that kvik runs. */
+const struct arch *arch_find(const char *name);
 
-/* Shared parts of binding. */
-int bind_ends(struct binder *b, struct weights *w, const struct hparams *h) MUST_CHECK; /* embedding, norm, output */
-int bind_attention(struct binder *b, struct layer *l, int i, const struct hparams *h) MUST_CHECK;
-/* q, k and v; BIND_OPTIONAL in flags: where they are. */
-int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct hparams *h, unsigned flags) MUST_CHECK;
-int bind_ffn(struct binder *b, struct layer *l, int i, const struct hparams *h) MUST_CHECK;
+/* The hyperparameters of a model on disk, checked. UNSUPPORTED: an architecture, or a field's value, that kvik does not
+ * run; FORMAT: a field missing, of the wrong type or contradictory; NOMEM. */
+int arch_hparams(const struct source *s, struct hparams *h, struct kvik_err *err) MUST_CHECK;
+/* The same of a configuration alone: what it says, but for what only tensors say; not yet checked. */
+int arch_read(struct keys *k, struct hparams *h) MUST_CHECK;
+
+/* The embedding of a model on disk; NULL: it has none. */
+const struct source_tensor *arch_embedding(const struct source *s, const struct hparams *h);
 
 #endif

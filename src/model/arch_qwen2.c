@@ -1,18 +1,27 @@
-/* arch_qwen2.c: Qwen2 and Qwen2.5 (arXiv 2407.10671): Llama's layer with biases on q, k and v. */
+/* arch_qwen2.c: Qwen2 and Qwen2.5 (arXiv 2407.10671): Llama's layer with biases on q, k and v; a sliding window in the
+ * layers from max_window_layers on, where use_sliding_window says so. */
 #include "model/arch.h"
+#include "model/bind.h"
 #include "model/blocks.h"
+#include "model/read.h"
 
-static int bind(struct binder *b, struct weights *w, const struct hparams *h)
+static void read(struct keys *k, struct hparams *h)
 {
-	int rc = bind_ends(b, w, h);
-	for (uint32_t i = 0; i < h->n_layers && !rc; i++) {
-		rc = bind_attention(b, &w->layers[i], (int)i, h);
-		if (!rc)
-			rc = bind_qkv_biases(b, &w->layers[i], (int)i, h, 0);
-		if (!rc)
-			rc = bind_ffn(b, &w->layers[i], (int)i, h);
-	}
-	return rc;
+	static const struct read_defaults defaults = {.kv_heads = 32, .context = 32768};
+	struct layer_spec l = {.attention.biases = BIASES_NONE, .ffn.biases = BIASES_NONE};
+	read_sizes(k, h, &defaults);
+	read_heads(k, h, &l.attention, &defaults);
+	read_rope(k, h, &l.attention);
+	read_ffn(k, &l.ffn);
+	hparams_fill(h, &l);
+	read_windows_gguf(k, h);
+	read_windows_qwen(k, h);
 }
 
-const struct arch_ops arch_qwen2 = {bind, block_layer};
+static int bind(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
+{
+	int rc = bind_layer(b, l, i, spec);
+	return rc ? rc : bind_qkv_biases(b, l, i, &spec->attention, 0);
+}
+
+const struct arch arch_qwen2 = {.name = "qwen2", .read = read, .bind = bind, .layer = block_layer};

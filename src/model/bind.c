@@ -1,37 +1,21 @@
-/* bind.c: the parts of binding that architectures share. */
-#include "model/arch.h"
+/* bind.c: see bind.h. */
+#include "model/bind.h"
 
 int bind_ends(struct binder *b, struct weights *w, const struct hparams *h)
 {
-	int rc = bind_embedding(b, &w->embedding, h->n_vocab, h->dim);
+	int rc = bind_embedding(b, &w->embedding);
 	if (!rc)
 		rc = bind_vec(b, &w->output_norm, -1, "output_norm.weight", h->dim, 0);
 	if (!rc)
-		rc = bind_vec(b, &w->rope_divisor, -1, "rope_freqs.weight", h->rope_dim / 2, BIND_OPTIONAL);
+		rc = bind_vec(b, &w->rope_divisor, -1, "rope_freqs.weight", h->ropes[0].dim / 2, BIND_OPTIONAL);
 	if (rc)
 		return rc;
-	return h->tied ? bind_tied(b, &w->output, h->n_vocab, h->dim)
-		       : bind_mat(b, &w->output, -1, "output.weight", h->n_vocab, h->dim, 0);
+	return h->tied ? bind_tied(b, &w->output) : bind_mat(b, &w->output, -1, "output.weight", h->n_vocab, h->dim, 0);
 }
 
-int bind_attention(struct binder *b, struct layer *l, int i, const struct hparams *h)
+int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct attention_spec *a, unsigned flags)
 {
-	uint32_t q_rows = h->n_heads * h->head_dim, kv_rows = h->n_kv_heads * h->head_dim;
-	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", h->dim, 0);
-	if (!rc)
-		rc = bind_mat(b, &l->q, i, "attn_q.weight", q_rows, h->dim, BIND_QK_ROWS);
-	if (!rc)
-		rc = bind_mat(b, &l->k, i, "attn_k.weight", kv_rows, h->dim, BIND_QK_ROWS);
-	if (!rc)
-		rc = bind_mat(b, &l->v, i, "attn_v.weight", kv_rows, h->dim, 0);
-	if (!rc)
-		rc = bind_mat(b, &l->o, i, "attn_output.weight", h->dim, q_rows, 0);
-	return rc;
-}
-
-int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct hparams *h, unsigned flags)
-{
-	uint32_t q_rows = h->n_heads * h->head_dim, kv_rows = h->n_kv_heads * h->head_dim;
+	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
 	int rc = bind_vec(b, &l->q_bias, i, "attn_q.bias", q_rows, flags | BIND_QK_ROWS);
 	if (!rc)
 		rc = bind_vec(b, &l->k_bias, i, "attn_k.bias", kv_rows, flags | BIND_QK_ROWS);
@@ -40,14 +24,60 @@ int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct hpara
 	return rc;
 }
 
-int bind_ffn(struct binder *b, struct layer *l, int i, const struct hparams *h)
+static unsigned bias_flags(enum biases b)
 {
-	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", h->dim, 0);
+	return b == BIASES_IF_THERE ? BIND_OPTIONAL : 0;
+}
+
+static int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a, uint32_t dim)
+{
+	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
+	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, 0);
 	if (!rc)
-		rc = bind_mat(b, &l->gate, i, "ffn_gate.weight", h->ffn_dim, h->dim, 0);
+		rc = bind_mat(b, &l->q, i, "attn_q.weight", q_rows, dim, BIND_QK_ROWS);
 	if (!rc)
-		rc = bind_mat(b, &l->up, i, "ffn_up.weight", h->ffn_dim, h->dim, 0);
+		rc = bind_mat(b, &l->k, i, "attn_k.weight", kv_rows, dim, BIND_QK_ROWS);
 	if (!rc)
-		rc = bind_mat(b, &l->down, i, "ffn_down.weight", h->dim, h->ffn_dim, 0);
+		rc = bind_mat(b, &l->v, i, "attn_v.weight", kv_rows, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &l->o, i, "attn_output.weight", dim, q_rows, 0);
+	if (!rc && a->biases != BIASES_NONE)
+		rc = bind_qkv_biases(b, l, i, a, bias_flags(a->biases));
+	if (!rc && a->biases != BIASES_NONE)
+		rc = bind_vec(b, &l->o_bias, i, "attn_output.bias", dim, bias_flags(a->biases));
+	if (!rc && a->qk_norm)
+		rc = bind_vec(b, &l->q_norm, i, "attn_q_norm.weight", a->head_dim, 0);
+	if (!rc && a->qk_norm)
+		rc = bind_vec(b, &l->k_norm, i, "attn_k_norm.weight", a->head_dim, 0);
 	return rc;
+}
+
+static int bind_ffn_biases(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
+{
+	unsigned flags = bias_flags(f->biases);
+	int rc = bind_vec(b, &l->gate_bias, i, "ffn_gate.bias", f->dim, flags);
+	if (!rc)
+		rc = bind_vec(b, &l->up_bias, i, "ffn_up.bias", f->dim, flags);
+	if (!rc)
+		rc = bind_vec(b, &l->down_bias, i, "ffn_down.bias", dim, flags);
+	return rc;
+}
+
+static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
+{
+	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &l->gate, i, "ffn_gate.weight", f->dim, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &l->up, i, "ffn_up.weight", f->dim, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &l->down, i, "ffn_down.weight", dim, f->dim, 0);
+	return rc || f->biases == BIASES_NONE ? rc : bind_ffn_biases(b, l, i, f, dim);
+}
+
+int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
+{
+	uint32_t dim = bind_dim(b);
+	int rc = bind_attention(b, l, i, &spec->attention, dim);
+	return rc ? rc : bind_ffn(b, l, i, &spec->ffn, dim);
 }

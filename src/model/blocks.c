@@ -2,9 +2,6 @@
  * or (kv head, some queries) of a sequence: each owns what it writes. */
 #include "model/blocks.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "model/linear.h"
 
 /* ---- Per token --------------------------------------------------------------------------------------------------- */
@@ -64,14 +61,14 @@ static void head_norm_item(void *ctx, uint32_t token, uint32_t thread)
 {
 	const struct head_norm_job *j = ctx;
 	const struct model *m = j->s->m;
-	const struct hparams *h = &m->h;
-	float *q = j->s->w->q + (size_t)token * h->n_heads * h->head_dim;
-	float *k = j->s->w->k + (size_t)token * h->n_kv_heads * h->head_dim;
+	const struct attention_spec *a = &j->s->spec->attention;
+	float *q = j->s->w->q + (size_t)token * a->heads * a->head_dim;
+	float *k = j->s->w->k + (size_t)token * a->kv_heads * a->head_dim;
 	(void)thread;
-	for (uint32_t i = 0; i < h->n_heads; i++, q += h->head_dim)
-		m->kernels->rms_norm(q, j->l->q_norm, h->rms_eps, h->head_dim, q);
-	for (uint32_t i = 0; i < h->n_kv_heads; i++, k += h->head_dim)
-		m->kernels->rms_norm(k, j->l->k_norm, h->rms_eps, h->head_dim, k);
+	for (uint32_t i = 0; i < a->heads; i++, q += a->head_dim)
+		m->kernels->rms_norm(q, j->l->q_norm, m->h.rms_eps, a->head_dim, q);
+	for (uint32_t i = 0; i < a->kv_heads; i++, k += a->head_dim)
+		m->kernels->rms_norm(k, j->l->k_norm, m->h.rms_eps, a->head_dim, k);
 }
 
 void block_head_norms(struct step *s, const struct layer *l)
@@ -83,7 +80,7 @@ void block_head_norms(struct step *s, const struct layer *l)
 static void silu_item(void *ctx, uint32_t token, uint32_t thread)
 {
 	const struct step *s = ctx;
-	size_t n = s->m->h.ffn_dim;
+	size_t n = s->spec->ffn.dim;
 	float *gate = s->w->gate + token * n;
 	(void)thread;
 	s->m->kernels->silu_mul(gate, s->w->up + token * n, (uint32_t)n, gate);
@@ -104,21 +101,21 @@ static void rope_item(void *ctx, uint32_t run, uint32_t thread)
 {
 	const struct step *s = ctx;
 	const struct model *m = s->m;
-	const struct hparams *h = &m->h;
+	const struct attention_spec *a = &s->spec->attention;
 	const struct kvplan *plan = s->b->plan;
 	const struct page_run *r = &s->w->runs[run];
 	const struct model_seq *seq = &s->b->seqs[r->seq];
-	uint32_t g = plan->group[s->layer];
+	uint32_t g = plan->group[s->layer], dim = m->h.ropes[a->rope].dim;
 	(void)thread;
 	for (uint32_t i = 0; i < r->n; i++) {
 		size_t t = r->token + i;
 		uint32_t position = r->position + i;
-		const float *c = s->w->cos_row + t * (h->rope_dim / 2), *d = s->w->sin_row + t * (h->rope_dim / 2);
-		float *q = s->w->q + t * h->n_heads * h->head_dim, *k = s->w->k + t * h->n_kv_heads * h->head_dim;
-		m->kernels->rope(q, h->n_heads, h->head_dim, h->rope_dim, c, d);
-		m->kernels->rope(k, h->n_kv_heads, h->head_dim, h->rope_dim, c, d);
+		const float *c = s->w->cos_row[a->rope] + t * (dim / 2), *d = s->w->sin_row[a->rope] + t * (dim / 2);
+		float *q = s->w->q + t * a->heads * a->head_dim, *k = s->w->k + t * a->kv_heads * a->head_dim;
+		m->kernels->rope(q, a->heads, a->head_dim, dim, c, d);
+		m->kernels->rope(k, a->kv_heads, a->head_dim, dim, c, d);
 		m->kernels->kv_write(&plan->layout[g], seq->pages[g][position / KV_PAGE_TOKENS], plan->index[s->layer],
-				     position % KV_PAGE_TOKENS, k, s->w->v + t * h->n_kv_heads * h->head_dim);
+				     position % KV_PAGE_TOKENS, k, s->w->v + t * a->kv_heads * a->head_dim);
 	}
 }
 
@@ -130,31 +127,54 @@ void block_rope(struct step *s)
 static void attention_item(void *ctx, uint32_t item, uint32_t thread)
 {
 	const struct step *s = ctx;
-	const struct hparams *h = &s->m->h;
+	const struct attention_spec *spec = &s->spec->attention;
 	const struct kvplan *plan = s->b->plan;
 	const struct attn_item *it = &s->w->items[item];
 	const struct model_seq *seq = &s->b->seqs[it->seq];
-	uint32_t g = plan->group[s->layer], heads = h->n_heads / h->n_kv_heads;
-	size_t at = ((size_t)it->token * h->n_heads + it->kv_head * heads) * h->head_dim;
+	uint32_t g = plan->group[s->layer], heads = spec->heads / spec->kv_heads;
+	size_t at = ((size_t)it->token * spec->heads + it->kv_head * heads) * spec->head_dim;
 	struct attn a = {.layout = &plan->layout[g],
 			 .pages = (const uint8_t *const *)seq->pages[g],
 			 .layer = plan->index[s->layer],
 			 .kv_head = it->kv_head,
 			 .q = s->w->q + at,
 			 .out = s->w->attn + at,
-			 .q_stride = (size_t)h->n_heads * h->head_dim,
+			 .q_stride = (size_t)spec->heads * spec->head_dim,
 			 .heads = heads,
 			 .queries = it->queries,
 			 .position = it->position,
 			 .window = plan->desc[g].window,
 			 .sinks = plan->desc[g].sinks,
-			 .scale = 1 / sqrtf((float)h->head_dim),
+			 .scale = spec->scale,
 			 .scratch = s->w->scratch + thread * s->w->scratch_bytes};
 	s->m->kernels->attention(&a);
 }
 
+/* The same for all layers of one shape. */
+static void plan_items(struct step *s)
+{
+	uint32_t kv_heads = s->spec->attention.kv_heads, heads = s->spec->attention.heads / kv_heads;
+	uint32_t block = heads < ATTN_ROWS_MAX ? ATTN_ROWS_MAX / heads : 1, token = 0;
+	if (s->item_heads == heads && s->item_kv_heads == kv_heads)
+		return;
+	s->item_heads = heads;
+	s->item_kv_heads = kv_heads;
+	s->n_items = 0;
+	for (uint32_t i = 0; i < s->b->n_seqs; i++) {
+		const struct model_seq *q = &s->b->seqs[i];
+		for (uint32_t done = 0; done < q->n_tokens; done += block) {
+			uint32_t left = q->n_tokens - done, n = left < block ? left : block;
+			for (uint32_t k = 0; k < kv_heads; k++)
+				s->w->items[s->n_items++] =
+					(struct attn_item){i, k, token + done, n, q->position + done};
+		}
+		token += q->n_tokens;
+	}
+}
+
 void block_attention(struct step *s)
 {
+	plan_items(s);
 	pool_run(s->m->pool, s->n_items, attention_item, s);
 }
 
@@ -186,6 +206,8 @@ void block_ffn(struct step *s, const struct layer *l)
 void block_layer(struct step *s, const struct layer *l)
 {
 	block_qkv(s, l);
+	if (l->q_norm)
+		block_head_norms(s, l);
 	block_rope(s);
 	block_attention(s);
 	block_attention_out(s, l);

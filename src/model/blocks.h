@@ -12,7 +12,7 @@ void block_rope(struct step *s);                                 /* q, k rotated
 void block_attention(struct step *s);                            /* q, pages -> attn */
 void block_attention_out(struct step *s, const struct layer *l); /* x += o attn */
 void block_ffn(struct step *s, const struct layer *l);           /* x += down (silu(gate) * up) */
-void block_layer(struct step *s, const struct layer *l);         /* all of it: Llama's layer */
+void block_layer(struct step *s, const struct layer *l);         /* all of it: pre-norm attention and feed-forward */
 void block_logits(struct step *s);                               /* x of the wanted tokens -> logits */
 void block_output(struct step *s, const float *hidden, uint32_t n, float *logits); /* normed x -> logits */
 void block_hidden(struct step *s); /* x of the wanted tokens -> norm -> hidden */

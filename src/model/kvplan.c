@@ -1,4 +1,4 @@
-/* kvplan.c: groups of layers by window and dtypes. */
+/* kvplan.c: groups of layers by shape, window and dtypes. */
 #include "model/kvplan.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@ enum { SYSTEM_PAGE = 4096 };
 
 static uint32_t window_of(const struct hparams *h, const struct kvplan_params *params, uint32_t layer)
 {
-	uint32_t own = h->window[layer];
+	uint32_t own = h->layers[layer].attention.window;
 	if (params->window && (own == 0 || params->window < own))
 		own = params->window;
 	return own;
@@ -39,18 +39,43 @@ static bool is_exempt(const struct hparams *h, const struct kvplan_params *param
 	return false;
 }
 
-/* The group with this window and these dtypes; a new one when there is none; KV_GROUPS_MAX when there is no room. */
-static uint32_t find_group(struct kvplan *p, uint32_t window, enum kv_dtype k, enum kv_dtype v, bool exempt)
+/* What layers of one group have in common. */
+struct kind {
+	uint32_t kv_heads, head_dim, window;
+	enum kv_dtype k, v;
+	bool exempt;
+};
+
+static struct kind kind_of(const struct hparams *h, const struct kvplan_params *params, uint32_t layer)
+{
+	const struct attention_spec *a = &h->layers[layer].attention;
+	bool exempt = is_exempt(h, params, layer);
+	return (struct kind){.kv_heads = a->kv_heads,
+			     .head_dim = a->head_dim,
+			     .window = window_of(h, params, layer),
+			     .k = exempt ? params->exempt_k : params->k,
+			     .v = exempt ? params->exempt_v : params->v,
+			     .exempt = exempt};
+}
+
+static bool is_of(const struct kvplan *p, uint32_t g, const struct kind *k)
+{
+	const struct kv_layout *l = &p->layout[g];
+	return l->kv_heads == k->kv_heads && l->head_dim == k->head_dim && p->desc[g].window == k->window &&
+	       l->k == k->k && l->v == k->v && p->exempt[g] == k->exempt;
+}
+
+/* The group of this kind; a new one when there is none; KV_GROUPS_MAX when there is no room. */
+static uint32_t find_group(struct kvplan *p, const struct kind *k)
 {
 	uint32_t g = 0;
-	while (g < p->n_groups &&
-	       (p->desc[g].window != window || p->layout[g].k != k || p->layout[g].v != v || p->exempt[g] != exempt))
+	while (g < p->n_groups && !is_of(p, g, k))
 		g++;
 	if (g == p->n_groups && g < KV_GROUPS_MAX) {
-		p->desc[g].window = window;
-		p->layout[g].k = k;
-		p->layout[g].v = v;
-		p->exempt[g] = exempt;
+		p->desc[g].window = k->window;
+		p->layout[g] =
+			(struct kv_layout){.k = k->k, .v = k->v, .kv_heads = k->kv_heads, .head_dim = k->head_dim};
+		p->exempt[g] = k->exempt;
 		p->n_groups++;
 	}
 	return g;
@@ -77,11 +102,11 @@ static int lay_out_packed(struct kvplan *p, uint32_t g, const struct kvplan_para
 	return rc;
 }
 
-static int lay_out_group(struct kvplan *p, uint32_t g, uint32_t layers, const struct hparams *h,
-			 const struct kvplan_params *params, struct kvik_err *err)
+static int lay_out_group(struct kvplan *p, uint32_t g, uint32_t layers, const struct kvplan_params *params,
+			 struct kvik_err *err)
 {
 	struct kv_layout *l = &p->layout[g];
-	int rc = kv_layout_init(l, l->k, l->v, layers, h->n_kv_heads, h->head_dim, err);
+	int rc = kv_layout_init(l, l->k, l->v, layers, l->kv_heads, l->head_dim, err);
 	p->desc[g].page_tokens = KV_PAGE_TOKENS;
 	p->desc[g].page_bytes = l->page_bytes;
 	p->desc[g].sinks = p->desc[g].window ? params->sinks : 0;
@@ -94,17 +119,17 @@ int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_p
 	memset(p, 0, sizeof *p);
 	int rc = check_exempt(h, params, err);
 	for (uint32_t l = 0; l < h->n_layers && !rc; l++) {
-		bool exempt = is_exempt(h, params, l);
-		uint32_t g = find_group(p, window_of(h, params, l), exempt ? params->exempt_k : params->k,
-					exempt ? params->exempt_v : params->v, exempt);
+		struct kind k = kind_of(h, params, l);
+		uint32_t g = find_group(p, &k);
 		if (g == KV_GROUPS_MAX)
-			return err_set(err, KVIK_ERR_LIMIT, "the layers have more than %d different windows and dtypes",
+			return err_set(err, KVIK_ERR_LIMIT,
+				       "the layers have more than %d different shapes, windows and dtypes",
 				       KV_GROUPS_MAX);
 		p->group[l] = (uint8_t)g;
 		p->index[l] = layers[g]++;
 	}
 	for (uint32_t g = 0; g < p->n_groups && !rc; g++)
-		rc = lay_out_group(p, g, layers[g], h, params, err);
+		rc = lay_out_group(p, g, layers[g], params, err);
 	return rc;
 }
 

@@ -1,11 +1,11 @@
-/* kvplan.h: how the layers of a model share the cache: layers with the same window and dtypes form a group, with one
- * page size and one block table per sequence. Read-only once made; any thread. */
+/* kvplan.h: how the layers of a model share the cache: layers with the same shape (kv heads and their dims), window and
+ * dtypes form a group, with one page size and one block table per sequence. Read-only once made; any thread. */
 #ifndef KVIK_MODEL_KVPLAN_H
 #define KVIK_MODEL_KVPLAN_H
 
-#include "format/hparams.h"
 #include "kernels/kv_layout.h"
 #include "kv/kv.h"
+#include "model/hparams.h"
 
 struct kvplan {
 	uint32_t n_groups;

@@ -7,33 +7,14 @@
 #include "model/blocks.h"
 #include "model/step.h"
 
-static const struct arch_ops *const archs[ARCH_COUNT] = {
-	[ARCH_LLAMA] = &arch_llama,
-	[ARCH_MISTRAL] = &arch_mistral,
-	[ARCH_QWEN2] = &arch_qwen2,
-	[ARCH_QWEN3] = &arch_qwen3,
-};
-
-static int make_rope(struct model *m, const struct source *s, struct kvik_err *err)
+static int make_ropes(struct model *m, const struct source *s, struct kvik_err *err)
 {
-	static const enum rope_rule rules[] = {[ROPE_SCALING_NONE] = ROPE_PLAIN,
-					       [ROPE_SCALING_LINEAR] = ROPE_LINEAR,
-					       [ROPE_SCALING_LLAMA3] = ROPE_LLAMA3,
-					       [ROPE_SCALING_YARN] = ROPE_YARN};
-	const struct hparams *h = &m->h;
-	struct rope_params p = {.rule = rules[h->rope_scaling],
-				.dim = h->rope_dim,
-				.theta = h->rope_theta,
-				.factor = h->rope_factor,
-				.context = h->rope_context,
-				.low_freq = h->rope_low_freq,
-				.high_freq = h->rope_high_freq,
-				.beta_fast = h->rope_beta_fast,
-				.beta_slow = h->rope_beta_slow,
-				.attn_factor = h->rope_attn_factor,
-				.keep_fractions = h->rope_keep_fractions,
-				.divisor = m->w.rope_divisor};
-	int rc = rope_init(&m->rope, &p, err);
+	int rc = 0;
+	for (uint32_t i = 0; i < m->h.n_ropes && !rc; i++) {
+		struct rope_params p = m->h.ropes[i];
+		p.divisor = i == 0 ? m->w.rope_divisor : NULL;
+		rc = rope_init(&m->ropes[i], &p, err);
+	}
 	if (rc)
 		err_prefix(err, "%s", source_name(s));
 	return rc;
@@ -64,13 +45,11 @@ int model_load(struct model **out, const struct source *s, const struct model_pa
 				    .quantize = p->quantize,
 				    .progress = p->progress,
 				    .progress_user = p->progress_user};
-	int rc = source_hparams(s, &m->h, err);
-	if (!rc) {
-		m->ops = archs[m->h.arch];
-		rc = weights_load(&m->w, s, &m->h, m->ops->bind, &wp, err);
-	}
+	int rc = arch_hparams(s, &m->h, err);
 	if (!rc)
-		rc = make_rope(m, s, err);
+		rc = weights_load(&m->w, s, &m->h, &wp, err);
+	if (!rc)
+		rc = make_ropes(m, s, err);
 	if (rc) {
 		model_free(m);
 		return rc;
@@ -80,19 +59,25 @@ int model_load(struct model **out, const struct source *s, const struct model_pa
 	return 0;
 }
 
-int model_measure(uint64_t *bytes, const struct source *s, const struct model_params *p, struct kvik_err *err)
+int model_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct model_params *p,
+		  struct kvik_err *err)
 {
 	struct weights_params wp = {.int8 = p->int8, .quantize = p->quantize};
-	struct hparams h;
-	int rc = source_hparams(s, &h, err);
-	return rc ? rc : weights_measure(bytes, s, &h, archs[h.arch]->bind, &wp, err);
+	return weights_measure(bytes, s, h, &wp, err);
+}
+
+uint64_t model_mapped_bytes(const struct source *s, const struct hparams *h)
+{
+	const struct source_tensor *e = arch_embedding(s, h);
+	return e ? e->bytes : 0;
 }
 
 void model_free(struct model *m)
 {
 	if (!m)
 		return;
-	rope_release(&m->rope);
+	for (uint32_t i = 0; i < HPARAMS_ROPES_MAX; i++)
+		rope_release(&m->ropes[i]);
 	weights_release(&m->w);
 	mem_free(m);
 }
@@ -122,36 +107,37 @@ static void *part(struct region *r, size_t *at, size_t count, size_t size)
 	return p;
 }
 
-static size_t widest(const struct hparams *h)
+static size_t max_size(size_t a, size_t b)
 {
-	size_t heads = (size_t)h->n_heads * h->head_dim, w = h->dim > h->ffn_dim ? h->dim : h->ffn_dim;
-	return heads > w ? heads : w;
+	return a > b ? a : b;
 }
 
 static size_t carve(struct model_work *w, const struct hparams *h, bool int8, uint32_t threads)
 {
 	struct region *r = &w->region;
-	size_t at = 0, rows = w->tokens_max > w->logits_max ? w->tokens_max : w->logits_max, T = w->tokens_max;
-	size_t q = (size_t)h->n_heads * h->head_dim, kv = (size_t)h->n_kv_heads * h->head_dim, f = sizeof(float);
-	size_t wide = int8 ? (widest(h) + 31) / 32 * 32 : 0;
+	struct hparams_widths n = hparams_widths(h);
+	size_t at = 0, rows = max_size(w->tokens_max, w->logits_max), T = w->tokens_max, f = sizeof(float);
+	size_t widest = max_size(max_size(h->dim, n.ffn_dim), n.q), wide = int8 ? (widest + 31) / 32 * 32 : 0;
 	w->x = part(r, &at, T * h->dim, f);
 	w->norm = part(r, &at, rows * h->dim, f);
-	w->q = part(r, &at, T * q, f);
-	w->k = part(r, &at, T * kv, f);
-	w->v = part(r, &at, T * kv, f);
-	w->attn = part(r, &at, T * q, f);
+	w->q = part(r, &at, T * n.q, f);
+	w->k = part(r, &at, T * n.kv, f);
+	w->v = part(r, &at, T * n.kv, f);
+	w->attn = part(r, &at, T * n.q, f);
 	w->delta = part(r, &at, T * h->dim, f);
-	w->gate = part(r, &at, T * h->ffn_dim, f);
-	w->up = part(r, &at, T * h->ffn_dim, f);
-	w->cos_row = part(r, &at, T * (h->rope_dim / 2), f);
-	w->sin_row = part(r, &at, T * (h->rope_dim / 2), f);
+	w->gate = part(r, &at, T * n.ffn_dim, f);
+	w->up = part(r, &at, T * n.ffn_dim, f);
+	for (uint32_t i = 0; i < h->n_ropes; i++) {
+		w->cos_row[i] = part(r, &at, T * (h->ropes[i].dim / 2), f);
+		w->sin_row[i] = part(r, &at, T * (h->ropes[i].dim / 2), f);
+	}
 	rows = act_rows((uint32_t)rows);
 	w->act_q = part(r, &at, rows * wide, 1);
 	w->act_scale = part(r, &at, rows * (wide / 32), f);
 	w->act_sum16 = part(r, &at, rows * (wide / 16), sizeof(int32_t));
 	w->runs = part(r, &at, T, sizeof *w->runs);
-	w->items = part(r, &at, T * h->n_kv_heads, sizeof *w->items);
-	w->scratch_bytes = attn_scratch_bytes(h->n_heads / h->n_kv_heads, h->head_dim);
+	w->items = part(r, &at, T * n.kv_heads, sizeof *w->items);
+	w->scratch_bytes = attn_scratch_bytes(n.rows, n.head_dim);
 	w->scratch = part(r, &at, threads, w->scratch_bytes);
 	return at;
 }
@@ -194,11 +180,9 @@ void model_work_free(struct model_work *w)
 
 /* ---- A step ------------------------------------------------------------------------------------------------------ */
 
-/* Cuts each sequence's tokens at page ends and into blocks of queries. */
-static void plan_items(struct step *s)
+/* Cuts each sequence's tokens at page ends. */
+static void plan_runs(struct step *s)
 {
-	const struct hparams *h = &s->m->h;
-	uint32_t heads = h->n_heads / h->n_kv_heads, block = heads < ATTN_ROWS_MAX ? ATTN_ROWS_MAX / heads : 1;
 	uint32_t token = 0;
 	for (uint32_t i = 0; i < s->b->n_seqs; i++) {
 		const struct model_seq *q = &s->b->seqs[i];
@@ -208,33 +192,30 @@ static void plan_items(struct step *s)
 				n = q->n_tokens - done;
 			s->w->runs[s->n_runs++] = (struct page_run){i, token + done, n, q->position + done};
 		}
-		for (uint32_t done = 0; done < q->n_tokens; done += block) {
-			uint32_t left = q->n_tokens - done, n = left < block ? left : block;
-			for (uint32_t k = 0; k < h->n_kv_heads; k++)
-				s->w->items[s->n_items++] =
-					(struct attn_item){i, k, token + done, n, q->position + done};
-		}
 		token += q->n_tokens;
 	}
 }
 
-static void fill_angles(struct step *s)
+static void fill_angles(struct step *s, uint32_t rope)
 {
-	size_t half = s->m->h.rope_dim / 2, t = 0;
+	size_t half = s->m->h.ropes[rope].dim / 2, t = 0;
 	for (uint32_t i = 0; i < s->b->n_seqs; i++)
 		for (uint32_t k = 0; k < s->b->seqs[i].n_tokens; k++, t++)
-			rope_angles(&s->m->rope, s->b->seqs[i].position + k, s->w->cos_row + t * half,
-				    s->w->sin_row + t * half);
+			rope_angles(&s->m->ropes[rope], s->b->seqs[i].position + k, s->w->cos_row[rope] + t * half,
+				    s->w->sin_row[rope] + t * half);
 }
 
 void model_forward(struct model *m, struct model_work *w, const struct model_batch *b)
 {
 	struct step s = {.m = m, .w = w, .b = b};
-	plan_items(&s);
-	fill_angles(&s);
+	plan_runs(&s);
+	for (uint32_t i = 0; i < m->h.n_ropes; i++)
+		fill_angles(&s, i);
 	block_embed(&s);
-	for (s.layer = 0; s.layer < m->h.n_layers; s.layer++)
-		m->ops->layer(&s, &m->w.layers[s.layer]);
+	for (s.layer = 0; s.layer < m->h.n_layers; s.layer++) {
+		s.spec = &m->h.layers[s.layer];
+		m->h.arch->layer(&s, &m->w.layers[s.layer]);
+	}
 	block_logits(&s);
 	block_hidden(&s);
 }

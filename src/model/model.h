@@ -5,6 +5,7 @@
 #ifndef KVIK_MODEL_MODEL_H
 #define KVIK_MODEL_MODEL_H
 
+#include "model/arch.h"
 #include "model/kvplan.h"
 #include "model/weights.h"
 
@@ -23,10 +24,11 @@ struct model_params {
 int model_load(struct model **out, const struct source *s, const struct model_params *p,
 	       struct kvik_err *err) MUST_CHECK;
 void model_free(struct model *m);
-/* Bytes of memory that model_load would take for the packed weights. The embedding stays in the file's mapping
- * on top. */
-int model_measure(uint64_t *bytes, const struct source *s, const struct model_params *p,
+/* Bytes of memory that model_load would take for the packed weights (h: of arch_hparams), and of what stays in the
+ * file's mapping on top: the embedding. */
+int model_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct model_params *p,
 		  struct kvik_err *err) MUST_CHECK;
+uint64_t model_mapped_bytes(const struct source *s, const struct hparams *h);
 const struct hparams *model_hparams(const struct model *m);
 uint64_t model_weight_bytes(const struct model *m); /* in memory, packed */
 uint64_t model_parameters(const struct model *m);

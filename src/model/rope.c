@@ -64,32 +64,51 @@ static bool positive(float x)
 	return isfinite(x) && x > 0;
 }
 
-static int check(const struct rope_params *p, struct kvik_err *err)
+static int bad(const char *field, float value, const char *must, struct kvik_err *err)
+{
+	return err_set(err, KVIK_ERR_FORMAT, "%s of the rope scaling is %g; must be %s", field, (double)value, must);
+}
+
+static int check_scaling(const struct rope_params *p, struct kvik_err *err)
+{
+	bool llama3 = p->rule == ROPE_LLAMA3, yarn = p->rule == ROPE_YARN;
+	if (p->rule == ROPE_PLAIN)
+		return 0;
+	if (!positive(p->factor))
+		return bad("the factor", p->factor, "above 0", err);
+	if ((llama3 || yarn) && !positive(p->context))
+		return bad("the original context length", p->context, "above 0", err);
+	if (llama3 && !positive(p->low_freq))
+		return bad("low_freq_factor", p->low_freq, "above 0", err);
+	if (llama3 && !(positive(p->high_freq) && p->high_freq > p->low_freq))
+		return bad("high_freq_factor", p->high_freq, "above low_freq_factor", err);
+	if (yarn && !positive(p->beta_slow))
+		return bad("beta_slow", p->beta_slow, "above 0", err);
+	if (yarn && !(positive(p->beta_fast) && p->beta_fast > p->beta_slow))
+		return bad("beta_fast", p->beta_fast, "above beta_slow", err);
+	if (yarn && p->attn_factor != 0 && !positive(p->attn_factor))
+		return bad("the attention factor", p->attn_factor, "above 0", err);
+	return 0;
+}
+
+int rope_check(const struct rope_params *p, struct kvik_err *err)
 {
 	if (p->dim < 2 || p->dim % 2 != 0)
-		return err_set(err, KVIK_ERR_FORMAT, "rope: %u rotated dims; must be even and at least 2", p->dim);
+		return err_set(err, KVIK_ERR_FORMAT, "%u rotated dimensions; must be even and at least 2", p->dim);
 	if (!positive(p->theta) || p->theta <= 1)
-		return err_set(err, KVIK_ERR_FORMAT, "rope: theta is %g; must be above 1", (double)p->theta);
-	if (p->rule != ROPE_PLAIN && !positive(p->factor))
-		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: factor is %g; must be positive", (double)p->factor);
-	if ((p->rule == ROPE_LLAMA3 || p->rule == ROPE_YARN) && !positive(p->context))
-		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: the original context length is missing");
-	if (p->rule == ROPE_LLAMA3 && !(positive(p->low_freq) && p->high_freq > p->low_freq))
-		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: high_freq_factor must be above low_freq_factor");
-	if (p->rule == ROPE_YARN && !(positive(p->beta_slow) && p->beta_fast > p->beta_slow))
-		return err_set(err, KVIK_ERR_FORMAT, "rope scaling: beta_fast must be above beta_slow");
+		return err_set(err, KVIK_ERR_FORMAT, "rope theta is %g; must be above 1", (double)p->theta);
 	for (uint32_t i = 0; p->divisor && i < p->dim / 2; i++)
 		if (!positive(p->divisor[i]))
 			return err_set(err, KVIK_ERR_FORMAT,
 				       "tensor 'rope_freqs.weight' holds %g; its values must be above 0",
 				       (double)p->divisor[i]);
-	return 0;
+	return check_scaling(p, err);
 }
 
 int rope_init(struct rope *r, const struct rope_params *p, struct kvik_err *err)
 {
 	*r = (struct rope){0};
-	int rc = check(p, err);
+	int rc = rope_check(p, err);
 	if (rc)
 		return rc;
 	r->inv_freq = mem_zalloc(p->dim / 2, sizeof *r->inv_freq);

@@ -24,6 +24,9 @@ struct rope_params {
 	const float *divisor; /* [dim / 2] or NULL: divides each frequency (GGUF rope_freqs.weight) */
 };
 
+/* FORMAT: a parameter out of range. */
+int rope_check(const struct rope_params *p, struct kvik_err *err) MUST_CHECK;
+
 struct rope {
 	uint32_t dim;
 	float scale;     /* of cos and sin */

@@ -10,10 +10,9 @@ struct model {
 	struct hparams h;
 	const struct kernels *kernels;
 	struct pool *pool;
-	const struct arch_ops *ops;
 	struct weights w;
-	struct rope rope;
-	bool int8; /* some matrix takes int8 activations */
+	struct rope ropes[HPARAMS_ROPES_MAX]; /* as hparams.ropes */
+	bool int8;                            /* some matrix takes int8 activations */
 };
 
 /* Consecutive tokens of one sequence that lie in one page. */
@@ -32,18 +31,18 @@ struct attn_item {
 struct model_work {
 	struct region region;
 	uint32_t tokens_max, logits_max;
-	float *x;                 /* [T][dim]: the residual stream */
-	float *norm;              /* [T][dim] */
-	float *q, *k, *v;         /* [T][heads * head_dim] */
-	float *attn;              /* [T][n_heads * head_dim] */
-	float *delta;             /* [T][dim]: what a block adds */
-	float *gate, *up;         /* [T][ffn_dim] */
-	float *cos_row, *sin_row; /* [T][rope_dim / 2] */
-	int8_t *act_q;            /* of the widest int8 activations: see struct act */
+	float *x;         /* [T][dim]: the residual stream */
+	float *norm;      /* [T][dim] */
+	float *q, *k, *v; /* [T][heads * head_dim] of the widest layer, as those below */
+	float *attn;      /* [T][heads * head_dim] */
+	float *delta;     /* [T][dim]: what a block adds */
+	float *gate, *up; /* [T][ffn_dim] */
+	float *cos_row[HPARAMS_ROPES_MAX], *sin_row[HPARAMS_ROPES_MAX]; /* [T][dim / 2] of each rope */
+	int8_t *act_q; /* of the widest int8 activations: see struct act */
 	float *act_scale;
 	int32_t *act_sum16;
 	struct page_run *runs;   /* [T] */
-	struct attn_item *items; /* [T * n_kv_heads] */
+	struct attn_item *items; /* [T * kv_heads] */
 	uint8_t *scratch;        /* [threads] of scratch_bytes */
 	size_t scratch_bytes;
 };
@@ -52,8 +51,10 @@ struct step {
 	const struct model *m;
 	struct model_work *w;
 	const struct model_batch *b;
-	uint32_t n_runs, n_items;
+	uint32_t n_runs;
+	uint32_t n_items, item_heads, item_kv_heads; /* for layers of this shape */
 	uint32_t layer;
+	const struct layer_spec *spec; /* of the layer */
 };
 
 #endif

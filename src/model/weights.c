@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/arch.h"
+#include "model/bind.h"
 
 enum { ALIGN = 64, BLOCK_ELEMS_MAX = 256 };
 
@@ -17,7 +19,8 @@ struct binding {
 	const float **vec;
 	const struct source_tensor *t;
 	enum wtype type; /* that is packed: the tensor's, or what it is quantised to */
-	bool qk_rows;
+	/* Of rows that are brought back to half-split order; else 0. */
+	uint32_t head_dim, rotated;
 	size_t offset; /* in the region */
 };
 
@@ -26,6 +29,7 @@ struct binder {
 	const struct hparams *h;
 	const struct weights_params *params;
 	struct kvik_err *err;
+	const struct attention_spec *attention; /* of the layer being bound */
 	struct binding *list;
 	size_t n, cap;
 	size_t bytes; /* of the region so far */
@@ -34,23 +38,26 @@ struct binder {
 
 /* ---- Binding ----------------------------------------------------------------------------------------------------- */
 
-static const struct source_tensor *take(struct binder *b, int layer, const char *name, char full[SOURCE_NAME_MAX])
+static const struct source_tensor *use(struct binder *b, const struct source_tensor *t)
 {
-	if (layer < 0)
-		snprintf(full, SOURCE_NAME_MAX, "%s", name);
-	else
-		snprintf(full, SOURCE_NAME_MAX, "blk.%d.%s", layer, name);
-	const struct source_tensor *t = source_find(b->source, full);
 	if (t)
 		b->used[t - source_at(b->source, 0)] = true;
 	return t;
 }
 
-static int absent(const struct binder *b, const char *name)
+static const struct source_tensor *take(struct binder *b, int layer, const char *name)
 {
+	return use(b, names_find(b->source, b->h->arch->own, layer, name));
+}
+
+static int absent(const struct binder *b, int layer, const char *name)
+{
+	char where[32] = "";
+	if (layer >= 0)
+		snprintf(where, sizeof where, "blk.%d.", layer);
 	return err_set(b->err, KVIK_ERR_FORMAT,
-		       "%s: tensor '%s' is missing; the file is incomplete or mislabelled as %s",
-		       source_name(b->source), name, arch_name(b->h->arch));
+		       "%s: tensor '%s%s' is missing; the file is incomplete or mislabelled as %s",
+		       source_name(b->source), where, name, b->h->arch->name);
 }
 
 /* dims beyond the given ones must be 1. */
@@ -82,13 +89,22 @@ static bool is_float(enum wtype t)
 	return t == WTYPE_F32 || t == WTYPE_F16 || t == WTYPE_BF16;
 }
 
+static void set_rows(const struct binder *b, struct binding *x, unsigned flags)
+{
+	if (!(flags & BIND_QK_ROWS) || !b->h->qk_permuted)
+		return;
+	x->head_dim = b->attention->head_dim;
+	x->rotated = b->h->ropes[b->attention->rope].dim;
+}
+
 static int bind_tensor(struct binder *b, struct mat *m, const struct source_tensor *t, uint32_t rows, uint32_t cols,
 		       unsigned flags)
 {
 	int rc = check_shape(b, t, cols, rows);
 	if (rc)
 		return rc;
-	struct binding x = {.mat = m, .t = t, .type = t->type, .qk_rows = flags & BIND_QK_ROWS};
+	struct binding x = {.mat = m, .t = t, .type = t->type};
+	set_rows(b, &x, flags);
 	if (b->params->quantize >= 0 && is_float(t->type) && cols % 32 == 0)
 		x.type = (enum wtype)b->params->quantize;
 	*m = (struct mat){.rows = rows, .cols = cols};
@@ -104,54 +120,58 @@ static int bind_tensor(struct binder *b, struct mat *m, const struct source_tens
 
 int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint32_t rows, uint32_t cols, unsigned flags)
 {
-	char full[SOURCE_NAME_MAX];
-	const struct source_tensor *t = take(b, layer, name, full);
+	const struct source_tensor *t = take(b, layer, name);
 	if (!t)
-		return flags & BIND_OPTIONAL ? 0 : absent(b, full);
+		return flags & BIND_OPTIONAL ? 0 : absent(b, layer, name);
 	return bind_tensor(b, m, t, rows, cols, flags);
 }
 
 int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags)
 {
-	char full[SOURCE_NAME_MAX];
-	const struct source_tensor *t = take(b, layer, name, full);
+	const struct source_tensor *t = take(b, layer, name);
 	if (!t)
-		return flags & BIND_OPTIONAL ? 0 : absent(b, full);
+		return flags & BIND_OPTIONAL ? 0 : absent(b, layer, name);
 	int rc = check_shape(b, t, n, 1);
 	if (rc)
 		return rc;
-	struct binding x = {.vec = v, .t = t, .type = t->type, .qk_rows = flags & BIND_QK_ROWS};
+	struct binding x = {.vec = v, .t = t, .type = t->type};
+	set_rows(b, &x, flags);
 	return append(b, &x, (size_t)n * sizeof **v);
 }
 
-int bind_tied(struct binder *b, struct mat *m, uint32_t rows, uint32_t cols)
+int bind_tied(struct binder *b, struct mat *m)
 {
-	return bind_mat(b, m, -1, "token_embd.weight", rows, cols, 0);
+	const struct source_tensor *t = use(b, arch_embedding(b->source, b->h));
+	return t ? bind_tensor(b, m, t, b->h->n_vocab, b->h->dim, 0) : absent(b, -1, "token_embd.weight");
 }
 
-int bind_embedding(struct binder *b, const struct source_tensor **t, uint32_t rows, uint32_t cols)
+int bind_embedding(struct binder *b, const struct source_tensor **t)
 {
-	char full[SOURCE_NAME_MAX];
-	*t = take(b, -1, "token_embd.weight", full);
-	return *t ? check_shape(b, *t, cols, rows) : absent(b, full);
+	*t = use(b, arch_embedding(b->source, b->h));
+	return *t ? check_shape(b, *t, b->h->dim, b->h->n_vocab) : absent(b, -1, "token_embd.weight");
+}
+
+uint32_t bind_dim(const struct binder *b)
+{
+	return b->h->dim;
 }
 
 /* A tied checkpoint may hold its embedding twice. */
-static bool of_no_use(const struct hparams *h, const char *name)
+static bool of_no_use(const struct binder *b, const struct source_tensor *t)
 {
-	return h->tied && strcmp(name, "output.weight") == 0;
+	return b->h->tied && t == names_find(b->source, b->h->arch->own, -1, "output.weight");
 }
 
 static int check_all_used(const struct binder *b)
 {
 	for (size_t i = 0; i < source_count(b->source); i++) {
-		const char *name = source_at(b->source, i)->name;
-		if (!b->used[i] && !of_no_use(b->h, name))
+		const struct source_tensor *t = source_at(b->source, i);
+		if (!b->used[i] && !of_no_use(b, t))
 			return err_set(
 				b->err, KVIK_ERR_UNSUPPORTED,
 				"%s: tensor '%s' has no place in a %s model as kvik knows it; the logits would be "
 				"wrong without it",
-				source_name(b->source), name, arch_name(b->h->arch));
+				source_name(b->source), t->name, b->h->arch->name);
 	}
 	return 0;
 }
@@ -163,7 +183,6 @@ struct packing {
 	const struct binding *x;
 	uint8_t *room;     /* per thread: 16 rows as they are packed, then one row in f32 */
 	size_t room_bytes; /* of one thread */
-	int rope_dim, head_dim;
 };
 
 static size_t row_bytes(enum wtype t, uint64_t cols)
@@ -172,19 +191,19 @@ static size_t row_bytes(enum wtype t, uint64_t cols)
 }
 
 /* The row of the source that becomes row r: GGUF's llama stores the two halves of each rotated pair alternately. */
-static uint32_t source_row(const struct hparams *h, bool qk_rows, uint32_t r)
+static uint32_t source_row(const struct binding *x, uint32_t r)
 {
-	uint32_t in_head = r % h->head_dim, half = h->rope_dim / 2;
-	if (!qk_rows || !h->qk_permuted || in_head >= h->rope_dim)
+	if (x->head_dim == 0)
 		return r;
-	return r - in_head + in_head % half * 2 + in_head / half;
+	uint32_t in_head = r % x->head_dim, half = x->rotated / 2;
+	return in_head < x->rotated ? r - in_head + in_head % half * 2 + in_head / half : r;
 }
 
 /* Row r as it is packed: in place, or quantised into room. */
 static const uint8_t *stored_row(const struct packing *p, uint32_t r, uint8_t *room, float *f32)
 {
 	const struct source_tensor *t = p->x->t;
-	const uint8_t *row = t->data + source_row(p->b->h, p->x->qk_rows, r) * row_bytes(t->type, t->dims[0]);
+	const uint8_t *row = t->data + source_row(p->x, r) * row_bytes(t->type, t->dims[0]);
 	if (p->x->type == t->type)
 		return row;
 	dequant_row(t->type, row, t->dims[0], f32);
@@ -223,18 +242,18 @@ static int pack_mat(const struct binder *b, const struct binding *x)
 	return 0;
 }
 
-static void expand_vec(const struct binder *b, const struct binding *x, float *to)
+static void expand_vec(const struct binding *x, float *to)
 {
 	const struct source_tensor *t = x->t;
 	uint32_t elems = wtype_block_elems(t->type);
 	size_t bytes = wtype_block_bytes(t->type);
 	float block[BLOCK_ELEMS_MAX];
-	if (!x->qk_rows) {
+	if (x->head_dim == 0) {
 		dequant_row(t->type, t->data, t->dims[0], to);
 		return;
 	}
 	for (uint32_t i = 0; i < t->dims[0]; i++) {
-		uint32_t from = source_row(b->h, true, i);
+		uint32_t from = source_row(x, i);
 		dequant_row(t->type, t->data + from / elems * bytes, elems, block);
 		to[i] = block[from % elems];
 	}
@@ -255,7 +274,7 @@ static int pack_all(const struct binder *b, const struct source_tensor *kept, st
 			x->mat->tiles = to;
 			rc = pack_mat(b, x);
 		} else {
-			expand_vec(b, x, (float *)(void *)to);
+			expand_vec(x, (float *)(void *)to);
 			*x->vec = (const float *)(void *)to;
 		}
 		if (rc)
@@ -287,14 +306,19 @@ uint64_t weights_parameters(const struct source *s)
 	return n;
 }
 
-static int bind_all(struct binder *b, struct weights *w, bind_fn *bind)
+static int bind_all(struct binder *b, struct weights *w)
 {
+	const struct hparams *h = b->h;
 	*w = (struct weights){.parameters = weights_parameters(b->source)};
-	w->layers = mem_zalloc(b->h->n_layers, sizeof *w->layers);
+	w->layers = mem_zalloc(h->n_layers, sizeof *w->layers);
 	b->used = mem_zalloc(source_count(b->source), sizeof *b->used);
-	int rc = w->layers && b->used ? 0 : err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u layers", b->h->n_layers);
+	int rc = w->layers && b->used ? 0 : err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u layers", h->n_layers);
 	if (!rc)
-		rc = bind(b, w, b->h);
+		rc = bind_ends(b, w, h);
+	for (uint32_t i = 0; i < h->n_layers && !rc; i++) {
+		b->attention = &h->layers[i].attention;
+		rc = h->arch->bind(b, &w->layers[i], (int)i, &h->layers[i]);
+	}
 	return rc ? rc : check_all_used(b);
 }
 
@@ -304,11 +328,11 @@ static void binder_release(struct binder *b)
 	mem_free(b->used);
 }
 
-int weights_load(struct weights *w, const struct source *s, const struct hparams *h, bind_fn *bind,
-		 const struct weights_params *p, struct kvik_err *err)
+int weights_load(struct weights *w, const struct source *s, const struct hparams *h, const struct weights_params *p,
+		 struct kvik_err *err)
 {
 	struct binder b = {.source = s, .h = h, .params = p, .err = err};
-	int rc = bind_all(&b, w, bind);
+	int rc = bind_all(&b, w);
 	if (!rc)
 		rc = region_new(&w->region, b.bytes, "weights", err);
 	if (!rc)
@@ -317,12 +341,12 @@ int weights_load(struct weights *w, const struct source *s, const struct hparams
 	return rc;
 }
 
-int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, bind_fn *bind,
-		    const struct weights_params *p, struct kvik_err *err)
+int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct weights_params *p,
+		    struct kvik_err *err)
 {
 	struct binder b = {.source = s, .h = h, .params = p, .err = err};
 	struct weights w;
-	int rc = bind_all(&b, &w, bind);
+	int rc = bind_all(&b, &w);
 	*bytes = b.bytes;
 	binder_release(&b);
 	weights_release(&w);

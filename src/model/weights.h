@@ -9,8 +9,10 @@
 #include "base/region.h"
 #include "format/source.h"
 #include "kernels/kernels.h"
+#include "model/hparams.h"
 
-/* Parameters of a transformer layer; a pointer or matrix the architecture lacks is NULL or has 0 rows. */
+/* Parameters of a layer; a pointer or matrix that the layer lacks is NULL or has 0 rows. Widths are of its
+ * specification. */
 struct layer {
 	const float *attn_norm, *ffn_norm; /* [dim] */
 	const float *q_norm, *k_norm;      /* [head_dim] */
@@ -26,7 +28,7 @@ struct weights {
 	const struct source_tensor *embedding; /* rows are expanded when they are used; borrowed from the source */
 	const float *output_norm;              /* [dim] */
 	struct mat output;                     /* [n_vocab][dim] */
-	const float *rope_divisor;             /* [rope_dim / 2] or NULL */
+	const float *rope_divisor;             /* [ropes[0].dim / 2] or NULL */
 	struct region region;                  /* all of the above but the embedding */
 	uint64_t parameters;
 };
@@ -53,19 +55,17 @@ int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint3
 	     unsigned flags) MUST_CHECK;
 int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
 /* The output matrix of a tied model. */
-int bind_tied(struct binder *b, struct mat *m, uint32_t rows, uint32_t cols) MUST_CHECK;
-int bind_embedding(struct binder *b, const struct source_tensor **t, uint32_t rows, uint32_t cols) MUST_CHECK;
-
-/* Binds all parameters of the architecture. */
-typedef int bind_fn(struct binder *b, struct weights *w, const struct hparams *h);
+int bind_tied(struct binder *b, struct mat *m) MUST_CHECK;
+int bind_embedding(struct binder *b, const struct source_tensor **t) MUST_CHECK;
+uint32_t bind_dim(const struct binder *b); /* of the model */
 
 /* Release with weights_release, also after an error. The source must outlive w. */
-int weights_load(struct weights *w, const struct source *s, const struct hparams *h, bind_fn *bind,
-		 const struct weights_params *p, struct kvik_err *err) MUST_CHECK;
+int weights_load(struct weights *w, const struct source *s, const struct hparams *h, const struct weights_params *p,
+		 struct kvik_err *err) MUST_CHECK;
 void weights_release(struct weights *w);
 /* Bytes that weights_load would allocate for the packed parameters; p->pool is not needed. */
-int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, bind_fn *bind,
-		    const struct weights_params *p, struct kvik_err *err) MUST_CHECK;
+int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct weights_params *p,
+		    struct kvik_err *err) MUST_CHECK;
 
 /* Sum of the bytes of all tensors as stored. */
 uint64_t weights_stored_bytes(const struct source *s);

@@ -67,14 +67,13 @@ struct sched_config {
 	uint32_t step_tokens_max; /* token budget of a step; above step_seqs_max */
 	uint32_t step_seqs_max;   /* sequences that are resident, and so in a step, at once */
 	uint32_t seq_tokens_max;  /* prompt and generated, of one sequence */
-	/* A step that decodes takes at most this times its time without prefill; > 1, or 0: prefill takes what the
-	 * budget leaves. */
-	double itl_factor;
-	struct sched_cost cost;      /* first guesses, each above 0 */
-	uint32_t tenants_max;        /* tenants are 0..tenants_max-1 */
-	uint32_t fair_quantum;       /* charge by which a tenant may be ahead before a waiting one displaces it */
-	uint32_t preempt_max;        /* a sequence preempted so often is protected from then on */
-	uint32_t waiting_max;        /* requests not admitted yet; one more is refused */
+	double itl_factor;        /* a step that decodes takes at most this times its time without prefill; > 1, or 0:
+				     prefill takes what the budget leaves */
+	struct sched_cost cost;   /* first guesses, each above 0 */
+	uint32_t tenants_max;     /* tenants are 0..tenants_max-1 */
+	uint32_t fair_quantum;    /* charge by which a tenant may be ahead before a waiting one displaces it */
+	uint32_t preempt_max;     /* a sequence preempted so often is protected from then on */
+	uint32_t waiting_max;     /* requests not admitted yet; one more is refused */
 	uint64_t waiting_tokens_max; /* and their prompt tokens */
 	int64_t priority_us;         /* a step of priority is worth so much earlier an arrival */
 };
@@ -89,9 +88,8 @@ struct sched_request {
 	uint32_t tenant;
 	int32_t priority;  /* higher is earlier, within its tenant; -1000..1000 */
 	const void *share; /* for the cache: who may share with whom; borrowed, for the life of the request */
-	/* Nothing is taken from the cache: every prompt position must pass through the model (prompt log-probabilities,
-	 * embeddings). */
-	bool cold;
+	bool cold;         /* nothing is taken from the cache: every prompt position must pass through the model (prompt
+			      log-probabilities, embeddings) */
 	int64_t start_by_us; /* expires if not admitted by then; 0: never */
 	int64_t deadline_us; /* expires if not finished by then; 0: never */
 };
@@ -189,8 +187,8 @@ uint64_t sched_served(const struct sched *s, uint32_t tenant);
  * the longest generation. Without memory pressure displacement keeps it near 2 * fair_quantum + P. */
 uint64_t sched_fair_bound(const struct sched *s, uint32_t prompt_max, uint32_t new_max, uint32_t weight_min);
 
-/* Proves every invariant (tests, debug builds), not between plan and commit: NULL, or a text that says which
- * is broken. */
+/* Proves every invariant (tests, debug builds), not between plan and commit: NULL, or a text that says which is broken.
+ */
 const char *sched_check(const struct sched *s);
 
 #endif

@@ -136,9 +136,9 @@ static void windows_alternate(void **state)
 	(void)state;
 	struct source *s = open_spec("tiny-mixed:q8_0", 1);
 	struct hparams h;
-	assert_int_equal(source_hparams(s, &h, NULL), 0);
+	assert_int_equal(arch_hparams(s, &h, NULL), 0);
 	for (uint32_t l = 0; l < h.n_layers; l++)
-		assert_int_equal(h.window[l], l % 3 == 2 ? 0 : 64);
+		assert_int_equal(h.layers[l].attention.window, l % 3 == 2 ? 0 : 64);
 	assert_null(source_gguf(s));
 	assert_null(source_dir(s));
 	assert_string_equal(source_name(s), "tiny-mixed:q8_0");

@@ -4,6 +4,7 @@
 
 #include "engine/vocab_load.h"
 #include "fuzz_vocab.h"
+#include "model/arch.h"
 
 static void get_all(const struct gguf *g)
 {
@@ -38,9 +39,9 @@ static void load_vocab(const struct gguf *g)
 
 static void use(const struct source *s)
 {
-	struct hparams h;
+	static struct hparams h;
 	struct kvik_err err;
-	(void)!source_hparams(s, &h, &err);
+	(void)!arch_hparams(s, &h, &err);
 	for (size_t i = 0; i < source_count(s); i++) {
 		const struct source_tensor *t = source_at(s, i);
 		fuzz_read(t->data, (size_t)t->bytes);

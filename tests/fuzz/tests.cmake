@@ -22,11 +22,11 @@ function(kvik_fuzz name)
   endif()
 endfunction()
 
-kvik_fuzz(fuzz_gguf format token)
+kvik_fuzz(fuzz_gguf model format token)
 # the one file of the engine that reads metadata; the whole engine would make the target slow to build
 target_sources(fuzz_gguf PRIVATE src/engine/vocab_load.c)
 kvik_fuzz(fuzz_safetensors format)
-kvik_fuzz(fuzz_hf_config format)
+kvik_fuzz(fuzz_hf_config model format)
 kvik_fuzz(fuzz_tokenizer_json token)
 kvik_fuzz(fuzz_vocab_text token)
 kvik_fuzz(fuzz_jinja tmpl)

@@ -7,10 +7,12 @@
 static struct hparams random_hparams(void)
 {
 	static const uint32_t windows[] = {0, 1, 16, 33, 100};
-	struct hparams h = {.n_layers = 1 + random_below(4), .n_kv_heads = 1 + random_below(3)};
-	h.head_dim = 2 * (1 + random_below(64));
-	for (uint32_t l = 0; l < h.n_layers; l++)
-		h.window[l] = windows[random_below(5)];
+	struct hparams h = {.n_layers = 1 + random_below(4)};
+	struct attention_spec a = {.kv_heads = 1 + random_below(3), .head_dim = 2 * (1 + random_below(64))};
+	for (uint32_t l = 0; l < h.n_layers; l++) {
+		h.layers[l].attention = a;
+		h.layers[l].attention.window = windows[random_below(5)];
+	}
 	return h;
 }
 
@@ -79,10 +81,36 @@ static void costs_what_the_plan_says(void **state)
 	}
 }
 
+/* Layers of one shape. */
+static struct hparams with_windows(uint32_t n_layers, uint32_t kv_heads, uint32_t head_dim, const uint32_t *windows)
+{
+	struct hparams h = {.n_layers = n_layers};
+	for (uint32_t l = 0; l < n_layers; l++)
+		h.layers[l].attention =
+			(struct attention_spec){.kv_heads = kv_heads, .head_dim = head_dim, .window = windows[l]};
+	return h;
+}
+
+static void shapes_make_groups(void **state)
+{
+	(void)state;
+	struct hparams h = with_windows(4, 2, 8, (const uint32_t[]){0, 64, 0, 64});
+	struct kvplan p;
+	h.layers[2].attention.head_dim = 16;
+	h.layers[3].attention.kv_heads = 1;
+	assert_int_equal(kvplan_init(&p, &h, &(struct kvplan_params){.k = KV_F16, .v = KV_F16}, NULL), 0);
+	assert_int_equal(p.n_groups, 4);
+	for (uint32_t l = 0; l < 4; l++) {
+		assert_int_equal(p.layout[p.group[l]].head_dim, h.layers[l].attention.head_dim);
+		assert_int_equal(p.layout[p.group[l]].kv_heads, h.layers[l].attention.kv_heads);
+	}
+	assert_int_equal(kvplan_token_bytes(&p), 2 * 2 * (2 * 8 + 2 * 8 + 2 * 16 + 8));
+}
+
 static void windows_make_groups(void **state)
 {
 	(void)state;
-	struct hparams h = {.n_layers = 5, .n_kv_heads = 2, .head_dim = 8, .window = {0, 64, 0, 64, 32}};
+	struct hparams h = with_windows(5, 2, 8, (const uint32_t[]){0, 64, 0, 64, 32});
 	struct kvplan p;
 	struct kvplan_params params = {.k = KV_F16, .v = KV_INT8, .sinks = 4};
 	assert_int_equal(kvplan_init(&p, &h, &params, NULL), 0);
@@ -100,14 +128,14 @@ static void windows_make_groups(void **state)
 	struct kvik_err err;
 	h.n_layers = 20;
 	for (uint32_t l = 0; l < 20; l++)
-		h.window[l] = l + 1;
+		h.layers[l].attention = (struct attention_spec){.kv_heads = 2, .head_dim = 8, .window = l + 1};
 	assert_int_equal(kvplan_init(&p, &h, &(struct kvplan_params){0}, &err), KVIK_ERR_LIMIT);
 }
 
 static void exempt_layers_make_groups(void **state)
 {
 	(void)state;
-	struct hparams h = {.n_layers = 6, .n_kv_heads = 2, .head_dim = 32, .window = {0, 64, 0, 64, 0, 64}};
+	struct hparams h = with_windows(6, 2, 32, (const uint32_t[]){0, 64, 0, 64, 0, 64});
 	struct kvik_layers exempt[] = {{0, 1}, {-1, -1}};
 	struct kvplan_params params = {
 		.k = KV_INT8, .v = KV_INT4, .exempt = exempt, .n_exempt = 2, .exempt_k = KV_F16, .exempt_v = KV_F32};
@@ -118,7 +146,7 @@ static void exempt_layers_make_groups(void **state)
 		bool is = l < 2 || l == 5;
 		const struct kv_layout *layout = &p.layout[p.group[l]];
 		assert_true(layout->k == (is ? KV_F16 : KV_INT8) && layout->v == (is ? KV_F32 : KV_INT4));
-		assert_int_equal(p.desc[p.group[l]].window, h.window[l]);
+		assert_int_equal(p.desc[p.group[l]].window, h.layers[l].attention.window);
 		assert_int_equal(p.desc[p.group[l]].page_bytes, layout->page_bytes);
 	}
 	assert_int_equal(p.index[5], 1);
@@ -138,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(costs_what_the_plan_says),
 		cmocka_unit_test(windows_make_groups),
+		cmocka_unit_test(shapes_make_groups),
 		cmocka_unit_test(exempt_layers_make_groups),
 	};
 	random_seed();

@@ -191,8 +191,9 @@ static void parameters_are_counted(void **state)
 	struct runner r;
 	runner_open(&r, &(struct runner_params){.path = DATA "qwen2"});
 	const struct hparams *h = model_hparams(r.model);
-	uint64_t q = (uint64_t)h->n_heads * h->head_dim, kv = (uint64_t)h->n_kv_heads * h->head_dim;
-	uint64_t layer = h->dim * (2 + 2 * q + 2 * kv + 3 * (uint64_t)h->ffn_dim) + q + 2 * kv;
+	const struct attention_spec *a = &h->layers[0].attention;
+	uint64_t q = (uint64_t)a->heads * a->head_dim, kv = (uint64_t)a->kv_heads * a->head_dim;
+	uint64_t layer = h->dim * (2 + 2 * q + 2 * kv + 3 * (uint64_t)h->layers[0].ffn.dim) + q + 2 * kv;
 	assert_int_equal(model_parameters(r.model), h->n_layers * layer + (uint64_t)h->n_vocab * h->dim + h->dim);
 	assert_true(model_weight_bytes(r.model) >= 2 * model_parameters(r.model));
 	runner_close(&r);

@@ -1,0 +1,101 @@
+/* hparams.c: limits that every model must keep, whatever its file says. */
+#include "model/hparams.h"
+
+#include <stdio.h>
+
+void hparams_fill(struct hparams *h, const struct layer_spec *l)
+{
+	for (uint32_t i = 0; i < h->n_layers && i < HPARAMS_LAYERS_MAX; i++)
+		h->layers[i] = *l;
+}
+
+struct range {
+	const char *field;
+	double value, min, max;
+};
+
+/* of: " of layer 3", or "". */
+static int check_ranges(const struct range *ranges, size_t n, const char *what, const char *of, struct kvik_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct range *r = &ranges[i];
+		if (!(r->value >= r->min && r->value <= r->max))
+			return err_set(err, KVIK_ERR_FORMAT, "%s: %s%s is %g; must be %g..%g: is the model damaged?",
+				       what, r->field, of, r->value, r->min, r->max);
+	}
+	return 0;
+}
+
+static int check_attention(const struct hparams *h, const struct attention_spec *a, const char *what, const char *of,
+			   struct kvik_err *err)
+{
+	uint32_t rotated = h->ropes[a->rope].dim;
+	const struct range ranges[] = {
+		{"the number of attention heads", a->heads, 1, 4096},
+		{"the number of KV heads", a->kv_heads, 1, 4096},
+		{"the head dimension", a->head_dim, 2, 512},
+		{"the number of rotated dimensions", rotated, 2, a->head_dim},
+	};
+	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, of, err);
+	if (rc)
+		return rc;
+	if (a->heads % a->kv_heads != 0)
+		return err_set(err, KVIK_ERR_FORMAT, "%s: %u attention heads%s cannot share %u KV heads evenly", what,
+			       a->heads, of, a->kv_heads);
+	return 0;
+}
+
+static int check_layer(const struct hparams *h, uint32_t i, const char *what, struct kvik_err *err)
+{
+	const struct layer_spec *l = &h->layers[i];
+	char of[32] = ""; /* the first one stands for all: most models have one kind of layer */
+	if (i > 0)
+		snprintf(of, sizeof of, " of layer %u", i);
+	int rc = check_attention(h, &l->attention, what, of, err);
+	const struct range ffn = {"the feed-forward size", l->ffn.dim, 1, 1 << 20};
+	return rc ? rc : check_ranges(&ffn, 1, what, of, err);
+}
+
+int hparams_check(const struct hparams *h, const char *what, struct kvik_err *err)
+{
+	const struct range ranges[] = {
+		{"the number of layers", h->n_layers, 1, HPARAMS_LAYERS_MAX},
+		{"the hidden size", h->dim, 1, 1 << 17},
+		{"the vocabulary size", h->n_vocab, 1, 1 << 24},
+		{"the context length", h->context, 1, 1 << 30},
+		{"the RMS norm epsilon", (double)h->rms_eps, 0, 1},
+	};
+	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, "", err);
+	for (uint32_t i = 0; i < h->n_layers && !rc; i++)
+		rc = check_layer(h, i, what, err);
+	for (uint32_t i = 0; i < h->n_ropes && !rc; i++) {
+		rc = rope_check(&h->ropes[i], err);
+		if (rc)
+			err_prefix(err, "%s", what);
+	}
+	return rc;
+}
+
+static void grow(uint32_t *most, uint32_t v)
+{
+	if (v > *most)
+		*most = v;
+}
+
+struct hparams_widths hparams_widths(const struct hparams *h)
+{
+	struct hparams_widths w = {0};
+	for (uint32_t i = 0; i < h->n_layers; i++) {
+		const struct attention_spec *a = &h->layers[i].attention;
+		grow(&w.q, a->heads * a->head_dim);
+		grow(&w.kv, a->kv_heads * a->head_dim);
+		grow(&w.heads, a->heads);
+		grow(&w.kv_heads, a->kv_heads);
+		grow(&w.rows, a->heads / a->kv_heads);
+		grow(&w.head_dim, a->head_dim);
+		grow(&w.ffn_dim, h->layers[i].ffn.dim);
+	}
+	for (uint32_t i = 0; i < h->n_ropes; i++)
+		grow(&w.rope_dim, h->ropes[i].dim);
+	return w;
+}

@@ -1,0 +1,74 @@
+/* hparams.h: what a model is, the same whatever the file it came from: sizes that hold for all of it, and one
+ * specification per layer. Layers of one model may differ in everything below: in kind, heads, dims, window, rope and
+ * feed-forward. Read-only once made; any thread. */
+#ifndef KVIK_MODEL_HPARAMS_H
+#define KVIK_MODEL_HPARAMS_H
+
+#include "model/rope.h"
+
+enum { HPARAMS_LAYERS_MAX = 1024, HPARAMS_ROPES_MAX = 4, HPARAMS_UNKNOWN_MAX = 200 };
+
+/* How a layer lets tokens see each other. Another kind (latent attention, a recurrence, a convolution) has its
+ * specification beside `attention` below. */
+enum mixer { MIXER_ATTENTION };
+
+/* What a file says of biases; one that says nothing (GGUF) has those whose tensors are there. */
+enum biases { BIASES_IF_THERE, BIASES_NONE, BIASES_ALL };
+
+struct attention_spec {
+	uint32_t heads, kv_heads;
+	uint32_t head_dim;
+	uint32_t window;    /* attended positions, 0 = all */
+	uint32_t rope;      /* which of hparams.ropes turns q and k */
+	float scale;        /* of the scores */
+	bool qk_norm;       /* RMS norm over each head of q and k */
+	enum biases biases; /* of q, k, v and o */
+};
+
+enum ffn { FFN_DENSE };
+enum activation { ACTIVATION_SILU };
+
+struct ffn_spec {
+	uint32_t dim;
+	enum activation activation;
+	enum biases biases;
+};
+
+struct layer_spec {
+	enum mixer mixer;
+	struct attention_spec attention;
+	enum ffn ffn_kind;
+	struct ffn_spec ffn;
+};
+
+struct arch;
+
+struct hparams {
+	const struct arch *arch;
+	uint32_t n_layers, dim, n_vocab;
+	uint32_t context; /* tokens the model was trained for */
+	float rms_eps;
+	bool tied;        /* the output matrix is the embedding */
+	bool qk_permuted; /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
+	uint32_t n_ropes;
+	struct rope_params ropes[HPARAMS_ROPES_MAX];
+	struct layer_spec layers[HPARAMS_LAYERS_MAX];
+	char unknown[HPARAMS_UNKNOWN_MAX]; /* fields of the file that kvik does not know: "a, b"; "" = none */
+};
+
+/* Every layer as l; beyond HPARAMS_LAYERS_MAX there is no room, and hparams_check says so. */
+void hparams_fill(struct hparams *h, const struct layer_spec *l);
+
+/* FORMAT, naming the field (in words that both origins share); what: the file, for the text. */
+int hparams_check(const struct hparams *h, const char *what, struct kvik_err *err) MUST_CHECK;
+
+/* The largest over the layers, for buffers. */
+struct hparams_widths {
+	uint32_t q, kv; /* floats of a token's queries, of its keys (or values) */
+	uint32_t heads, kv_heads;
+	uint32_t rows; /* query heads that share a kv head */
+	uint32_t head_dim, ffn_dim, rope_dim;
+};
+struct hparams_widths hparams_widths(const struct hparams *h);
+
+#endif

@@ -1,0 +1,35 @@
+/* read.h: how most architectures are described, field by field. Source: the GGUF specification's standard keys, and the
+ * configuration classes of HF Transformers: what config.json leaves out has the default that the class of that
+ * architecture gives it. Errors stay in the keys (format/keys.h). */
+#ifndef KVIK_MODEL_READ_H
+#define KVIK_MODEL_READ_H
+
+#include "format/keys.h"
+#include "model/hparams.h"
+
+/* What config.json may leave out; 0 where a class derives it from others. */
+struct read_defaults {
+	uint32_t kv_heads; /* 0 = as many as heads */
+	uint32_t head_dim; /* 0 = hidden size / heads */
+	uint32_t context;
+};
+
+/* Layers, width, vocabulary, context, epsilon. */
+void read_sizes(struct keys *k, struct hparams *h, const struct read_defaults *d);
+/* Heads, their dims, the scale 1 / sqrt(head_dim). After read_sizes. */
+void read_heads(struct keys *k, const struct hparams *h, struct attention_spec *a, const struct read_defaults *d);
+/* The one rope of all layers, as hparams.ropes[0]. After read_heads. */
+void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a);
+/* A dense feed-forward with SiLU. */
+void read_ffn(struct keys *k, struct ffn_spec *f);
+/* The biases that a field of config.json asks for. */
+void read_biases(struct keys *k, const char *hf, enum biases *biases);
+
+/* Sliding windows of GGUF: attention.sliding_window and its pattern. After hparams_fill. */
+void read_windows_gguf(struct keys *k, struct hparams *h);
+/* Of config.json: layer_types names the windowed layers; without it those from `first` on. */
+void read_windows_hf(struct keys *k, struct hparams *h, uint32_t window, uint32_t first);
+/* Qwen's way: those from max_window_layers on, or layer_types, but only with use_sliding_window. */
+void read_windows_qwen(struct keys *k, struct hparams *h);
+
+#endif
