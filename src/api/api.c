@@ -128,6 +128,14 @@ static bool is_path(const char *route, const char *path)
 	return route[n] == '*' ? strncmp(route, path, n) == 0 && path[n] : strcmp(route, path) == 0;
 }
 
+const char *api_method(const char *path)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+		if (is_path(routes[i].path, path))
+			return routes[i].method;
+	return NULL;
+}
+
 /* The handler of a path; NULL, and whether another method would have one. */
 static route_fn *find(const char *method, const char *path, bool *other_method)
 {

@@ -62,6 +62,9 @@ struct api_sink {
 	void (*end)(void *ctx);
 };
 
+/* The method of what is at this path ("GET", "POST"); NULL: nothing is. */
+const char *api_method(const char *path);
+
 struct api_call;
 /* Answers through the sink, mostly later. *call: the caller's reference, to be given back with api_call_release after
  * end, or when the client has gone. */

@@ -13,12 +13,13 @@ struct http_config {
 	uint32_t tenants;               /* of the engine: keys beyond share the last one */
 	const char *tls_cert, *tls_key; /* PEM files; both or neither */
 	const char *cors_origin;        /* NULL: no cross-origin requests; "*": from anywhere */
-	uint64_t body_bytes_max;        /* of a request; all that are being read hold 8 such at most */
+	uint64_t body_bytes_max;        /* of a request; all requests and answers together hold 8 such at most */
 	uint32_t header_bytes_max;
-	uint32_t connections_max;  /* more wait until one is closed; bounded by the files that the process may open */
-	uint32_t idle_s;           /* a connection on which nothing happens for so long is closed */
-	uint32_t request_s;        /* a request must be here so long after its first byte, and a second per 16 KiB */
-	uint64_t output_bytes_max; /* waiting for a client that does not read: then it is cut off */
+	uint32_t connections_max; /* more wait until one is closed; bounded by the files that the process may open */
+	uint32_t idle_s;          /* a connection on which nothing happens for so long is closed */
+	uint32_t request_s; /* a request must be here so long after its first byte, and a second per 16 KiB; so must
+			       an answer be taken */
+	uint64_t output_bytes_max; /* of a stream, waiting for a client that does not read: then it is cut off */
 	uint32_t grace_s;          /* of a shutdown */
 	bool log_requests;
 };

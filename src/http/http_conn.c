@@ -1,154 +1,460 @@
 /* http_conn.c: see http_conn.h.
  *
- * libevent's server neither tells of new bytes nor of closed connections. The bytes are seen by a callback on the input
- * buffer. Of a connection's end its bufferevent tells: the server takes its own callbacks off when it frees it. The
- * reference held here keeps the memory and the number of the socket until that is noticed; the client was told at once
- * (shutdown). */
+ *     READ_HEAD -> READ_BODY -> READ_DONE -> (answered) -> READ_HEAD ...
+ *         |            |
+ *         +------------+--> READ_STOP: refused, and the connection ends with the answer
+ *
+ * The end of a connection that we close: the output is taken, we say that nothing follows (shutdown), and drop what
+ * still comes for a moment, because closing a socket with unread input would destroy the answer on its way.
+ *
+ * A client that closes its side may have gone or may still listen: TCP cannot say which. It is answered; while it waits
+ * it is sent "100 Continue" now and then, which every HTTP/1.1 client reads over and to which the system of one that
+ * has gone answers with a reset. */
 #include "http/http_conn.h"
 
-#include <stdio.h>
 #include <sys/socket.h>
 
-#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
 
 #include "base/mem.h"
 #include "base/os.h"
 
-struct http_conn {
-	struct http_conn *prev, *next;
-	struct http_conns *conns;
-	struct bufferevent *bev; /* held */
-	uint64_t since_ns;       /* first byte of the request that is being read; 0: none is */
-	uint64_t bytes;          /* of it */
+enum {
+	READ_AHEAD = 16 << 10, /* bytes taken from a client while its request is served */
+	BACKLOG_MAX =
+		64 << 10,    /* bytes of answers not taken, beyond which no further request of a client is looked at */
+	DROP_MAX = 64 << 10, /* bytes of a refused request's body that are read rather than to close the connection */
+	LINGER_S = 2,
+	PROBE_FIRST_S = 1,
+	PROBE_S = 5
 };
 
-static void unlink_conn(struct http_conns *c, struct http_conn *k)
+static const uint64_t second = UINT64_C(1000000000);
+
+static struct evbuffer *input_of(const struct http_conn *c)
 {
-	*(k->prev ? &k->prev->next : &c->first) = k->next;
-	*(k->next ? &k->next->prev : &c->last) = k->prev;
+	return bufferevent_get_input(c->bev);
 }
 
-static void link_first(struct http_conns *c, struct http_conn *k)
+static size_t unread(const struct http_conn *c)
 {
-	k->prev = NULL;
-	k->next = c->first;
-	*(k->next ? &k->next->prev : &c->last) = k;
-	c->first = k;
+	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
-static void pause_listener(struct http_conns *c, bool pause)
+/* ---- What is held ------------------------------------------------------------------------------------------------ */
+
+void http_conn_count(struct http_conn *c)
 {
-	if (c->paused != pause && c->listener)
-		(void)(pause ? evconnlistener_disable(c->listener) : evconnlistener_enable(c->listener));
-	c->paused = pause;
+	uint64_t now =
+		c->head.text.cap + c->content.cap + c->reply_bytes + evbuffer_get_length(input_of(c)) + unread(c);
+	c->conns->held += now - c->held;
+	c->held = now;
+	if (c->conns->held > c->conns->held_peak)
+		c->conns->held_peak = c->conns->held;
 }
 
-static void stop_reading(struct http_conn *k)
+/* Bytes by seconds: what holding them has cost so far. */
+static double cost(const struct http_conn *c, uint64_t now_ns)
 {
-	k->conns->bytes -= k->bytes;
-	k->bytes = k->since_ns = 0;
+	uint64_t since_ns = unread(c) > 0 ? c->output_ns : c->since_ns;
+	double age_s = since_ns ? (double)(now_ns - since_ns) / (double)second : 0;
+	return (double)c->held * (age_s + 1);
 }
 
-/* The server sees the end of the stream and frees the connection. */
-static void cut(struct http_conn *k, const char *status)
+static struct http_conn *worst(const struct http_conns *s)
 {
-	char text[128];
-	evutil_socket_t fd = bufferevent_getfd(k->bev);
-	int n = snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status);
-	if (!k->conns->tls) /* as much as the kernel takes */
-		(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	shutdown(fd, SHUT_RDWR);
-	k->conns->cut++;
-	stop_reading(k);
+	enum { GROUPS = 256 };
+	uint64_t held[GROUPS] = {0}, now_ns = os_clock_ns();
+	struct http_conn *found = NULL;
+	uint32_t most = 0;
+	for (struct http_conn *c = s->first; c; c = c->next)
+		held[c->group % GROUPS] += c->held;
+	for (uint32_t g = 1; g < GROUPS; g++)
+		if (held[g] > held[most])
+			most = g;
+	for (struct http_conn *c = s->first; c; c = c->next)
+		if (c->group % GROUPS == most && (!found || cost(c, now_ns) > cost(found, now_ns)))
+			found = c;
+	return found;
 }
 
-static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, void *ctx)
+static void stop_reading(struct http_conn *c)
 {
-	struct http_conn *k = ctx;
-	struct http_conns *c = k->conns;
-	(void)in;
-	if (info->n_added == 0)
+	c->reading = READ_STOP;
+	c->keep = false;
+	c->since_ns = 0;
+	buf_release(&c->content);
+	evbuffer_drain(input_of(c), evbuffer_get_length(input_of(c)));
+	http_conn_count(c);
+}
+
+/* Everything was said: the client hears so. */
+static void linger(struct http_conn *c)
+{
+	SSL *ssl = c->conns->tls ? bufferevent_openssl_get_ssl(c->bev) : NULL;
+	if (c->lingers)
 		return;
-	if (!k->since_ns)
-		k->since_ns = os_clock_ns();
-	k->bytes += info->n_added;
-	c->bytes += info->n_added;
-	if (k != c->first) {
-		unlink_conn(c, k);
-		link_first(c, k);
+	if (ssl)
+		SSL_shutdown(ssl);
+	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+	c->lingers = true;
+	c->last_ns = os_clock_ns();
+}
+
+/* The connection ends when its output was taken. */
+static void begin_end(struct http_conn *c)
+{
+	c->ended = true;
+	http_head_reset(&c->head);
+	stop_reading(c);
+	if (unread(c) == 0)
+		linger(c);
+}
+
+static void refuse(struct http_conn *c, int status, const char *why)
+{
+	stop_reading(c);
+	c->conns->handler.bad(c->conns->handler.ctx, c, status, why);
+	if (!c->reply)
+		begin_end(c);
+}
+
+/* The client's time or room is over: who has not been answered yet is told. */
+static void cut(struct http_conn *c, int status, const char *why)
+{
+	bool is_reading = c->reading == READ_HEAD || (c->reading == READ_BODY && !c->drop);
+	if (is_reading && c->since_ns) {
+		c->conns->cut++;
+		refuse(c, status, why);
+	} else {
+		http_conn_free(c, true);
 	}
-	if (c->bytes > c->bytes_max)
-		cut(k, "503 Service Unavailable");
 }
 
-int http_conns_add(struct http_conns *c, struct bufferevent *bev)
+void http_conns_make_room(struct http_conns *s)
 {
-	struct http_conn *k = mem_zalloc(1, sizeof *k);
-	if (!k || !evbuffer_add_cb(bufferevent_get_input(bev), on_input, k)) {
-		mem_free(k);
-		return KVIK_ERR_NOMEM;
+	while (s->held > s->held_max && s->first)
+		cut(worst(s), 503,
+		    "the server holds too many requests, and this one the most of it for the longest time");
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
+
+static void end_body(struct http_conn *c)
+{
+	c->reading = READ_DONE;
+	if (!c->drop)
+		c->conns->handler.whole(c->conns->handler.ctx, c);
+	else if (!c->reply)
+		http_conn_answered(c);
+}
+
+static void send_continue(struct http_conn *c)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct evbuffer *b = evbuffer_new();
+	if (b && evbuffer_add(b, text, sizeof text - 1) == 0)
+		http_conn_write(c, b);
+	if (b)
+		evbuffer_free(b);
+}
+
+/* The head is here. more: bytes of the body follow it already. */
+static void end_head(struct http_conn *c, bool more)
+{
+	c->keep = c->head.keep_alive && !c->conns->closing;
+	c->drop = false;
+	c->reading = READ_BODY;
+	c->conns->handler.head(c->conns->handler.ctx, c);
+	if (!c->reply)
+		begin_end(c);
+	if (c->reading != READ_BODY)
+		return;
+	switch (http_body_begin(&c->body, &c->head, c->drop ? DROP_MAX : c->conns->body_bytes_max)) {
+	case HTTP_DONE: end_body(c); break;
+	case HTTP_BAD: refuse(c, c->body.status, c->body.why); break;
+	case HTTP_MORE:
+		if (c->head.expects && !more)
+			send_continue(c);
 	}
-	k->conns = c;
-	k->bev = bev;
-	bufferevent_incref(bev);
-	link_first(c, k);
-	pause_listener(c, ++c->n >= c->max);
-	return 0;
 }
 
-void http_conns_got_request(struct http_conns *c, const struct bufferevent *bev)
+void http_conn_drop_body(struct http_conn *c)
 {
-	struct http_conn *k = c->first; /* its last byte has just come */
-	while (k && k->bev != bev)
-		k = k->next;
-	if (k)
-		stop_reading(k);
+	c->drop = true;
+	if (c->head.expects || c->head.chunked || c->head.length > DROP_MAX)
+		stop_reading(c);
 }
 
-static void drop(struct http_conns *c, struct http_conn *k)
+static bool keep_content(struct http_conn *c, const char *data, size_t n)
 {
-	stop_reading(k);
-	unlink_conn(c, k);
-	bufferevent_decref(k->bev);
-	mem_free(k);
-	c->n--;
+	/* No more room is taken than what came needs, or doubles: a client that announces much and sends little holds
+	 * little. */
+	return c->drop || n == 0 || buf_add(&c->content, data, n);
 }
 
-static bool is_freed(struct http_conn *k)
+static size_t take_body(struct http_conn *c, const char *bytes, size_t n)
 {
-	bufferevent_event_cb on_event;
-	bufferevent_getcb(k->bev, NULL, NULL, &on_event, NULL);
-	return !on_event;
-}
-
-static bool is_slow(const struct http_conns *c, const struct http_conn *k, uint64_t now_ns)
-{
-	return k->since_ns && now_ns - k->since_ns > (c->request_s + k->bytes / c->byte_rate) * 1000000000;
-}
-
-void http_conns_check(struct http_conns *c)
-{
-	uint64_t now_ns = os_clock_ns();
-	for (struct http_conn *k = c->first, *next; k; k = next) {
-		next = k->next;
-		if (is_freed(k))
-			drop(c, k);
-		else if (is_slow(c, k, now_ns))
-			cut(k, "408 Request Timeout");
+	size_t used, got;
+	const char *data;
+	enum http_parsed rc = http_body_next(&c->body, bytes, n, &used, &data, &got);
+	if (rc != HTTP_BAD && !keep_content(c, data, got)) {
+		c->body.status = 503;
+		c->body.why = "out of memory";
+		rc = HTTP_BAD;
 	}
-	pause_listener(c, c->n >= c->max);
+	if (rc == HTTP_BAD)
+		refuse(c, c->body.status, c->body.why);
+	else if (rc == HTTP_DONE)
+		end_body(c);
+	return used;
 }
 
-uint64_t http_conns_unsent(const struct http_conns *c)
+static size_t take_head(struct http_conn *c, const char *bytes, size_t n)
+{
+	size_t used;
+	if (!c->since_ns)
+		c->since_ns = os_clock_ns();
+	switch (http_head_feed(&c->head, bytes, n, &used)) {
+	case HTTP_DONE: end_head(c, used < n); break;
+	case HTTP_BAD: refuse(c, c->head.status, c->head.why); break;
+	case HTTP_MORE:
+		if (c->head.text.n == 0) /* empty lines */
+			c->since_ns = 0;
+	}
+	return used;
+}
+
+static bool wants_bytes(const struct http_conn *c)
+{
+	return c->reading == READ_HEAD ? !c->reply && unread(c) < BACKLOG_MAX : c->reading != READ_DONE;
+}
+
+/* Looks at what has come, until there is no more or a request is to be served first. */
+static void advance(struct http_conn *c)
+{
+	struct evbuffer *in = input_of(c);
+	struct evbuffer_iovec v;
+	while (wants_bytes(c) && evbuffer_get_length(in) > 0 && evbuffer_peek(in, -1, NULL, &v, 1) > 0) {
+		size_t used = v.iov_len;
+		if (c->reading == READ_HEAD)
+			used = take_head(c, v.iov_base, v.iov_len);
+		else if (c->reading == READ_BODY)
+			used = take_body(c, v.iov_base, v.iov_len);
+		c->read_bytes += used;
+		if (c->reading == READ_STOP) /* its input may have been dropped already */
+			used = evbuffer_get_length(in);
+		evbuffer_drain(in, used);
+	}
+	http_conn_count(c);
+}
+
+/* Nothing more will come, of a client that may still listen. */
+static void end_input(struct http_conn *c)
+{
+	bool is_partial = (c->reading == READ_BODY && !c->drop) || (c->reading == READ_HEAD && c->since_ns);
+	bool has_more = c->reading == READ_HEAD && evbuffer_get_length(input_of(c)) > 0; /* looked at later */
+	if (is_partial)
+		refuse(c, 400, "the request is incomplete");
+	else if (c->reading == READ_BODY)
+		stop_reading(c);
+	else if (c->reading == READ_HEAD && !has_more && !c->reply)
+		begin_end(c);
+}
+
+static void on_read(struct bufferevent *bev, void *ctx)
+{
+	struct http_conn *c = ctx;
+	struct http_conns *s = c->conns;
+	(void)bev;
+	advance(c);
+	if (c->eof)
+		end_input(c);
+	http_conns_make_room(s);
+}
+
+/* ---- Writing -------------------------------------------------------------------------------------------- */
+
+static void on_write(struct bufferevent *bev, void *ctx)
+{
+	struct http_conn *c = ctx;
+	http_conn_count(c);
+	if (c->ended)
+		begin_end(c);
+	else if (c->reading == READ_HEAD && !c->reply && evbuffer_get_length(input_of(c)) > 0)
+		bufferevent_trigger(bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+void http_conn_write(struct http_conn *c, struct evbuffer *bytes)
+{
+	if (unread(c) == 0) {
+		c->output_ns = os_clock_ns();
+		c->output_bytes = 0;
+	}
+	c->output_bytes += evbuffer_get_length(bytes);
+	bufferevent_write_buffer(c->bev, bytes);
+	http_conn_count(c);
+}
+
+void http_conn_answered(struct http_conn *c)
+{
+	c->reply = NULL;
+	c->reply_bytes = 0;
+	c->streams = false;
+	if (!c->keep) {
+		begin_end(c);
+		return;
+	}
+	if (c->reading != READ_DONE)
+		return; /* the rest of its body is dropped first */
+	http_head_reset(&c->head);
+	buf_release(&c->content);
+	c->reading = READ_HEAD;
+	c->since_ns = c->read_bytes = 0;
+	c->last_ns = os_clock_ns();
+	http_conn_count(c);
+	/* Later: so that a client with many small requests at once does not keep the loop from the others. */
+	if (c->eof || evbuffer_get_length(input_of(c)) > 0)
+		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *ctx)
+{
+	struct http_conn *c = ctx;
+	(void)bev;
+	if (what & BEV_EVENT_CONNECTED)
+		return;
+	c->eof = true;
+	c->probe_ns = os_clock_ns() + PROBE_FIRST_S * second;
+	if (!(what & BEV_EVENT_EOF) || c->lingers || (!c->reply && !c->since_ns && unread(c) == 0))
+		http_conn_free(c, false);
+	else if (!c->ended)
+		end_input(c);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
+
+static struct bufferevent *new_bev(struct http_conns *s, evutil_socket_t fd)
+{
+	if (!s->tls)
+		return bufferevent_socket_new(s->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	SSL *ssl = SSL_new(s->tls);
+	struct bufferevent *bev =
+		ssl ? bufferevent_openssl_socket_new(s->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE)
+		    : NULL;
+	if (ssl && !bev)
+		SSL_free(ssl);
+	if (bev)
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
+}
+
+void http_conns_add(struct http_conns *s, evutil_socket_t fd, uint32_t group)
+{
+	struct http_conn *c = mem_zalloc(1, sizeof *c);
+	struct bufferevent *bev = c ? new_bev(s, fd) : NULL;
+	if (!bev) {
+		mem_free(c);
+		evutil_closesocket(fd);
+		return;
+	}
+	c->conns = s;
+	c->bev = bev;
+	c->group = group;
+	c->head.bytes_max = s->head_bytes_max;
+	c->last_ns = os_clock_ns();
+	c->next = s->first;
+	if (c->next)
+		c->next->prev = c;
+	s->first = c;
+	s->n++;
+	bufferevent_setcb(bev, on_read, on_write, on_event, c);
+	bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD);
+	bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+void http_conn_free(struct http_conn *c, bool is_cut)
+{
+	struct http_conns *s = c->conns;
+	if (c->reply)
+		s->handler.gone(s->handler.ctx, c);
+	*(c->prev ? &c->prev->next : &s->first) = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	s->n--;
+	s->cut += is_cut;
+	s->held -= c->held;
+	http_head_reset(&c->head);
+	buf_release(&c->content);
+	bufferevent_free(c->bev);
+	mem_free(c);
+}
+
+void http_conns_release(struct http_conns *s)
+{
+	while (s->first)
+		http_conn_free(s->first, false);
+}
+
+uint64_t http_conns_unsent(const struct http_conns *s)
 {
 	uint64_t bytes = 0;
-	for (struct http_conn *k = c->first; k; k = k->next)
-		bytes += is_freed(k) ? 0 : evbuffer_get_length(bufferevent_get_output(k->bev));
+	for (const struct http_conn *c = s->first; c; c = c->next)
+		bytes += unread(c);
 	return bytes;
 }
 
-void http_conns_release(struct http_conns *c)
+/* ---- With time --------------------------------------------------------------------------------------------------- */
+
+static bool is_late(const struct http_conns *s, uint64_t since_ns, uint64_t bytes, uint64_t now_ns)
 {
-	while (c->first)
-		drop(c, c->first);
+	return now_ns - since_ns > (s->request_s + bytes / s->byte_rate) * second;
+}
+
+/* Has the client of an answer that is being made closed both its sides? */
+static bool has_gone(struct http_conn *c, uint64_t now_ns)
+{
+	int failed = 0;
+	socklen_t n = sizeof failed;
+	if (getsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_ERROR, &failed, &n) == 0 && failed)
+		return true;
+	if (!c->head.old && !c->streams && now_ns > c->probe_ns) {
+		send_continue(c);
+		c->probe_ns = now_ns + PROBE_S * second;
+	}
+	return false;
+}
+
+static bool reads_too_slowly(const struct http_conn *c, uint64_t now_ns)
+{
+	uint64_t left = unread(c);
+	return (c->streams && left > c->conns->output_bytes_max) ||
+	       (left > 0 && !c->streams && is_late(c->conns, c->output_ns, c->output_bytes - left, now_ns));
+}
+
+static void check(struct http_conn *c, uint64_t now_ns)
+{
+	const struct http_conns *s = c->conns;
+	bool is_reading = c->reading == READ_HEAD || c->reading == READ_BODY, is_idle = !c->reply && !c->since_ns;
+	if (c->lingers ? c->eof || now_ns - c->last_ns > LINGER_S * second : c->eof && c->reply && has_gone(c, now_ns))
+		http_conn_free(c, false);
+	else if (is_reading && c->since_ns && is_late(s, c->since_ns, c->read_bytes, now_ns))
+		cut(c, 408, "the request took too long to arrive");
+	else if (reads_too_slowly(c, now_ns))
+		http_conn_free(c, true);
+	else if (is_idle && !c->lingers && unread(c) == 0 && now_ns - c->last_ns > s->idle_s * second)
+		http_conn_free(c, false);
+	else
+		http_conn_count(c);
+}
+
+void http_conns_check(struct http_conns *s)
+{
+	uint64_t now_ns = os_clock_ns();
+	for (struct http_conn *c = s->first, *next; c; c = next) {
+		next = c->next;
+		check(c, now_ns);
+	}
+	http_conns_make_room(s);
 }

@@ -4,17 +4,14 @@
  * the call is aborted: no sink function runs after that, so the reply can go at once. */
 #include "http/http_reply.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-
-#include <event2/bufferevent.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/os.h"
 
-/* ---- The engine's side ------------------------------------------------------------------------------------------- */
+/* ---- The side of who answers ------------------------------------------------------------------------------------- */
 
 /* Under the lock. */
 static void make_ready(struct http_reply *r)
@@ -23,8 +20,9 @@ static void make_ready(struct http_reply *r)
 	if (r->is_ready)
 		return;
 	r->is_ready = true;
-	r->next_ready = o->ready;
-	o->ready = r;
+	r->next_ready = NULL;
+	*o->ready_end = r;
+	o->ready_end = &r->next_ready;
 	event_active(o->wake, EV_READ, 0);
 }
 
@@ -32,7 +30,6 @@ static void sink_head(void *ctx, int status, const char *type, bool stream, uint
 {
 	struct http_reply *r = ctx;
 	pthread_mutex_lock(&r->outbox->lock);
-	r->has_head = true;
 	r->status = status;
 	r->stream = stream;
 	r->retry_s = retry_s;
@@ -42,14 +39,24 @@ static void sink_head(void *ctx, int status, const char *type, bool stream, uint
 	pthread_mutex_unlock(&r->outbox->lock);
 }
 
+/* Many megabytes are copied before the lock is taken, for which the loop and all other answers wait. */
 static void sink_body(void *ctx, const char *text, size_t bytes)
 {
+	enum { SMALL = 16 << 10 };
 	struct http_reply *r = ctx;
+	struct evbuffer *large = bytes > SMALL ? evbuffer_new() : NULL;
+	if (large)
+		evbuffer_add(large, text, bytes);
 	pthread_mutex_lock(&r->outbox->lock);
-	evbuffer_add(r->pending, text, bytes);
+	if (large)
+		evbuffer_add_buffer(r->pending, large);
+	else
+		evbuffer_add(r->pending, text, bytes);
 	if (r->stream)
 		make_ready(r);
 	pthread_mutex_unlock(&r->outbox->lock);
+	if (large)
+		evbuffer_free(large);
 }
 
 static void sink_end(void *ctx)
@@ -73,11 +80,14 @@ static void unready(struct http_reply *r)
 {
 	struct http_outbox *o = r->outbox;
 	pthread_mutex_lock(&o->lock);
-	for (struct http_reply **at = &o->ready; *at; at = &(*at)->next_ready)
-		if (*at == r) {
-			*at = r->next_ready;
-			break;
-		}
+	for (struct http_reply **at = &o->ready; r->is_ready && *at; at = &(*at)->next_ready) {
+		if (*at != r)
+			continue;
+		*at = r->next_ready;
+		if (!*at)
+			o->ready_end = at;
+		break;
+	}
 	r->is_ready = false;
 	pthread_mutex_unlock(&o->lock);
 }
@@ -88,37 +98,25 @@ static void free_reply(struct http_reply *r)
 	struct http_outbox *o = r->outbox;
 	unready(r); /* what ended it may have come after it was taken off the list */
 	o->done(o->ctx, r);
-	if (r->prev)
-		r->prev->next = r->next;
-	else
-		o->active = r->next;
+	*(r->prev ? &r->prev->next : &o->active) = r->next;
 	if (r->next)
 		r->next->prev = r->prev;
 	o->n_active--;
 	api_call_release(r->call);
 	evbuffer_free(r->pending);
+	buf_release(&r->fields);
 	mem_free(r);
 }
 
-static void client_gone(struct http_reply *r)
+void http_reply_gone(struct http_reply *r)
 {
-	/* A request that libevent took off its failed connection is ours to free; else the connection frees it. */
-	if (!evhttp_request_get_connection(r->req))
-		evhttp_request_free(r->req);
-	r->req = NULL;
 	if (r->call)
-		api_call_abort(r->call); /* after this the engine's thread does not touch r */
+		api_call_abort(r->call); /* after this nobody else touches r */
 	r->status = 499;
 	free_reply(r);
 }
 
-static void on_close(struct evhttp_connection *conn, void *ctx)
-{
-	(void)conn;
-	client_gone(ctx);
-}
-
-struct http_reply *http_reply_new(struct http_outbox *o, struct evhttp_request *req)
+struct http_reply *http_reply_new(struct http_outbox *o, struct http_conn *conn)
 {
 	struct http_reply *r = mem_zalloc(1, sizeof *r);
 	if (r)
@@ -128,119 +126,175 @@ struct http_reply *http_reply_new(struct http_outbox *o, struct evhttp_request *
 		return NULL;
 	}
 	r->outbox = o;
-	r->req = req;
+	r->conn = conn;
 	r->start_ns = os_clock_ns();
 	r->next = o->active;
 	if (r->next)
 		r->next->prev = r;
 	o->active = r;
 	o->n_active++;
-	evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_close, r);
+	conn->reply = r;
 	return r;
 }
 
-static void set_headers(struct http_reply *r)
+void http_reply_field(struct http_reply *r, const char *name, const char *value)
 {
-	struct evkeyvalq *h = evhttp_request_get_output_headers(r->req);
-	char retry[16];
-	evhttp_add_header(h, "Content-Type", r->type);
-	evhttp_add_header(h, "X-Request-Id", r->id);
-	if (r->stream)
-		evhttp_add_header(h, "Cache-Control", "no-cache");
-	if (r->retry_s) {
-		snprintf(retry, sizeof retry, "%u", r->retry_s);
-		evhttp_add_header(h, "Retry-After", retry);
-	}
-	if (r->status == 401)
-		evhttp_add_header(h, "WWW-Authenticate", "Bearer");
+	size_t n = strlen(name) + strlen(value) + 4;
+	if (!buf_reserve(&r->fields, n + 1))
+		return; /* a field less */
+	snprintf(r->fields.data + r->fields.n, n + 1, "%s: %s\r\n", name, value);
+	r->fields.n += n;
 }
 
 static const char *reason(int status)
 {
 	switch (status) {
 	case 200: return "OK";
+	case 204: return "No Content";
 	case 400: return "Bad Request";
 	case 401: return "Unauthorized";
 	case 404: return "Not Found";
 	case 405: return "Method Not Allowed";
+	case 408: return "Request Timeout";
+	case 413: return "Content Too Large";
+	case 414: return "URI Too Long";
+	case 417: return "Expectation Failed";
 	case 429: return "Too Many Requests";
+	case 431: return "Request Header Fields Too Large";
+	case 500: return "Internal Server Error";
+	case 501: return "Not Implemented";
 	case 503: return "Service Unavailable";
+	case 505: return "HTTP Version Not Supported";
 	default: return "Error";
 	}
 }
 
-/* Until the last byte of a stream has been added nothing is to happen when its output drains. Over TLS libevent calls
- * back some time after the output was empty, by when the end may have been added: it would then take an answer for sent
- * whose last bytes are not, and close the connection. Each evhttp_send_* sets its callback anew. */
-static void ignore_drained(struct evhttp_request *req)
+static void print_date(struct evbuffer *out)
 {
-	struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
-	bufferevent_data_cb on_read;
-	bufferevent_event_cb on_event;
-	void *ctx;
-	bufferevent_getcb(bev, &on_read, NULL, &on_event, &ctx);
-	bufferevent_setcb(bev, on_read, NULL, on_event, ctx);
+	static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	time_t now = time(NULL);
+	struct tm t;
+	gmtime_r(&now, &t);
+	evbuffer_add_printf(out, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[t.tm_wday], t.tm_mday,
+			    months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+}
+
+/* How the body ends: by its length, by a last chunk, or, for HTTP/1.0, with the connection. */
+static void print_framing(struct http_reply *r, struct evbuffer *out, size_t body_bytes)
+{
+	struct http_conn *c = r->conn;
+	bool bare = r->stream && c->head.old;
+	if (bare || c->conns->closing)
+		c->keep = false;
+	if (r->stream && !bare)
+		evbuffer_add_printf(out, "Transfer-Encoding: chunked\r\n");
+	else if (!r->stream && r->status != 204)
+		evbuffer_add_printf(out, "Content-Length: %zu\r\n", body_bytes);
+	if (!c->keep)
+		evbuffer_add_printf(out, "Connection: close\r\n");
+	else if (c->head.old)
+		evbuffer_add_printf(out, "Connection: keep-alive\r\n");
+}
+
+static void print_head(struct http_reply *r, struct evbuffer *out, size_t body_bytes)
+{
+	evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\n", r->status, reason(r->status));
+	print_date(out);
+	if (r->status != 204)
+		evbuffer_add_printf(out, "Content-Type: %s\r\n", r->type);
+	evbuffer_add_printf(out, "X-Request-Id: %s\r\n", r->id);
+	if (r->stream)
+		evbuffer_add_printf(out, "Cache-Control: no-cache\r\n");
+	if (r->retry_s)
+		evbuffer_add_printf(out, "Retry-After: %u\r\n", r->retry_s);
+	if (r->status == 401)
+		evbuffer_add_printf(out, "WWW-Authenticate: Bearer\r\n");
+	evbuffer_add(out, r->fields.data, r->fields.n);
+	print_framing(r, out, body_bytes);
+	evbuffer_add(out, "\r\n", 2);
+}
+
+static void print_body(const struct http_reply *r, struct evbuffer *out, struct evbuffer *body, bool ended)
+{
+	size_t n = evbuffer_get_length(body);
+	bool chunked = r->stream && !r->conn->head.old;
+	if (r->head_only)
+		return;
+	if (chunked && n > 0)
+		evbuffer_add_printf(out, "%zx\r\n", n);
+	evbuffer_add_buffer(out, body);
+	if (chunked && n > 0)
+		evbuffer_add(out, "\r\n", 2);
+	if (chunked && ended)
+		evbuffer_add(out, "0\r\n\r\n", 5);
 }
 
 /* Writes what has come; the answer may end here. */
-static void write_reply(struct http_reply *r)
+static void write_reply(struct http_reply *r, struct evbuffer *out, struct evbuffer *body)
 {
-	struct evbuffer *body = evbuffer_new();
+	struct http_conn *c = r->conn;
 	pthread_mutex_lock(&r->outbox->lock);
 	bool ended = r->ended;
-	if (body)
-		evbuffer_add_buffer(body, r->pending);
+	evbuffer_add_buffer(body, r->pending);
 	pthread_mutex_unlock(&r->outbox->lock);
-	struct evhttp_request *req = r->req;
-	if (!body) {
-		evhttp_connection_free(evhttp_request_get_connection(req)); /* no memory: calls on_close */
+	if (!r->stream && !ended)
 		return;
-	}
 	r->bytes += evbuffer_get_length(body);
 	if (!r->started)
-		set_headers(r);
-	if (r->stream) {
-		if (!r->started)
-			evhttp_send_reply_start(req, r->status, reason(r->status));
-		r->started = true;
-		if (evbuffer_get_length(body) > 0)
-			evhttp_send_reply_chunk(req, body);
-		ignore_drained(req);
-	}
+		print_head(r, out, evbuffer_get_length(body));
+	r->started = true;
+	c->streams = r->stream;
+	print_body(r, out, body, ended);
+	http_conn_write(c, out);
 	if (ended) {
-		evhttp_connection_set_closecb(evhttp_request_get_connection(req), NULL, NULL);
-		if (r->stream)
-			evhttp_send_reply_end(req);
-		else
-			evhttp_send_reply(req, r->status, reason(r->status), body);
 		free_reply(r);
+		http_conn_answered(c);
 	}
-	evbuffer_free(body);
+}
+
+static struct http_reply *take_ready(struct http_outbox *o)
+{
+	pthread_mutex_lock(&o->lock);
+	struct http_reply *r = o->ready;
+	if (r) {
+		o->ready = r->next_ready;
+		if (!o->ready)
+			o->ready_end = &o->ready;
+		r->is_ready = false;
+	}
+	pthread_mutex_unlock(&o->lock);
+	return r;
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
 {
+	enum { AT_ONCE = 256 }; /* then the loop looks at its sockets */
 	struct http_outbox *o = ctx;
+	struct http_reply *r = NULL;
 	(void)fd;
 	(void)what;
-	for (;;) {
-		pthread_mutex_lock(&o->lock);
-		struct http_reply *r = o->ready;
-		if (r) {
-			o->ready = r->next_ready;
-			r->is_ready = false;
-		}
-		pthread_mutex_unlock(&o->lock);
-		if (!r)
-			return;
-		write_reply(r);
+	for (int i = 0; i < AT_ONCE && (r = take_ready(o)); i++) {
+		struct evbuffer *out = evbuffer_new(), *body = evbuffer_new();
+		if (out && body)
+			write_reply(r, out, body);
+		else
+			http_conn_free(r->conn, false); /* no memory */
+		if (out)
+			evbuffer_free(out);
+		if (body)
+			evbuffer_free(body);
 	}
+	if (r)
+		event_active(o->wake, EV_READ, 0);
+	http_conns_make_room(o->conns);
 }
 
 int http_outbox_init(struct http_outbox *o, struct event_base *base, struct kvik_err *err)
 {
-	*o = (struct http_outbox){.output_bytes_max = o->output_bytes_max, .done = o->done, .ctx = o->ctx};
 	pthread_mutex_init(&o->lock, NULL);
+	o->ready_end = &o->ready;
 	o->wake = event_new(base, -1, EV_READ | EV_PERSIST, on_wake, o);
 	return o->wake ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for the server");
 }
@@ -251,25 +305,4 @@ void http_outbox_release(struct http_outbox *o)
 		return;
 	event_free(o->wake);
 	pthread_mutex_destroy(&o->lock);
-}
-
-/* While an answer is being made nothing is read from its connection, so a close is only seen by asking. */
-static bool has_gone(struct evhttp_request *req)
-{
-	char byte;
-	evutil_socket_t fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp_request_get_connection(req)));
-	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
-void http_outbox_check(struct http_outbox *o)
-{
-	for (struct http_reply *r = o->active, *next; r; r = next) {
-		next = r->next;
-		struct evhttp_connection *conn = evhttp_request_get_connection(r->req);
-		size_t waiting = evbuffer_get_length(bufferevent_get_output(evhttp_connection_get_bufferevent(conn)));
-		o->cut += waiting > o->output_bytes_max;
-		if (has_gone(r->req) || waiting > o->output_bytes_max)
-			evhttp_connection_free(conn); /* calls on_close */
-	}
 }

@@ -325,6 +325,16 @@ def sse_seeds():
             "ends": b"\0data\r\rdata:\n\n\n\ndataset: 1\ndata: x"}
 
 
+def http_seeds():
+    post = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\n"
+    return {"get": b"\x05GET /health/?q=1 HTTP/1.1\r\nHost: a:80\r\nX-Request-Id: 1\r\n\r\nGET %2f HTTP/1.1\r\n",
+            "post": b"\x00" + post + b"Content-Length: 7\r\nConnection: close\r\n\r\n{\"a\":1}" + post + b"Content-Length : 2\r\n\r\n{}",
+            "chunks": b"\x02" + post + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n4;x=y\r\nabcd\r\n00 ;a\r\nT: u\r\n\r\n"
+                      + post + b"Transfer-Encoding: chunked\r\n\r\n7ffffff\r\n",
+            "absolute": b"\x0fOPTIONS http://[::1]:1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nOPTIONS * HTTP/1.1\r\nHost:\r\n\r\n",
+            "twice": b"\x01" + post + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n", "folded": b"\x01" + post + b" x\r\n\r\n"}
+
+
 def write_dict(name, words):
     lines = ['"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\x{b:02X}" for b in w) + '"'
              for w in sorted(words)]
@@ -353,6 +363,9 @@ def main():
                                     ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words),
                                     ("fuzz_vocab_text", text_seeds(), {b"<s>", b"</s>", b"<|end|>", b"\xe2\x96\x81"}),
                                     ("fuzz_jinja", jinja_seeds(), jinja_words()), ("fuzz_api", api_seeds(), api_words()),
+                                    ("fuzz_http", http_seeds(),
+                                     {b"\r\n", b"\r\n\r\n", b" HTTP/1.1\r\n", b"GET ", b"POST ", b"HEAD ", b"Host: x\r\n", b"Content-Length: ",
+                                      b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n"}),
                                     ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"})):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,36 @@
+/* http_server.h: the server's parts, for http.c, which puts them together, and http_request.c, which serves. */
+#ifndef KVIK_HTTP_HTTP_SERVER_H
+#define KVIK_HTTP_HTTP_SERVER_H
+
+#include <stdatomic.h>
+
+#include "http/http.h"
+#include "http/http_accept.h"
+#include "http/http_conn.h"
+#include "http/http_keys.h"
+#include "http/http_metrics.h"
+#include "http/http_reply.h"
+
+struct http {
+	struct http_config config;
+	struct kvik_engine *engine;
+	struct api *api;
+	struct event_base *base;
+	SSL_CTX *tls;
+	struct http_accept accept;
+	struct http_conns conns;
+	struct http_outbox outbox;
+	struct http_keys keys;
+	struct event *signals[3], *tick;
+	uint64_t next_id;
+	struct http_figures figures;
+	pthread_t drainer;
+	bool stopping, drainer_started;
+	atomic_bool drained;
+	uint64_t drained_ns; /* when the loop saw it; 0: not yet */
+};
+
+/* What is done with requests; ctx is the struct http. */
+struct http_handler http_request_handler(struct http *h);
+
+#endif
