@@ -30,4 +30,11 @@ check chat tmpl base
 check api base tmpl chat
 check http api base
 check cli api http chat tmpl base
+# What a change of the public interface must not compile again.
+found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include [<"]kvik\.h' src/base src/format src/token src/tmpl src/kernels src/kv src/sched --include='*.[ch]' || true)
+if [ -n "$found" ]; then
+	echo "include rule: rooms below model and sample do not know kvik.h (errors: base/err.h)"
+	echo "$found"
+	bad=1
+fi
 exit $bad

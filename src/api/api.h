@@ -6,6 +6,8 @@
 #ifndef KVIK_API_API_H
 #define KVIK_API_API_H
 
+#include <kvik.h>
+
 #include "base/err.h"
 
 /* Who answers: an engine, or what stands in for one in tests. ctx and vocab are borrowed and outlive the api. */

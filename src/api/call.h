@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include <kvik.h>
+
 #include "api/api.h"
 #include "api/fields.h"
 #include "api/metrics.h"

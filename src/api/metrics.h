@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#include <kvik.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 

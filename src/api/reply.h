@@ -4,6 +4,8 @@
 #ifndef KVIK_API_REPLY_H
 #define KVIK_API_REPLY_H
 
+#include <kvik.h>
+
 #include "api/call.h"
 #include "api/sampling.h"
 #include "api/toolcall.h"

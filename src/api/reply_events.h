@@ -2,6 +2,8 @@
 #ifndef KVIK_API_REPLY_EVENTS_H
 #define KVIK_API_REPLY_EVENTS_H
 
+#include <kvik.h>
+
 #include "api/reply.h"
 
 /* kvik_event_fn; user: a struct reply_prompt. */

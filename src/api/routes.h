@@ -3,6 +3,8 @@
 #ifndef KVIK_API_ROUTES_H
 #define KVIK_API_ROUTES_H
 
+#include <kvik.h>
+
 #include "api/call.h"
 #include "tmpl/tmpl.h"
 

@@ -2,6 +2,8 @@
 #ifndef KVIK_API_SAMPLING_H
 #define KVIK_API_SAMPLING_H
 
+#include <kvik.h>
+
 #include "api/fields.h"
 
 #define SAMPLING_FIELDS 28

@@ -96,8 +96,3 @@ const char *kvik_code_text(int code)
 	default: return "unknown error";
 	}
 }
-
-const char *kvik_version(void)
-{
-	return KVIK_VERSION;
-}

@@ -2,7 +2,11 @@
 #ifndef KVIK_BASE_ERR_H
 #define KVIK_BASE_ERR_H
 
-#include <kvik.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kvik_err.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 

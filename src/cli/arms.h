@@ -3,6 +3,8 @@
 #ifndef KVIK_CLI_ARMS_H
 #define KVIK_CLI_ARMS_H
 
+#include <kvik.h>
+
 #include "cli/common.h"
 
 enum { ARM_RUNS = 512 };

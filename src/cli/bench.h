@@ -3,6 +3,8 @@
 #ifndef KVIK_CLI_BENCH_H
 #define KVIK_CLI_BENCH_H
 
+#include <kvik.h>
+
 #include "cli/cmd.h"
 #include "cli/report.h"
 

@@ -3,6 +3,8 @@
 #ifndef KVIK_CLI_BENCH_KV_H
 #define KVIK_CLI_BENCH_KV_H
 
+#include <kvik.h>
+
 #include "cli/arms.h"
 #include "cli/bench.h"
 

@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include <kvik.h>
+
 #include "base/err.h"
 
 struct chat;

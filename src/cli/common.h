@@ -2,6 +2,8 @@
 #ifndef KVIK_CLI_COMMON_H
 #define KVIK_CLI_COMMON_H
 
+#include <kvik.h>
+
 #include "cli/opts.h"
 
 /* An option table put together from groups; the last entry stays empty. */

@@ -2,6 +2,8 @@
 #ifndef KVIK_CLI_GEN_H
 #define KVIK_CLI_GEN_H
 
+#include <kvik.h>
+
 #include "cli/common.h"
 
 struct gen_opts {

@@ -2,6 +2,8 @@
 #ifndef KVIK_CLI_LAYERS_H
 #define KVIK_CLI_LAYERS_H
 
+#include <kvik.h>
+
 #include "base/err.h"
 
 /* "0,3-5,first:2,last:2" into p->exempt and n_exempt. ARG. */

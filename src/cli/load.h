@@ -7,6 +7,8 @@
 #ifndef KVIK_CLI_LOAD_H
 #define KVIK_CLI_LOAD_H
 
+#include <kvik.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 

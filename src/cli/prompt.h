@@ -2,6 +2,8 @@
 #ifndef KVIK_CLI_PROMPT_H
 #define KVIK_CLI_PROMPT_H
 
+#include <kvik.h>
+
 #include "cli/common.h"
 
 struct prompt_opts {

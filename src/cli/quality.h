@@ -7,6 +7,8 @@
 #ifndef KVIK_CLI_QUALITY_H
 #define KVIK_CLI_QUALITY_H
 
+#include <kvik.h>
+
 #include "cli/arms.h"
 
 struct quality {

@@ -3,6 +3,8 @@
 #ifndef KVIK_CLI_TALK_H
 #define KVIK_CLI_TALK_H
 
+#include <kvik.h>
+
 #include "base/buf.h"
 #include "cli/chat.h"
 #include "cli/gen.h"

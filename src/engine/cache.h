@@ -4,6 +4,8 @@
 #ifndef KVIK_ENGINE_CACHE_H
 #define KVIK_ENGINE_CACHE_H
 
+#include <kvik.h>
+
 #include "engine/loaded.h"
 
 struct kvik_cache {

@@ -5,6 +5,8 @@
 #ifndef KVIK_ENGINE_EMIT_H
 #define KVIK_ENGINE_EMIT_H
 
+#include <kvik.h>
+
 #include "base/buf.h"
 #include "engine/loaded.h"
 #include "engine/stop.h"

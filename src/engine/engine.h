@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+#include <kvik.h>
+
 #include "engine/cache.h"
 #include "engine/request.h"
 #include "sched/sched_kv.h"

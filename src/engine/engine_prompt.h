@@ -3,6 +3,8 @@
 #ifndef KVIK_ENGINE_ENGINE_PROMPT_H
 #define KVIK_ENGINE_ENGINE_PROMPT_H
 
+#include <kvik.h>
+
 #include "engine/engine.h"
 
 int engine_prompt_new(struct engine_prompt **out, uint32_t n_vocab, struct kvik_err *err) MUST_CHECK;

@@ -2,6 +2,8 @@
 #ifndef KVIK_ENGINE_LOADED_H
 #define KVIK_ENGINE_LOADED_H
 
+#include <kvik.h>
+
 #include "model/model.h"
 #include "token/vocab.h"
 

@@ -5,6 +5,8 @@
 
 #include <stdatomic.h>
 
+#include <kvik.h>
+
 #include "engine/emit.h"
 #include "kv/kv.h"
 

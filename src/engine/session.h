@@ -2,6 +2,8 @@
 #ifndef KVIK_ENGINE_SESSION_H
 #define KVIK_ENGINE_SESSION_H
 
+#include <kvik.h>
+
 #include "engine/cache.h"
 
 struct kvik_session {

@@ -4,6 +4,8 @@
 #ifndef KVIK_HTTP_HTTP_H
 #define KVIK_HTTP_HTTP_H
 
+#include <kvik.h>
+
 #include "api/api.h"
 
 struct http_config {

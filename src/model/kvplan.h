@@ -3,6 +3,8 @@
 #ifndef KVIK_MODEL_KVPLAN_H
 #define KVIK_MODEL_KVPLAN_H
 
+#include <kvik.h>
+
 #include "kernels/kv_layout.h"
 #include "kv/kv.h"
 #include "model/hparams.h"

@@ -5,6 +5,8 @@
 #ifndef KVIK_MODEL_MODEL_H
 #define KVIK_MODEL_MODEL_H
 
+#include <kvik.h>
+
 #include "model/arch.h"
 #include "model/kvplan.h"
 #include "model/weights.h"

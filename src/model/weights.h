@@ -5,6 +5,8 @@
 #ifndef KVIK_MODEL_WEIGHTS_H
 #define KVIK_MODEL_WEIGHTS_H
 
+#include <kvik.h>
+
 #include "base/pool.h"
 #include "base/region.h"
 #include "format/source.h"

@@ -6,6 +6,8 @@
 #ifndef KVIK_SAMPLE_SAMPLE_H
 #define KVIK_SAMPLE_SAMPLE_H
 
+#include <kvik.h>
+
 #include "base/err.h"
 
 /* 0, or KVIK_ERR_ARG naming the parameter and its range. */

@@ -11,6 +11,8 @@
 #ifndef TESTS_API_CANNED_H
 #define TESTS_API_CANNED_H
 
+#include <kvik.h>
+
 #include "base/err.h"
 
 struct api_case {

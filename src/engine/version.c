@@ -1,0 +1,7 @@
+/* version.c: which kvik this is. */
+#include <kvik.h>
+
+const char *kvik_version(void)
+{
+	return KVIK_VERSION;
+}
