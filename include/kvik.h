@@ -414,14 +414,15 @@ int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, cons
 struct kvik_engine;
 
 struct kvik_engine_params {
-	struct kvik_cache_params cache; /* chunk: token budget of a step; sessions: of full length, for which the
-					   default of kv_memory has room */
-	uint32_t sequences;             /* at most so many are computed together (default 64) */
-	float itl_factor;               /* prefill may stretch a step that decodes to so many times its length without
-					   it (default 2); 0: as far as the budget goes */
-	uint32_t tenants;               /* 0..tenants-1 share fairly (default 64) */
-	uint32_t queue_requests;        /* most that wait (default 1024) */
-	uint64_t queue_tokens;          /* most prompt tokens that wait (default 16 Mi) */
+	/* chunk: token budget of a step; sessions: of full length, for which the default of kv_memory has room */
+	struct kvik_cache_params cache;
+	uint32_t sequences; /* at most so many are computed together (default 64) */
+	/* Prefill may stretch a step that decodes to so many times its length without it (default 2), or to so many
+	 * milliseconds (default 60), whichever is more. itl_factor 0: as far as the budget goes. */
+	float itl_factor, itl_ms;
+	uint32_t tenants;        /* 0..tenants-1 share fairly (default 64) */
+	uint32_t queue_requests; /* most that wait (default 1024) */
+	uint64_t queue_tokens;   /* most prompt tokens that wait (default 16 Mi) */
 };
 struct kvik_engine_params kvik_engine_params_default(void);
 

@@ -13,17 +13,18 @@
  *  1. fn, ctx, count and next are written only while the job is closed and no worker is inside, before the next opens.
  *  2. A worker joins a job at most once: it compares the generation with the last one it served.
  *  3. pool_run returns only when every worker has left the job, so ctx may live on the caller's stack.
+ *  4. The caller sleeps only when a worker is inside after it has said so (owner_waits); the last one out looks for that
+ *     after it has left: one of the two sees the other.
  */
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 #include "base/mem.h"
 #include "base/os.h"
 
-enum { SPINS = 4000 }; /* about 20-60 microseconds */
+enum { SPINS = 2000 }; /* about 10-50 microseconds */
 
 struct worker {
 	struct pool *pool;
@@ -41,10 +42,12 @@ struct pool {
 	uint32_t count;
 	atomic_uint next;     /* next item to hand out */
 	_Atomic uint64_t job; /* as drawn above */
-	atomic_uint sleepers; /* workers waiting on wake, or about to */
+	atomic_uint sleepers;    /* workers waiting on wake, or about to */
+	atomic_bool owner_waits; /* on left, or about to */
 	atomic_bool stop;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake; /* a job has opened */
+	pthread_cond_t left; /* the last worker has left the job */
 	struct worker workers[];
 };
 
@@ -109,13 +112,24 @@ static bool wait_for_job(struct pool *p, uint32_t *served)
 	}
 }
 
+/* After the last item that this worker got. */
+static void leave(struct pool *p)
+{
+	uint64_t job = atomic_fetch_sub(&p->job, 1) - 1;
+	if ((job & INSIDE) == 0 && !(job & OPEN) && atomic_load(&p->owner_waits)) {
+		pthread_mutex_lock(&p->lock);
+		pthread_cond_signal(&p->left);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	uint32_t served = 0;
 	while (wait_for_job(w->pool, &served)) {
 		take_items(w->pool, w->index);
-		atomic_fetch_sub_explicit(&w->pool->job, 1, memory_order_release);
+		leave(w->pool);
 	}
 	return NULL;
 }
@@ -129,16 +143,27 @@ static void wake_sleepers(struct pool *p)
 	}
 }
 
-/* Waits for the workers inside; one that lost its CPU in the middle of an item gets ours. */
+static bool is_inside(const struct pool *p)
+{
+	return (atomic_load(&p->job) & INSIDE) != 0;
+}
+
+/* Waits for the workers inside. One that lost its CPU in the middle of an item is away for milliseconds: whoever sleeps
+ * for it, rather than spin or yield, is owed time when it is back, and goes on at once. */
 static void close_job(struct pool *p)
 {
-	atomic_fetch_and_explicit(&p->job, ~OPEN, memory_order_relaxed);
-	for (int i = 0; atomic_load_explicit(&p->job, memory_order_acquire) & INSIDE; i++) {
-		if (i < SPINS)
-			relax();
-		else
-			sched_yield();
+	atomic_fetch_and(&p->job, ~OPEN);
+	for (int i = 0; i < SPINS; i++) {
+		if (!(atomic_load_explicit(&p->job, memory_order_acquire) & INSIDE))
+			return;
+		relax();
 	}
+	pthread_mutex_lock(&p->lock);
+	atomic_store(&p->owner_waits, true);
+	while (is_inside(p))
+		pthread_cond_wait(&p->left, &p->lock);
+	atomic_store(&p->owner_waits, false);
+	pthread_mutex_unlock(&p->lock);
 }
 
 void pool_run(struct pool *p, uint32_t count, pool_fn *fn, void *ctx)
@@ -178,6 +203,7 @@ int pool_new(struct pool **out, uint32_t threads, struct kvik_err *err)
 	p->threads = threads;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
+	pthread_cond_init(&p->left, NULL);
 	for (uint32_t i = 1; i < threads; i++) {
 		p->workers[i] = (struct worker){.pool = p, .index = i};
 		if (os_thread_new(&p->workers[i].thread, work, &p->workers[i]) != 0) {
@@ -199,6 +225,7 @@ void pool_free(struct pool *p)
 	if (p->threads > 1)
 		stop_workers(p, p->threads);
 	pthread_cond_destroy(&p->wake);
+	pthread_cond_destroy(&p->left);
 	pthread_mutex_destroy(&p->lock);
 	mem_free(p);
 }

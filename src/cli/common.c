@@ -180,6 +180,8 @@ void add_engine_opts(struct opt_list *l, const char *heading, struct kvik_engine
 		 .help = "Full-length sequences that the KV memory has room for by default (default 4)."},
 		{OPT_FLOAT, 0, "itl-factor", &e->itl_factor, 0, 1000, .arg = "F",
 		 .help = "Prefill may slow running answers down to 1/F (default 2; 0 = no limit)."},
+		{OPT_FLOAT, 0, "itl-ms", &e->itl_ms, 0, 60000, .arg = "MS",
+		 .help = "But always to a token every MS milliseconds: a pace at which people read (default 60)."},
 		{OPT_U32, 0, "queue", &e->queue_requests, 1, 1 << 20, .arg = "N",
 		 .help = "Requests that may wait; more are refused, over HTTP with 429 (default 1024)."},
 	};

@@ -14,6 +14,7 @@ struct kvik_engine_params kvik_engine_params_default(void)
 	return (struct kvik_engine_params){.cache = kvik_cache_params_default(),
 					   .sequences = 64,
 					   .itl_factor = 2,
+					   .itl_ms = 60,
 					   .tenants = 64,
 					   .queue_requests = 1024,
 					   .queue_tokens = 16u << 20};
@@ -47,6 +48,7 @@ static int new_sched(struct kvik_engine *e, struct kvik_err *err)
 	c.step_seqs_max = e->params.sequences;
 	c.seq_tokens_max = e->cache->params.context;
 	c.itl_factor = (double)e->params.itl_factor;
+	c.itl_us = (double)e->params.itl_ms * 1000;
 	c.tenants_max = e->params.tenants;
 	c.waiting_max = e->params.queue_requests;
 	c.waiting_tokens_max = e->params.queue_tokens;

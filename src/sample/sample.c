@@ -1,7 +1,8 @@
 /* sample.c: penalties, filters and the draw.
  *
- * Candidates are kept as (probability, id) pairs in the caller's scratch. Only as much of the order is established as
- * the filters need: a heap gives the most probable tokens one by one until top-k, top-p or min-p says stop.
+ * Candidates are kept as (probability, id) pairs in the caller's scratch, and ordered only as far as somebody looks:
+ * the most probable come in bands of weights, a heap gives a band's one by one. A draw walks down from the best until
+ * it has passed its share of the whole, which is a few tokens of a hundred thousand.
  *
  * Thread: any; the only state is the caller's scratch. */
 #include "sample/sample.h"
@@ -116,49 +117,89 @@ static void pop(struct candidate *heap, size_t n)
 	sift_down(heap, n - 1, 0);
 }
 
-/* Keeps the candidates that pass the filters at the end of c[0..n), best last; returns how many. */
-static size_t keep_best(const struct kvik_sampling *p, struct candidate *c, size_t n)
+/* c: [ below the band, any order | heap of the band | sorted, the best last ]
+ *      0                           band              end                   n   */
+struct order {
+	struct candidate *c;
+	size_t n, band, end;
+};
+
+#define BAND 64 /* a band's weights are within this factor */
+
+/* With nothing left in the band: the next one. */
+static void next_band(struct order *o)
 {
-	double total = 0;
-	size_t limit = p->top_k && p->top_k < n ? p->top_k : n;
-	for (size_t i = n / 2; i-- > 0;)
-		sift_down(c, n, i);
-	if (limit == n) {
-		for (size_t i = 0; i < n; i++)
-			total += c[i].weight;
-	} else { /* top-p counts within the top k */
-		for (size_t i = 0; i < limit; i++) {
-			pop(c, n - i);
-			total += c[n - 1 - i].weight;
+	double most = 0;
+	for (size_t i = 0; i < o->end; i++)
+		most = o->c[i].weight > most ? o->c[i].weight : most;
+	o->band = o->end;
+	for (size_t i = 0; i < o->band;) {
+		if (o->c[i].weight < most / BAND) {
+			i++;
+			continue;
 		}
+		struct candidate t = o->c[i];
+		o->c[i] = o->c[--o->band];
+		o->c[o->band] = t;
 	}
-	double floor = p->min_p; /* of the best weight, which is exp(0) = 1 */
-	double reached = 0;
-	size_t kept = 0;
-	while (kept < limit) {
-		if (limit == n)
-			pop(c, n - kept);
-		double w = c[n - 1 - kept].weight;
-		if (kept > 0 && (w < floor || reached >= p->top_p * total))
+	for (size_t i = (o->end - o->band) / 2; i-- > 0;)
+		sift_down(o->c + o->band, o->end - o->band, i);
+}
+
+/* The i-th best, i < n. */
+static struct candidate ranked(struct order *o, size_t i)
+{
+	while (o->n - o->end <= i) {
+		if (o->end == o->band)
+			next_band(o);
+		pop(o->c + o->band, o->end - o->band);
+		o->end--;
+	}
+	return o->c[o->n - 1 - i];
+}
+
+/* How many of the best pass top-k and top-p (min-p is for the draw to see), and the weight of all that pass. */
+static size_t keep_best(const struct kvik_sampling *p, struct order *o, double *weight)
+{
+	size_t limit = p->top_k && p->top_k < o->n ? p->top_k : o->n, kept = 0;
+	double total = 0, floor = p->min_p; /* of the best weight, which is exp(0) = 1 */
+	*weight = 0;
+	if (limit == o->n) {
+		for (size_t i = 0; i < o->n; i++) {
+			total += o->c[i].weight;
+			*weight += o->c[i].weight >= floor ? o->c[i].weight : 0;
+		}
+		if (p->top_p >= 1)
+			return o->n; /* without ordering them */
+	} else {                     /* top-p counts within the top k */
+		for (size_t i = 0; i < limit; i++)
+			total += ranked(o, i).weight;
+	}
+	for (*weight = 0; kept < limit; kept++) {
+		double w = ranked(o, kept).weight;
+		if (kept > 0 && (w < floor || *weight >= p->top_p * total))
 			break;
-		reached += w;
-		kept++;
+		*weight += w;
 	}
 	return kept;
 }
 
-static uint32_t draw(const struct candidate *c, size_t n, size_t kept, double uniform)
+static uint32_t draw(const struct kvik_sampling *p, struct candidate *c, size_t n, double uniform)
 {
-	double total = 0, sum = 0;
-	for (size_t i = 0; i < kept; i++)
-		total += c[n - 1 - i].weight;
-	double target = uniform * total;
+	struct order o = {.c = c, .n = n, .band = n, .end = n};
+	double weight, sum = 0, floor = p->min_p;
+	size_t kept = keep_best(p, &o, &weight);
+	uint32_t id = ranked(&o, 0).id;
 	for (size_t i = 0; i < kept; i++) {
-		sum += c[n - 1 - i].weight;
-		if (target < sum)
-			return c[n - 1 - i].id;
+		struct candidate best = ranked(&o, i);
+		if (i > 0 && best.weight < floor)
+			break;
+		id = best.id;
+		sum += best.weight;
+		if (uniform * weight < sum)
+			break;
 	}
-	return c[n - kept].id;
+	return id;
 }
 
 uint32_t sample_next(const struct kvik_sampling *p, float *logits, uint32_t n_vocab, const uint32_t *history,
@@ -178,8 +219,7 @@ uint32_t sample_next(const struct kvik_sampling *p, float *logits, uint32_t n_vo
 		if (w > 0) /* false for NaN too */
 			c[n++] = (struct candidate){w, i};
 	}
-	size_t kept = keep_best(p, c, n);
-	return draw(c, n, kept, sample_uniform(p->seed, position));
+	return draw(p, c, n, sample_uniform(p->seed, position));
 }
 
 static double log_sum_exp(const float *logits, uint32_t n)

@@ -29,6 +29,7 @@ const struct sched_config sched_defaults = {
 	.step_seqs_max = 64,
 	.seq_tokens_max = 4096,
 	.itl_factor = 2,
+	.itl_us = 60000,
 	.cost = {.step_us = 20000, .decode_us = 1000, .prefill_us = 4000},
 	.tenants_max = 1,
 	.fair_quantum = 512,
@@ -52,6 +53,8 @@ static int check_config(const struct sched_config *c, struct kvik_err *err)
 		return err_set(err, KVIK_ERR_ARG, "sched: seq_tokens_max is %u; must be 1..2^30", c->seq_tokens_max);
 	if (c->itl_factor != 0 && !(c->itl_factor > 1 && c->itl_factor < 1e6))
 		return err_set(err, KVIK_ERR_ARG, "sched: itl_factor is %g; must be 0 (off) or above 1", c->itl_factor);
+	if (!(c->itl_us >= 0 && c->itl_us < 1e12))
+		return err_set(err, KVIK_ERR_ARG, "sched: itl_us is %g; must be 0 (off) or more", c->itl_us);
 	if (!(c->cost.step_us > 0 && c->cost.decode_us > 0 && c->cost.prefill_us > 0))
 		return err_set(err, KVIK_ERR_ARG, "sched: the cost of a step must be above 0, as far as it is known");
 	if (c->tenants_max < 1 || c->tenants_max > 1u << 20 || c->fair_quantum < 1 || c->preempt_max > 1000)
@@ -431,6 +434,6 @@ struct sched_stats sched_stats(const struct sched *s, int64_t now_us)
 	while (oldest && !waits(oldest))
 		oldest = oldest->next;
 	st.oldest_wait_us = oldest ? now_us - oldest->arrival_us : 0;
-	st.cost = s->cost.now;
+	st.cost = cost_now(&s->cost);
 	return st;
 }

@@ -20,6 +20,7 @@
 #define SCHED_NEVER INT64_MAX    /* a time that does not come */
 #define SCHED_CHARGE_PREFILL 1   /* what a computed prompt token costs a tenant's share */
 #define SCHED_CHARGE_DECODE 2    /* and a generated one (the weights of the VTC paper, arXiv 2401.00588) */
+#define SCHED_CHUNK_MIN 8        /* prefill tokens that a step may take however slow the machine is */
 #define SCHED_JOIN_TOKENS_MIN 16 /* a shorter piece in common is computed rather than waited for */
 
 /* How far a sequence can start from what others have computed. */
@@ -67,13 +68,15 @@ struct sched_config {
 	uint32_t step_tokens_max; /* token budget of a step; above step_seqs_max */
 	uint32_t step_seqs_max;   /* sequences that are resident, and so in a step, at once */
 	uint32_t seq_tokens_max;  /* prompt and generated, of one sequence */
-	double itl_factor;        /* a step that decodes takes at most this times its time without prefill; > 1, or 0:
-				     prefill takes what the budget leaves */
-	struct sched_cost cost;   /* first guesses, each above 0 */
-	uint32_t tenants_max;     /* tenants are 0..tenants_max-1 */
-	uint32_t fair_quantum;    /* charge by which a tenant may be ahead before a waiting one displaces it */
-	uint32_t preempt_max;     /* a sequence preempted so often is protected from then on */
-	uint32_t waiting_max;     /* requests not admitted yet; one more is refused */
+	/* A step that decodes takes at most this times its time without prefill; > 1, or 0: prefill takes what the
+	 * budget leaves. */
+	double itl_factor;
+	double itl_us;               /* or at most so long, where that is more: a gap that a reader does not mind */
+	struct sched_cost cost;      /* first guesses, each above 0 */
+	uint32_t tenants_max;        /* tenants are 0..tenants_max-1 */
+	uint32_t fair_quantum;       /* charge by which a tenant may be ahead before a waiting one displaces it */
+	uint32_t preempt_max;        /* a sequence preempted so often is protected from then on */
+	uint32_t waiting_max;        /* requests not admitted yet; one more is refused */
 	uint64_t waiting_tokens_max; /* and their prompt tokens */
 	int64_t priority_us;         /* a step of priority is worth so much earlier an arrival */
 };

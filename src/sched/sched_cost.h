@@ -4,20 +4,24 @@
 
 #include "sched/sched.h"
 
+#define COST_RECENT 9 /* steps; odd */
+
 struct cost {
-	struct sched_cost now;
+	struct sched_cost base;     /* on the machine as it usually is */
+	double slowness;            /* and how much longer steps take at present: the median of `recent` */
+	double recent[COST_RECENT]; /* ring: us / estimate by `base` */
+	uint32_t n_steps, n_decode_steps, n_prefill_steps; /* learned from: without and with prefill; 0: a guess */
+	bool mixed;                                        /* the last one was with */
 	double decode_scale; /* sequences of a full step: makes the two inputs of the estimate alike */
-	bool decode_measured, prefill_measured; /* else they are guesses */
-	bool doubt; /* the last step with both took so much more or less than expected that only one without prefill can
-		       tell which of the two has changed: the next step should be such a one */
-	bool sure;  /* it has told: the next surprise is the prefill's */
 };
 
 void cost_init(struct cost *c, const struct sched_cost *guess, uint32_t seqs_max);
 /* A step of so many decoded and prefilled tokens took us. */
 void cost_learn(struct cost *c, uint32_t n_decode, uint32_t n_prefill, double us);
-/* Prefill tokens that keep a step with n_decode > 0 decoded ones below factor times its time without them; at least 1.
- */
-uint32_t cost_chunk(const struct cost *c, uint32_t n_decode, double factor);
+/* As of now: base * slowness. */
+struct sched_cost cost_now(const struct cost *c);
+/* Prefill tokens for a step with n_decode > 0 decoded ones, so that it stays below factor times its time without them
+ * or below itl_us, whichever is more; at least SCHED_CHUNK_MIN. */
+uint32_t cost_chunk(const struct cost *c, uint32_t n_decode, double factor, double itl_us);
 
 #endif

@@ -18,7 +18,7 @@
 #include "sched/sched_impl.h"
 
 /* After so many steps in a row with decode and prefill comes one without prefill: it shows the undisturbed time. */
-#define PROBE_STEPS 64
+#define PROBE_STEPS 32
 #define PROBE_STEPS_FIRST 4 /* while nothing is known of it */
 
 static void reap(struct sched *s)
@@ -59,9 +59,9 @@ static uint32_t prefill_budget(const struct sched *s)
 	uint32_t left = s->config.step_tokens_max - s->n_decode - s->n_prefill;
 	if (s->n_decode == 0 || s->config.itl_factor == 0)
 		return left;
-	if (s->cost.doubt || s->mixed_steps >= (s->cost.decode_measured ? PROBE_STEPS : PROBE_STEPS_FIRST))
+	if (s->mixed_steps >= (s->cost.n_decode_steps > 0 ? PROBE_STEPS : PROBE_STEPS_FIRST))
 		return 0;
-	uint32_t chunk = cost_chunk(&s->cost, s->n_decode, s->config.itl_factor);
+	uint32_t chunk = cost_chunk(&s->cost, s->n_decode, s->config.itl_factor, s->config.itl_us);
 	return chunk < left ? chunk : left;
 }
 

@@ -88,6 +88,67 @@ static void draws_follow_the_filters(void **state)
 	check_distribution(&p, 1u << 1 | 1u << 4 | 1u << 2);
 }
 
+/* What a draw is by its definition: everything sorted, filtered, summed. */
+static uint32_t draw_of_sorted(const struct kvik_sampling *p, const float *logits, uint32_t n, uint64_t position)
+{
+	enum { MOST = 4096 };
+	static struct {
+		double w;
+		uint32_t id;
+	} c[MOST], t;
+	double total = 0, kept_weight = 0, sum = 0, max = -INFINITY;
+	uint32_t kept = 0, limit = p->top_k && p->top_k < n ? p->top_k : n;
+	for (uint32_t i = 0; i < n; i++)
+		max = fmax(max, (double)logits[i]);
+	for (uint32_t i = 0; i < n; i++) { /* insertion keeps equal ones by id */
+		uint32_t at = i;
+		t.w = exp(((double)logits[i] - max) / p->temperature);
+		t.id = i;
+		for (; at > 0 && c[at - 1].w < t.w; at--)
+			c[at] = c[at - 1];
+		c[at] = t;
+	}
+	for (uint32_t i = 0; i < limit; i++)
+		total += c[i].w;
+	while (kept < limit && (kept == 0 || (c[kept].w >= p->min_p && kept_weight < p->top_p * total)))
+		kept_weight += c[kept++].w;
+	for (uint32_t i = 0; i < kept; i++) {
+		sum += c[i].w;
+		if (sample_uniform(p->seed, position) * kept_weight < sum)
+			return c[i].id;
+	}
+	return c[kept - 1].id;
+}
+
+static void draws_are_those_of_the_sorted_row(void **state)
+{
+	enum { N = 1000 };
+	static const struct kvik_sampling kinds[] = {
+		{.temperature = 1, .top_p = 1},
+		{.temperature = 0.3f, .top_p = 1},
+		{.temperature = 5, .top_p = 1}, /* nearly flat */
+		{.temperature = 1, .top_p = 0.95f},
+		{.temperature = 1, .top_p = 1, .top_k = 40},
+		{.temperature = 2, .top_p = 0.9f, .top_k = 200, .min_p = 0.01f},
+		{.temperature = 2, .top_p = 1, .min_p = 0.05f},
+	};
+	static double scratch[2 * N];
+	(void)state;
+	assert_true(sample_scratch_bytes(N) <= sizeof scratch);
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+		for (uint64_t i = 0; i < 200; i++) {
+			struct kvik_sampling p = kinds[k];
+			float logits[N], copy[N];
+			p.repeat_penalty = 1;
+			p.seed = k;
+			for (uint32_t v = 0; v < N; v++) /* some are equal */
+				logits[v] = (float)floor(sample_uniform(i, v) * 400) / 20 - 10;
+			memcpy(copy, logits, sizeof copy);
+			assert_int_equal(sample_next(&p, copy, N, NULL, 0, i, scratch),
+					 draw_of_sorted(&p, logits, N, i));
+		}
+}
+
 static void same_seed_same_draw(void **state)
 {
 	(void)state;
@@ -161,6 +222,7 @@ int main(void)
 		cmocka_unit_test(greedy_takes_the_lowest_of_equals),
 		cmocka_unit_test(bias_and_penalties_move_the_choice),
 		cmocka_unit_test(draws_follow_the_filters),
+		cmocka_unit_test(draws_are_those_of_the_sorted_row),
 		cmocka_unit_test(same_seed_same_draw),
 		cmocka_unit_test(odd_rows_do_no_harm),
 		cmocka_unit_test(logprobs_are_log_softmax),

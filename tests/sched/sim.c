@@ -180,6 +180,14 @@ static uint64_t step_time(struct sim *sim, const struct sched_plan *p)
 		us += it->n_tokens * m->depth_us * (it->position + it->n_tokens / 2.0) / 1024;
 	}
 	us *= 1 + m->noise * (sim_below(sim, 2001) / 1000.0 - 1);
+	if (m->neighbour_us > 0 && sim->now_us / (m->neighbour_us / 4) % 4 != 0)
+		us *= m->neighbour;
+	if (m->tail_one_in > 0 && sim_below(sim, m->tail_one_in) == 0) {
+		double away = m->tail_us;
+		while (away < 64 * m->tail_us && sim_below(sim, 2) == 0)
+			away *= 2;
+		us += away;
+	}
 	return (uint64_t)llround(us);
 }
 

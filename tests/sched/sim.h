@@ -30,6 +30,13 @@ struct sim_req {
 struct sim_model {
 	double step_us, decode_us, prefill_us, depth_us; /* depth_us: per token and 1024 positions before it */
 	double noise;                                    /* a step takes 1 +- noise times that */
+	/* Now and then the machine is away: of so many steps one (0: none) takes tail_us longer, or 2 times, 4 times,
+	 * ... that, each half as often as the one before, up to 64 times. */
+	uint32_t tail_one_in;
+	double tail_us;
+	/* A neighbour: for three quarters of each period (0: none) a step takes so many times as long. */
+	int64_t neighbour_us;
+	double neighbour;
 };
 
 struct sim {
