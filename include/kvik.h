@@ -529,7 +529,10 @@ void kvik_engine_cancel(struct kvik_engine *e, uint64_t id);
 
 struct kvik_engine_stats {
 	uint32_t running, waiting; /* sequences */
-	uint64_t kv_bytes_ceiling, kv_bytes_used, kv_bytes_cached, kv_bytes_peak;
+	uint64_t kv_bytes_ceiling, kv_bytes_used, kv_bytes_peak;
+	/* kv_bytes_used is the sum of these: pages that sequences hold (0 when idle), cached prefixes that nobody
+	 * holds, which are evicted when room is needed, and tables. */
+	uint64_t kv_bytes_live, kv_bytes_cached, kv_bytes_tables;
 	uint64_t kv_pages_copied; /* heads of pages that others share */
 	uint64_t kv_pages_packed; /* at the floor dtype now */
 	uint64_t prefix_tokens_queried, prefix_tokens_hit, prefix_tokens_joined, prefix_tokens_evicted;

@@ -135,7 +135,7 @@ static void print_figures(struct printer *p, const struct figure *list, size_t n
 
 static double kv_usage(const struct kvik_engine_stats *s)
 {
-	return s->kv_bytes_ceiling ? (double)(s->kv_bytes_used - s->kv_bytes_cached) / (double)s->kv_bytes_ceiling : 0;
+	return s->kv_bytes_ceiling ? (double)s->kv_bytes_live / (double)s->kv_bytes_ceiling : 0;
 }
 
 static void print_engine(struct printer *p, const struct kvik_engine_stats *s)
@@ -143,7 +143,8 @@ static void print_engine(struct printer *p, const struct kvik_engine_stats *s)
 	const struct figure list[] = {
 		{"vllm:num_requests_running", "gauge", "Sequences being computed.", s->running},
 		{"vllm:num_requests_waiting", "gauge", "Sequences that wait.", s->waiting},
-		{"vllm:kv_cache_usage_perc", "gauge", "Share of the KV ceiling in live use, 0 to 1.", kv_usage(s)},
+		{"vllm:kv_cache_usage_perc", "gauge", "Share of the KV ceiling that running requests hold, 0 to 1.",
+		 kv_usage(s)},
 		{"vllm:prefix_cache_queries_total", "counter", "Prompt tokens looked up in the prefix cache.",
 		 (double)s->prefix_tokens_queried},
 		{"vllm:prefix_cache_hits_total", "counter", "Prompt tokens found there.", (double)s->prefix_tokens_hit},
@@ -160,8 +161,12 @@ static void print_engine(struct printer *p, const struct kvik_engine_stats *s)
 		{"kvik_kv_bytes_ceiling", "gauge", "Hard ceiling of the KV cache.", (double)s->kv_bytes_ceiling},
 		{"kvik_kv_bytes_used", "gauge", "Bytes of pages and tables, cached prefixes included.",
 		 (double)s->kv_bytes_used},
-		{"kvik_kv_bytes_cached", "gauge", "Of these: cached prefixes that no sequence holds.",
+		{"kvik_kv_bytes_live", "gauge", "Of these: pages that running requests hold.",
+		 (double)s->kv_bytes_live},
+		{"kvik_kv_bytes_cached", "gauge", "Of these: cached prefixes that nobody holds, evicted for others.",
 		 (double)s->kv_bytes_cached},
+		{"kvik_kv_bytes_tables", "gauge", "Of these: tables and the tree of prefixes.",
+		 (double)s->kv_bytes_tables},
 		{"kvik_kv_bytes_peak", "gauge", "The most ever used.", (double)s->kv_bytes_peak},
 		{"kvik_hit_rate_at_half_memory", "gauge", "Predicted hit rate.", s->hit_rate_at[0]},
 		{"kvik_hit_rate_at_same_memory", "gauge", "Predicted hit rate.", s->hit_rate_at[1]},

@@ -161,10 +161,10 @@ void native_slots(struct api_call *c, json_t *body)
 		json_array_append_new(list,
 				      json_pack("{s:i, s:I, s:b, s:o}", "id", (int)i, "n_ctx", (json_int_t)e->context,
 						"is_processing", i < s.running, "params", default_params(c)));
-	json_t *whole = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I}", "running", (int)s.running, "waiting",
-				  (int)s.waiting, "kv_bytes_used", (json_int_t)s.kv_bytes_used, "kv_bytes_cached",
-				  (json_int_t)s.kv_bytes_cached, "kv_bytes_ceiling", (json_int_t)s.kv_bytes_ceiling,
-				  "steps", (json_int_t)s.steps);
+	json_t *whole = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "running", (int)s.running, "waiting",
+				  (int)s.waiting, "kv_bytes_used", (json_int_t)s.kv_bytes_used, "kv_bytes_live",
+				  (json_int_t)s.kv_bytes_live, "kv_bytes_cached", (json_int_t)s.kv_bytes_cached,
+				  "kv_bytes_ceiling", (json_int_t)s.kv_bytes_ceiling, "steps", (json_int_t)s.steps);
 	json_object_update(json_array_get(list, 0), whole);
 	json_decref(whole);
 	call_json(c, 200, list);

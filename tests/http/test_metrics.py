@@ -92,6 +92,10 @@ class Metrics(unittest.TestCase):
             self.assertEqual(self.histogram(before, name), (0, 0), name)
         usage = [self.complete()[0]["usage"] for _ in range(3)] + [self.complete(n=2, temperature=1)[0]["usage"]]
         after = self.families()
+        value = lambda name: after[name][1][0][2]
+        self.assertEqual(value("vllm:kv_cache_usage_perc"), 0)  # idle, though prefixes are cached
+        self.assertGreater(value("kvik_kv_bytes_cached"), 0)
+        self.assertEqual(value("kvik_kv_bytes_used"), sum(value(f"kvik_kv_bytes_{k}") for k in ("live", "cached", "tables")))
         for _, labels, _ in after["vllm:num_requests_running"][1]:
             self.assertEqual(labels["model_name"], 'mini \\"quoted\\" \\\\ back')
         get = lambda name: self.histogram(after, name)
