@@ -13,8 +13,8 @@
  *  1. fn, ctx, count and next are written only while the job is closed and no worker is inside, before the next opens.
  *  2. A worker joins a job at most once: it compares the generation with the last one it served.
  *  3. pool_run returns only when every worker has left the job, so ctx may live on the caller's stack.
- *  4. The caller sleeps only when a worker is inside after it has said so (owner_waits); the last one out looks for that
- *     after it has left: one of the two sees the other.
+ *  4. The caller says that it sleeps (owner_waits) before it looks for workers inside, and the last one out looks for
+ *     that after it has left: one of the two sees the other.
  */
 #include "base/pool.h"
 
@@ -40,8 +40,8 @@ struct pool {
 	pool_fn *fn;
 	void *ctx;
 	uint32_t count;
-	atomic_uint next;     /* next item to hand out */
-	_Atomic uint64_t job; /* as drawn above */
+	atomic_uint next;        /* next item to hand out */
+	_Atomic uint64_t job;    /* as drawn above */
 	atomic_uint sleepers;    /* workers waiting on wake, or about to */
 	atomic_bool owner_waits; /* on left, or about to */
 	atomic_bool stop;
