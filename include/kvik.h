@@ -76,8 +76,11 @@ uint32_t kvik_model_threads(const struct kvik_model *m);
 const char *kvik_model_chat_template(const struct kvik_model *m); /* Jinja; NULL = none; lives as long as m */
 bool kvik_model_is_end(const struct kvik_model *m, uint32_t id);  /* the model stops at this id */
 
-/* ---- Model files, without loading their weights -------------------------------------------------------------------
- */
+/* What is odd about a model's files although it could be loaded, one line each: fields that are not honoured,
+ * contradictions and how they were settled. i counts from 0; NULL: no more. Lives as long as m. */
+const char *kvik_model_warning(const struct kvik_model *m, size_t i);
+
+/* ---- Model files, without loading their weights ------------------------------------------------------------------ */
 
 struct kvik_file;
 
@@ -93,6 +96,8 @@ struct kvik_tensor_info {
 int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *err);
 void kvik_file_close(struct kvik_file *f);
 struct kvik_model_info kvik_file_get_info(const struct kvik_file *f);
+/* As kvik_model_warning, but for what only the vocabulary tells. */
+const char *kvik_file_warning(const struct kvik_file *f, size_t i);
 size_t kvik_file_tensors(const struct kvik_file *f);
 struct kvik_tensor_info kvik_file_tensor(const struct kvik_file *f, size_t i); /* i < kvik_file_tensors(f) */
 
@@ -117,8 +122,19 @@ int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *
 void kvik_vocab_free(struct kvik_vocab *v);
 size_t kvik_vocab_size(const struct kvik_vocab *v);
 uint32_t kvik_vocab_bos(const struct kvik_vocab *v); /* the token that begins a text; KVIK_NO_ID = none */
-
 uint32_t kvik_vocab_eos(const struct kvik_vocab *v);
+/* Tokens around the parts of a text with a hole, "fill in the middle". KVIK_NO_ID: the model has none for this. */
+enum kvik_fim {
+	KVIK_FIM_PREFIX, /* before the text in front of the hole */
+	KVIK_FIM_SUFFIX, /* before the text behind it */
+	KVIK_FIM_MIDDLE, /* the text of the hole begins here */
+	KVIK_FIM_PAD,
+	KVIK_FIM_REPO, /* before the name of a repository */
+	KVIK_FIM_FILE  /* before another file */
+};
+uint32_t kvik_vocab_fim(const struct kvik_vocab *v, enum kvik_fim role);
+/* As kvik_model_warning. */
+const char *kvik_vocab_warning(const struct kvik_vocab *v, size_t i);
 /* The bytes that one token stands for (special ones: their text), which need not be whole characters. *bytes: [*n],
  * freed by the caller with kvik_free. ARG: an id outside the vocabulary. */
 int kvik_token_bytes(const struct kvik_vocab *v, uint32_t id, char **bytes, size_t *n, struct kvik_err *err);
@@ -340,6 +356,18 @@ struct kvik_sampling {
 	size_t n_bias;
 };
 struct kvik_sampling kvik_sampling_default(void); /* greedy, everything else off */
+
+enum kvik_sampling_field {
+	KVIK_SAMPLING_TEMPERATURE = 1 << 0,
+	KVIK_SAMPLING_TOP_K = 1 << 1,
+	KVIK_SAMPLING_TOP_P = 1 << 2,
+	KVIK_SAMPLING_MIN_P = 1 << 3,
+	KVIK_SAMPLING_REPEAT_PENALTY = 1 << 4,
+	KVIK_SAMPLING_PENALTY_LAST_N = 1 << 5
+};
+/* kvik_sampling_default with what the model's makers recommend (generation_config.json, general.sampling.* of a GGUF
+ * file) in the place of it; *given: the fields that they set (enum kvik_sampling_field). */
+struct kvik_sampling kvik_model_sampling(const struct kvik_model *m, unsigned *given);
 
 /* Picks the next token from the current logits (which stay as they are); does not feed it. ARG: no logits yet, or a
  * parameter out of its range. */

@@ -35,7 +35,28 @@ static size_t sum_types(const struct kvik_file *f, struct type_sum sums[], size_
 	return n;
 }
 
-static void print_text(const struct kvik_file *f, bool tensors)
+/* Calls fn for what is odd about the file and about its vocabulary; v may be NULL. */
+static void each_warning(const struct kvik_file *f, const struct kvik_vocab *v,
+			 void (*fn)(void *user, const char *text), void *user)
+{
+	for (size_t i = 0; kvik_file_warning(f, i); i++)
+		fn(user, kvik_file_warning(f, i));
+	for (size_t i = 0; v && kvik_vocab_warning(v, i); i++)
+		fn(user, kvik_vocab_warning(v, i));
+}
+
+static void print_warning(void *user, const char *text)
+{
+	(void)user;
+	printf("warning          %s\n", text);
+}
+
+static void append_warning(void *list, const char *text)
+{
+	json_array_append_new(list, json_string(text));
+}
+
+static void print_text(const struct kvik_file *f, const struct kvik_vocab *v, bool tensors)
 {
 	struct kvik_model_info m = kvik_file_get_info(f);
 	struct type_sum sums[32];
@@ -54,6 +75,7 @@ static void print_text(const struct kvik_file *f, bool tensors)
 	for (size_t i = 0; i < n; i++)
 		printf("%-16s %llu tensors, %s\n", sums[i].type, (unsigned long long)sums[i].tensors,
 		       human_bytes(sums[i].bytes, size));
+	each_warning(f, v, print_warning, NULL);
 	for (size_t i = 0; i < kvik_file_tensors(f) && tensors; i++) {
 		struct kvik_tensor_info t = kvik_file_tensor(f, i);
 		char shape[96] = "";
@@ -64,10 +86,11 @@ static void print_text(const struct kvik_file *f, bool tensors)
 	}
 }
 
-static int print_json(const struct kvik_file *f)
+static int print_json(const struct kvik_file *f, const struct kvik_vocab *v)
 {
 	struct kvik_model_info m = kvik_file_get_info(f);
-	json_t *list = json_array();
+	json_t *list = json_array(), *warnings = json_array();
+	each_warning(f, v, append_warning, warnings);
 	for (size_t i = 0; i < kvik_file_tensors(f); i++) {
 		struct kvik_tensor_info t = kvik_file_tensor(f, i);
 		json_t *dims = json_array();
@@ -76,13 +99,13 @@ static int print_json(const struct kvik_file *f)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", t.name, "type", t.type, "dims",
 						      dims, "bytes", (json_int_t)t.bytes));
 	}
-	json_t *o =
-		json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:b, s:s, s:o}", "architecture",
-			  m.architecture, "parameters", (json_int_t)m.parameters, "weight_bytes",
-			  (json_int_t)m.weight_bytes, "layers", (int)m.layers, "dim", (int)m.dim, "ffn_dim",
-			  (int)m.ffn_dim, "heads", (int)m.heads, "kv_heads", (int)m.kv_heads, "head_dim",
-			  (int)m.head_dim, "vocab_size", (json_int_t)m.vocab_size, "context", (json_int_t)m.context,
-			  "window", (json_int_t)m.window, "tied", m.tied, "unknown_fields", m.unknown, "tensors", list);
+	json_t *o = json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:b, s:s, s:o, s:o}",
+			      "architecture", m.architecture, "parameters", (json_int_t)m.parameters, "weight_bytes",
+			      (json_int_t)m.weight_bytes, "layers", (int)m.layers, "dim", (int)m.dim, "ffn_dim",
+			      (int)m.ffn_dim, "heads", (int)m.heads, "kv_heads", (int)m.kv_heads, "head_dim",
+			      (int)m.head_dim, "vocab_size", (json_int_t)m.vocab_size, "context", (json_int_t)m.context,
+			      "window", (json_int_t)m.window, "tied", m.tied, "unknown_fields", m.unknown, "warnings",
+			      warnings, "tensors", list);
 	int rc = o && json_dumpf(o, stdout, JSON_COMPACT) == 0 ? 0 : -1;
 	putchar('\n');
 	json_decref(o);
@@ -100,6 +123,7 @@ static int run(int argc, char **argv)
 		{OPT_TEXT, 0, "synthetic", &model.synthetic, .arg = "SHAPE:TYPE", .help = "A shape instead of MODEL."}};
 	struct opt_list l = {0};
 	struct kvik_file *f = NULL;
+	struct kvik_vocab *v = NULL; /* for its warnings */
 	struct kvik_err err;
 	const char *rest[1];
 	int status;
@@ -107,11 +131,15 @@ static int run(int argc, char **argv)
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
 	if (n < 0)
 		return status;
-	int rc = kvik_file_open(&f, model_path(&model, n, rest), &err);
-	if (!rc && json && print_json(f))
+	const char *path = model_path(&model, n, rest);
+	int rc = kvik_file_open(&f, path, &err);
+	if (!rc && !model.synthetic && kvik_vocab_load(&v, path, &err))
+		show_warning(err.text);
+	if (!rc && json && print_json(f, v))
 		rc = err_set(&err, KVIK_ERR_IO, "the result could not be written");
 	else if (!rc && !json)
-		print_text(f, !brief);
+		print_text(f, v, !brief);
+	kvik_vocab_free(v);
 	kvik_file_close(f);
 	return rc ? fail(&err) : EXIT_OK;
 }

@@ -96,6 +96,8 @@ static int run(int argc, char **argv)
 	if (n < 0)
 		return status;
 	int rc = kvik_vocab_load(&v, n > 0 ? rest[0] : NULL, &err);
+	for (size_t i = 0; !rc && kvik_vocab_warning(v, i); i++)
+		show_warning(kvik_vocab_warning(v, i));
 	if (!rc)
 		rc = work(&o, v, &err);
 	kvik_vocab_free(v);

@@ -98,6 +98,11 @@ const char *model_path(struct model_opts *o, int n_rest, const char **rest)
 	return o->path;
 }
 
+void show_warning(const char *text)
+{
+	fprintf(stderr, "kvik: warning: %s\n", text);
+}
+
 struct progress {
 	uint64_t start_ns;
 	bool shown;
@@ -133,6 +138,8 @@ int load_model(struct kvik_model **m, const char *path, const struct model_opts 
 			"kvik: warning: the model's configuration has fields that kvik does not know and leaves aside: "
 			"%s\n",
 			unknown);
+	for (size_t i = 0; !rc && kvik_model_warning(*m, i); i++)
+		show_warning(kvik_model_warning(*m, i));
 	return rc;
 }
 

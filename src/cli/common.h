@@ -37,7 +37,8 @@ void add_model_opts(struct opt_list *l, struct model_opts *o);
 struct kvik_model_params model_params(const struct model_opts *o);
 /* The path that kvik_model_load takes: rest[0], the synthetic model, or NULL for the built-in one. */
 const char *model_path(struct model_opts *o, int n_rest, const char **rest);
-/* With a progress bar on a terminal. */
+void show_warning(const char *text); /* on stderr */
+/* With a progress bar on a terminal, and the warnings of the model's files. */
 int load_model(struct kvik_model **m, const char *path, const struct model_opts *o, struct kvik_err *err) MUST_CHECK;
 
 struct cache_opts {

@@ -119,6 +119,7 @@ int emit_next(struct emit *e, const struct emit_room *room, const float *logits,
 	memcpy(room->row, logits, e->n_vocab * sizeof *room->row);
 	for (size_t i = 0; i < e->ends.n && e->new_tokens < e->params.min_tokens; i++)
 		room->row[e->ends.data[i]] = -INFINITY;
+	suppress(e->model, room->row);
 	uint32_t id = sample_next(&e->params.sampling, room->row, e->n_vocab, history, n, n, room->sample_scratch);
 	bool end = is_end(e, id);
 	*t = (struct kvik_token){.id = id, .logits = logits, .top = e->top};

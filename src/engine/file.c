@@ -77,6 +77,11 @@ struct kvik_model_info kvik_file_get_info(const struct kvik_file *f)
 	return describe(&f->h, weights_stored_bytes(f->source), weights_parameters(f->source));
 }
 
+const char *kvik_file_warning(const struct kvik_file *f, size_t i)
+{
+	return warn_at(source_warnings(f->source), i);
+}
+
 size_t kvik_file_tensors(const struct kvik_file *f)
 {
 	return source_count(f->source);

@@ -9,6 +9,7 @@
 
 struct kvik_vocab {
 	struct vocab *v;
+	struct warnings warnings; /* of loading it */
 };
 
 struct kvik_model {
@@ -33,6 +34,9 @@ int quantized_type(enum kvik_quantize q); /* enum wtype or -1 */
 /* *out: freed with mem_free; NULL when the model has none. */
 int chat_template_of(char **out, const struct source *s, struct kvik_err *err) MUST_CHECK;
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters);
+
+/* Logits [vocab_size] of the ids that the model's files say are never drawn become -infinity. */
+void suppress(const struct kvik_model *m, float *logits);
 
 /* ARG: an id outside the vocabulary. */
 int check_ids(const struct kvik_model *m, const uint32_t *ids, size_t n, struct kvik_err *err) MUST_CHECK;

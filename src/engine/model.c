@@ -43,7 +43,7 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 	if (!rc)
 		rc = open_source(&m->source, path, err);
 	if (!rc)
-		rc = vocab_of_source(&m->vocab.v, m->source, err);
+		rc = vocab_of_source(&m->vocab.v, m->source, &m->vocab.warnings, err);
 	if (!rc)
 		rc = chat_template_of(&m->chat_template, m->source, err);
 	if (rc)
@@ -79,6 +79,7 @@ void kvik_model_free(struct kvik_model *m)
 		return;
 	model_free(m->model);
 	vocab_free(m->vocab.v);
+	warnings_release(&m->vocab.warnings);
 	mem_free(m->chat_template);
 	source_free(m->source);
 	pool_free(m->pool);
@@ -108,6 +109,12 @@ const struct kvik_vocab *kvik_model_vocab(const struct kvik_model *m)
 const char *kvik_model_chat_template(const struct kvik_model *m)
 {
 	return m->chat_template;
+}
+
+const char *kvik_model_warning(const struct kvik_model *m, size_t i)
+{
+	const struct warnings *of_file = source_warnings(m->source);
+	return i < of_file->n ? warn_at(of_file, i) : warn_at(&m->vocab.warnings, i - of_file->n);
 }
 
 bool kvik_model_is_end(const struct kvik_model *m, uint32_t id)

@@ -260,6 +260,7 @@ int kvik_session_sample(struct kvik_session *s, const struct kvik_sampling *para
 	if (!s->has_logits)
 		return err_set(err, KVIK_ERR_ARG, "there are no logits to sample from: feed a token first");
 	memcpy(c->row, s->logits, n_vocab * sizeof *c->row);
+	suppress(c->model, c->row);
 	*id = sample_next(params, c->row, n_vocab, s->ids, s->n, s->n, c->sample_scratch);
 	return 0;
 }

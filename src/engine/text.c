@@ -9,14 +9,13 @@
 #include "token/detok.h"
 
 /* The vocabulary of the model that is built in. */
-static int built_in(struct vocab **out, struct kvik_err *err)
+static int built_in(struct kvik_vocab *v, struct kvik_err *err)
 {
 	struct source *s;
-	*out = NULL;
 	int rc = open_source(&s, NULL, err);
 	if (rc)
 		return rc;
-	rc = vocab_of_source(out, s, err);
+	rc = vocab_of_source(&v->v, s, &v->warnings, err);
 	source_free(s);
 	return rc;
 }
@@ -27,9 +26,9 @@ int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *
 	struct kvik_vocab *v = mem_zalloc(1, sizeof *v);
 	if (!v)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a vocabulary");
-	int rc = path ? vocab_open(&v->v, path, err) : built_in(&v->v, err);
+	int rc = path ? vocab_open(&v->v, path, &v->warnings, err) : built_in(v, err);
 	if (rc)
-		mem_free(v);
+		kvik_vocab_free(v);
 	else
 		*out = v;
 	return rc;
@@ -40,6 +39,7 @@ void kvik_vocab_free(struct kvik_vocab *v)
 	if (!v)
 		return;
 	vocab_free(v->v);
+	warnings_release(&v->warnings);
 	mem_free(v);
 }
 
@@ -58,6 +58,21 @@ uint32_t kvik_vocab_eos(const struct kvik_vocab *v)
 {
 	int64_t eos = vocab_eos(v->v);
 	return eos >= 0 ? (uint32_t)eos : KVIK_NO_ID;
+}
+
+uint32_t kvik_vocab_fim(const struct kvik_vocab *v, enum kvik_fim role)
+{
+	static const enum vocab_fim roles[] = {
+		[KVIK_FIM_PREFIX] = VOCAB_FIM_PREFIX, [KVIK_FIM_SUFFIX] = VOCAB_FIM_SUFFIX,
+		[KVIK_FIM_MIDDLE] = VOCAB_FIM_MIDDLE, [KVIK_FIM_PAD] = VOCAB_FIM_PAD,
+		[KVIK_FIM_REPO] = VOCAB_FIM_REPO,     [KVIK_FIM_FILE] = VOCAB_FIM_FILE};
+	int64_t id = (size_t)role < sizeof roles / sizeof *roles ? vocab_fim(v->v, roles[role]) : -1;
+	return id >= 0 ? (uint32_t)id : KVIK_NO_ID;
+}
+
+const char *kvik_vocab_warning(const struct kvik_vocab *v, size_t i)
+{
+	return warn_at(&v->warnings, i);
 }
 
 struct token_bytes {

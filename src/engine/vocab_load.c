@@ -105,6 +105,9 @@ static int get_tables(const struct gguf *g, struct vocab_desc *d, struct tables 
 			     "GGUF key 'tokenizer.ggml.tokens' is missing or empty; convert the model again");
 	if (!rc)
 		rc = get_strings(g, "tokenizer.ggml.merges", &t->merges, &d->n_merges, err);
+	if (!rc && d->kind == VOCAB_BPE && !t->merges) /* every text would become single characters */
+		rc = err_set(err, KVIK_ERR_FORMAT,
+			     "GGUF key 'tokenizer.ggml.merges' is missing; convert the model again");
 	if (!rc)
 		rc = get_scores(g, d->n_tokens, &t->scores, err);
 	if (!rc)
@@ -132,16 +135,29 @@ static int get_charsmap(const struct gguf *g, struct vocab_desc *d, struct kvik_
 }
 
 /* Special ids and flags, where the file has them. An id outside the vocabulary leaves the default, as elsewhere. */
-static int get_settings(const struct gguf *g, struct vocab_desc *d, struct kvik_err *err)
+static int get_settings(const struct gguf *g, struct vocab_desc *d, struct warnings *w, struct kvik_err *err)
 {
 	const struct {
 		const char *key;
 		int64_t *id;
 	} ids[] = {
-		{"tokenizer.ggml.bos_token_id", &d->bos},     {"tokenizer.ggml.eos_token_id", &d->eos},
-		{"tokenizer.ggml.unknown_token_id", &d->unk}, {"tokenizer.ggml.seperator_token_id", &d->sep},
-		{"tokenizer.ggml.padding_token_id", &d->pad}, {"tokenizer.ggml.cls_token_id", &d->cls},
-		{"tokenizer.ggml.eot_token_id", &d->eot},     {"tokenizer.ggml.eom_token_id", &d->eom},
+		{"tokenizer.ggml.bos_token_id", &d->bos},
+		{"tokenizer.ggml.eos_token_id", &d->eos},
+		{"tokenizer.ggml.unknown_token_id", &d->unk},
+		{"tokenizer.ggml.seperator_token_id", &d->sep},
+		{"tokenizer.ggml.padding_token_id", &d->pad},
+		{"tokenizer.ggml.cls_token_id", &d->cls},
+		{"tokenizer.ggml.eot_token_id", &d->eot},
+		{"tokenizer.ggml.eom_token_id", &d->eom},
+		{"tokenizer.ggml.prefix_token_id", &d->fim[VOCAB_FIM_PREFIX]}, /* older names */
+		{"tokenizer.ggml.suffix_token_id", &d->fim[VOCAB_FIM_SUFFIX]},
+		{"tokenizer.ggml.middle_token_id", &d->fim[VOCAB_FIM_MIDDLE]},
+		{"tokenizer.ggml.fim_pre_token_id", &d->fim[VOCAB_FIM_PREFIX]},
+		{"tokenizer.ggml.fim_suf_token_id", &d->fim[VOCAB_FIM_SUFFIX]},
+		{"tokenizer.ggml.fim_mid_token_id", &d->fim[VOCAB_FIM_MIDDLE]},
+		{"tokenizer.ggml.fim_pad_token_id", &d->fim[VOCAB_FIM_PAD]},
+		{"tokenizer.ggml.fim_rep_token_id", &d->fim[VOCAB_FIM_REPO]},
+		{"tokenizer.ggml.fim_sep_token_id", &d->fim[VOCAB_FIM_FILE]},
 	};
 	const struct {
 		const char *key;
@@ -159,6 +175,9 @@ static int get_settings(const struct gguf *g, struct vocab_desc *d, struct kvik_
 		rc = gguf_get_u64(g, ids[i].key, &id, err);
 		if (rc > 0 && id < d->n_tokens)
 			*ids[i].id = (int64_t)id;
+		else if (rc > 0)
+			rc = warn_add(w, err, "GGUF key '%s' is %llu, outside the vocabulary of %zu, and is not used",
+				      ids[i].key, (unsigned long long)id, d->n_tokens);
 	}
 	for (size_t i = 0; i < sizeof flags / sizeof *flags && rc >= 0; i++)
 		rc = gguf_get_bool(g, flags[i].key, flags[i].flag, err);
@@ -185,7 +204,8 @@ static int get_pre(const struct gguf *g, const char *model, char **pre, struct k
 	return *pre ? 0 : no_memory(err);
 }
 
-static int load(struct vocab **out, const struct gguf *g, const char *model, struct tables *t, struct kvik_err *err)
+static int load(struct vocab **out, const struct gguf *g, const char *model, struct tables *t, struct warnings *w,
+		struct kvik_err *err)
 {
 	struct vocab_desc d;
 	int kind = vocab_kind_from_gguf(model);
@@ -201,11 +221,12 @@ static int load(struct vocab **out, const struct gguf *g, const char *model, str
 		return rc;
 	vocab_desc_default(&d, (enum vocab_kind)kind, t->pre);
 	d.name = t->name;
+	d.warnings = w;
 	rc = get_tables(g, &d, t, err);
 	if (!rc)
 		rc = get_charsmap(g, &d, err);
 	if (!rc)
-		rc = get_settings(g, &d, err);
+		rc = get_settings(g, &d, w, err);
 	return rc ? rc : vocab_new(out, &d, err);
 }
 
@@ -222,14 +243,15 @@ static int gguf_model(const struct gguf *g, char **model, struct kvik_err *err)
 }
 
 /* A file without a vocabulary gives NULL. */
-static int load_if_any(struct vocab **out, const struct gguf *g, const char *name, struct kvik_err *err)
+static int load_if_any(struct vocab **out, const struct gguf *g, const char *name, struct warnings *w,
+		       struct kvik_err *err)
 {
 	struct tables t = {0};
 	char *model = NULL;
 	*out = NULL;
 	int rc = gguf_model(g, &model, err);
 	if (!rc && model)
-		rc = load(out, g, model, &t, err);
+		rc = load(out, g, model, &t, w, err);
 	tables_release(&t);
 	mem_free(model);
 	if (rc)
@@ -243,9 +265,10 @@ static int none_found(const char *name, const char *what, struct kvik_err *err)
 		       name, what);
 }
 
-int vocab_load_gguf(struct vocab **out, const struct gguf *g, const char *name, struct kvik_err *err)
+int vocab_load_gguf(struct vocab **out, const struct gguf *g, const char *name, struct warnings *w,
+		    struct kvik_err *err)
 {
-	int rc = load_if_any(out, g, name, err);
+	int rc = load_if_any(out, g, name, w, err);
 	return rc || *out ? rc : none_found(name, "GGUF key 'tokenizer.ggml.model'", err);
 }
 
@@ -291,25 +314,26 @@ static int load_json_file(struct vocab **out, const char *path, struct kvik_err 
 
 /* ---- Any of them ------------------------------------------------------------------------------------------------- */
 
-int vocab_of_source(struct vocab **out, const struct source *s, struct kvik_err *err)
+int vocab_of_source(struct vocab **out, const struct source *s, struct warnings *w, struct kvik_err *err)
 {
 	*out = NULL;
 	if (source_gguf(s))
-		return load_if_any(out, source_gguf(s), source_name(s), err);
+		return load_if_any(out, source_gguf(s), source_name(s), w, err);
 	return source_dir(s) ? load_folder(out, source_dir(s), err) : 0;
 }
 
-static int load_gguf_bytes(struct vocab **out, const struct file_map *m, const char *path, struct kvik_err *err)
+static int load_gguf_bytes(struct vocab **out, const struct file_map *m, const char *path, struct warnings *w,
+			   struct kvik_err *err)
 {
 	struct gguf *g = NULL;
 	int rc = gguf_open(&g, m->data, m->size, path, err);
 	if (!rc)
-		rc = vocab_load_gguf(out, g, path, err);
+		rc = vocab_load_gguf(out, g, path, w, err);
 	gguf_free(g);
 	return rc;
 }
 
-int vocab_open(struct vocab **out, const char *path, struct kvik_err *err)
+int vocab_open(struct vocab **out, const char *path, struct warnings *w, struct kvik_err *err)
 {
 	struct file_map m = {0};
 	struct stat st;
@@ -322,7 +346,7 @@ int vocab_open(struct vocab **out, const char *path, struct kvik_err *err)
 	if (rc)
 		return rc;
 	if (m.size >= 4 && memcmp(m.data, "GGUF", 4) == 0)
-		rc = load_gguf_bytes(out, &m, path, err);
+		rc = load_gguf_bytes(out, &m, path, w, err);
 	else
 		rc = load_json_file(out, path, err);
 	file_unmap(&m);

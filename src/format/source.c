@@ -87,6 +87,8 @@ static int finish(struct source **out, struct source *s, int rc, struct kvik_err
 {
 	if (!rc)
 		rc = index_names(s, err);
+	if (!rc && s->n_parts > 0)
+		rc = generation_of_gguf(&s->generation, s->parts[0], s->path, &s->warnings, err);
 	if (rc)
 		source_free(s);
 	else
@@ -131,6 +133,8 @@ void source_free(struct source *s)
 	for (size_t i = 0; i < s->n_maps; i++)
 		file_unmap(&s->maps[i]);
 	region_free(&s->region);
+	generation_release(&s->generation);
+	warnings_release(&s->warnings);
 	mem_free(s->parts);
 	mem_free(s->maps);
 	mem_free(s->tensors);
@@ -187,6 +191,16 @@ size_t source_ends(const struct source *s, const uint32_t **ids)
 {
 	*ids = s->ends;
 	return s->n_ends;
+}
+
+const struct generation *source_generation(const struct source *s)
+{
+	return &s->generation;
+}
+
+const struct warnings *source_warnings(const struct source *s)
+{
+	return &s->warnings;
 }
 
 void source_need(const struct source *s, const struct source_tensor *t)

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/wtype.h"
+#include "format/generation.h"
 #include "format/gguf.h"
 
 #define SOURCE_NAME_MAX 96 /* bytes of a tensor name, NUL included */
@@ -45,6 +46,8 @@ const struct gguf *source_gguf(const struct source *s); /* metadata of a GGUF fi
 const char *source_dir(const struct source *s);         /* of a Hugging Face folder, or NULL */
 /* Ids at which generation stops besides the vocabulary's own (generation_config.json, config.json). */
 size_t source_ends(const struct source *s, const uint32_t **ids);
+const struct generation *source_generation(const struct source *s); /* ids in it may lie outside the vocabulary */
+const struct warnings *source_warnings(const struct source *s);
 
 /* Before the bytes of a tensor are read: those of a synthetic model are made here, so that looking at one costs
  * nothing. Each tensor is for one thread from here to source_drop. */

@@ -176,6 +176,8 @@ static int read_generation_config(struct source *s, struct kvik_err *err)
 	int rc = file_exists(path) ? load_json(&root, path, err) : 0;
 	if (!rc && root)
 		rc = add_ends(s, root, path, err);
+	if (!rc && root)
+		rc = generation_of_json(&s->generation, root, path, &s->warnings, err);
 	json_decref(root);
 	mem_free(path);
 	return rc;

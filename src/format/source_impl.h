@@ -26,6 +26,8 @@ struct source {
 	const struct source_tensor **by_name; /* [n_tensors] */
 	uint32_t ends[SOURCE_EOS_MAX];
 	size_t n_ends;
+	struct generation generation;
+	struct warnings warnings;
 };
 
 /* Maps another file; *m is valid until the source is freed. */

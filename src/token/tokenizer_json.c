@@ -333,6 +333,8 @@ static int set_config(const struct loading *l, bool template)
 	v->eot = vocab_guess_eot(v);
 	vocab_add_end(v, v->eos);
 	vocab_add_end(v, v->eot);
+	vocab_find_fim(v);
+	vocab_add_fim_ends(v);
 	int rc = tj_bool(l->config, "add_bos_token", "tokenizer_config.json", false, &bos, l->err);
 	if (!rc)
 		rc = tj_bool(l->config, "add_eos_token", "tokenizer_config.json", false, &eos, l->err);

@@ -111,6 +111,8 @@ void vocab_desc_default(struct vocab_desc *d, enum vocab_kind kind, const char *
 {
 	*d = (struct vocab_desc){.kind = kind, .pre = pre, .escape_whitespaces = true};
 	d->bos = d->eos = d->unk = d->sep = d->pad = d->cls = d->eot = d->eom = -1;
+	for (size_t i = 0; i < VOCAB_FIM_COUNT; i++)
+		d->fim[i] = -1;
 	if (kind == VOCAB_SPM) {
 		d->bos = 1;
 		d->eos = 2;
@@ -198,6 +200,11 @@ static void copy_settings(struct vocab *v, const struct vocab_desc *d)
 	vocab_add_end(v, v->eot);
 	vocab_add_end(v, v->eom);
 	vocab_add_known_ends(v);
+	for (size_t i = 0; i < VOCAB_FIM_COUNT; i++)
+		v->fim[i] = checked(v, d->fim[i]);
+	vocab_find_fim(v);
+	vocab_make_fim_control(v);
+	vocab_add_fim_ends(v);
 	if (v->eot < 0)
 		v->eot = vocab_guess_eot(v);
 	v->add_bos = d->add_bos;
@@ -212,6 +219,22 @@ static void copy_settings(struct vocab *v, const struct vocab_desc *d)
 	v->byte_fallback = d->kind == VOCAB_SPM || v->plain_bpe;
 	v->fuse_unk = d->kind == VOCAB_UNIGRAM;
 	v->word_chars_max = UINT32_MAX;
+}
+
+/* What is to go around a text must be there. */
+static int check_around(const struct vocab *v, const struct vocab_desc *d, struct kvik_err *err)
+{
+	const struct {
+		bool add;
+		int64_t id;
+		const char *name;
+	} around[] = {{v->add_bos, v->bos, "begin"}, {v->add_eos, v->eos, "end"}, {v->add_sep, v->sep, "separator"}};
+	int rc = 0;
+	for (size_t i = 0; i < sizeof around / sizeof *around && !rc; i++)
+		if (around[i].add && around[i].id < 0)
+			rc = warn_add(d->warnings, err, "the vocabulary wants a %s token in every text, but has none",
+				      around[i].name);
+	return rc;
 }
 
 static int set_pairs(struct vocab *v, const struct vocab_desc *d, struct kvik_err *err)
@@ -280,7 +303,9 @@ static int fill(struct vocab *v, const struct vocab_desc *d, struct kvik_err *er
 	if (rc)
 		return rc;
 	copy_settings(v, d);
-	rc = add_specials(v, d, err);
+	rc = check_around(v, d, err);
+	if (!rc)
+		rc = add_specials(v, d, err);
 	return rc ? rc : decode_for_gguf(v, err);
 }
 

@@ -5,8 +5,8 @@
 #ifndef KVIK_TOKEN_VOCAB_H
 #define KVIK_TOKEN_VOCAB_H
 
-#include "base/err.h"
 #include "base/span.h"
+#include "base/warn.h"
 
 enum vocab_kind {
 	VOCAB_SPM,     /* SentencePiece-style BPE with scores and byte fallback; GGUF tokenizer.ggml.model "llama" */
@@ -14,6 +14,17 @@ enum vocab_kind {
 	VOCAB_UNIGRAM, /* Viterbi over scores, text normalised by a charsmap; "t5" */
 	VOCAB_WPM,     /* WordPiece, greedy longest match; "bert" */
 	VOCAB_HF       /* the pipeline of a tokenizer.json; only vocab_from_json makes it */
+};
+
+/* Tokens around the parts of a text with a hole in it ("fill in the middle"). */
+enum vocab_fim {
+	VOCAB_FIM_PREFIX, /* what comes before the hole */
+	VOCAB_FIM_SUFFIX, /* what comes after it */
+	VOCAB_FIM_MIDDLE, /* what is to be filled in */
+	VOCAB_FIM_PAD,
+	VOCAB_FIM_REPO, /* the name of a repository */
+	VOCAB_FIM_FILE, /* the next file */
+	VOCAB_FIM_COUNT
 };
 
 /* Of each token, one bit; VOCAB_ATTR(n) is the bit of the GGUF tokenizer.ggml.token_type number n. */
@@ -45,6 +56,7 @@ struct vocab_desc {
 	size_t n_merges;
 	const struct vocab_str *merges;                 /* [n_merges], "left right" in order of rank */
 	int64_t bos, eos, unk, sep, pad, cls, eot, eom; /* token ids, -1 = none */
+	int64_t fim[VOCAB_FIM_COUNT];                   /* -1 = by its text, if there is one */
 	bool add_bos, add_eos, add_sep;
 	bool add_space_prefix;
 	bool remove_extra_whitespaces;
@@ -52,6 +64,7 @@ struct vocab_desc {
 	bool ignore_merges;                  /* a word that is a token as a whole is not cut and merged */
 	const uint8_t *precompiled_charsmap; /* [charsmap_bytes], SentencePiece's; may be NULL */
 	size_t charsmap_bytes;
+	struct warnings *warnings; /* where what is odd is told; may be NULL */
 };
 
 #define VOCAB_TOKENS_MAX (16u << 20)
@@ -111,6 +124,7 @@ int64_t vocab_eos(const struct vocab *v);
 int64_t vocab_unk(const struct vocab *v);
 int64_t vocab_pad(const struct vocab *v);
 int64_t vocab_eot(const struct vocab *v);
+int64_t vocab_fim(const struct vocab *v, enum vocab_fim role);
 bool vocab_adds_bos(const struct vocab *v); /* VOCAB_ADD_SPECIAL puts bos in front */
 bool vocab_adds_eos(const struct vocab *v);
 

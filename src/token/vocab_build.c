@@ -33,6 +33,8 @@ int vocab_alloc(struct vocab **out, size_t n_tokens, struct kvik_err *err)
 	}
 	v->n_tokens = n_tokens;
 	v->bos = v->eos = v->unk = v->sep = v->pad = v->eot = v->eom = -1;
+	for (size_t i = 0; i < VOCAB_FIM_COUNT; i++)
+		v->fim[i] = -1;
 	*out = v;
 	return 0;
 }
@@ -253,68 +255,6 @@ int vocab_add_special(struct vocab *v, const struct special *s, const char *text
 	uint8_t first = (uint8_t)text[0];
 	set->first[first / 64] |= 1ull << first % 64;
 	return 0;
-}
-
-#define DEEPSEEK_END "<\xEF\xBD\x9C\x65nd\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"
-
-static int64_t find_name(const struct vocab *v, const char *name)
-{
-	return vocab_find(v, name, strlen(name));
-}
-
-/* Where there are separate tokens for the ends of a turn and of a call, <|end|> only ends a message. */
-static bool ends_only_message(const struct vocab *v, const char *name)
-{
-	bool call = find_name(v, "<|call|>") >= 0 || find_name(v, "<|calls|>") >= 0;
-	bool turn = find_name(v, "<|return|>") >= 0 || find_name(v, "<|flush|>") >= 0;
-	return call && turn && strcmp(name, "<|end|>") == 0;
-}
-
-int64_t vocab_guess_eot(const struct vocab *v)
-{
-	static const char *const names[] = {
-		"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",     "<|end_of_text|>",
-		"<EOT>",      "_<EOT>",     "[EOT]",   DEEPSEEK_END,    "<end_of_utterance>"};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (find_name(v, names[i]) >= 0 && !ends_only_message(v, names[i]))
-			return find_name(v, names[i]);
-	return -1;
-}
-
-void vocab_add_end(struct vocab *v, int64_t id)
-{
-	for (size_t i = 0; i < v->n_ends; i++)
-		if (v->ends[i] == id)
-			return;
-	if (id >= 0 && v->n_ends < VOCAB_ENDS_MAX)
-		v->ends[v->n_ends++] = (uint32_t)id;
-}
-
-void vocab_add_known_ends(struct vocab *v)
-{
-	static const char *const names[] = {"<|eot_id|>",
-					    "<|im_end|>",
-					    "<|end|>",
-					    "<|return|>",
-					    "<|call|>",
-					    "<|calls|>",
-					    "<|flush|>",
-					    "<end_of_turn>",
-					    "<|endoftext|>",
-					    "<|eom_id|>",
-					    "<EOT>",
-					    "_<EOT>",
-					    "[EOT]",
-					    "[EOS]",
-					    "<|end_of_text|>",
-					    "<end_of_utterance>",
-					    "<eos>",
-					    "<turn|>",
-					    "<|tool_response>",
-					    DEEPSEEK_END};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (!ends_only_message(v, names[i]))
-			vocab_add_end(v, find_name(v, names[i]));
 }
 
 bool vocab_has_bytes(const struct vocab *v, const char *text, size_t bytes)

@@ -76,6 +76,7 @@ struct vocab {
 	size_t n_specials;
 	struct special_set raw, normalized; /* GGUF: all are raw */
 	int64_t bos, eos, unk, sep, pad, eot, eom;
+	int64_t fim[VOCAB_FIM_COUNT];
 	uint32_t ends[VOCAB_ENDS_MAX]; /* [n_ends]: generation stops at these */
 	size_t n_ends;
 	bool add_bos, add_eos, add_sep;
@@ -131,11 +132,17 @@ int64_t vocab_char(const struct vocab *v, const char *text, unsigned bytes); /* 
 /* Can a and b stand side by side inside one token? If not, no merge ever joins what ends with a to what begins with b,
  * so that a text can be cut between them and its parts be merged by themselves. May say yes where it is no. */
 bool vocab_neighbours(const struct vocab *v, uint32_t a, uint32_t b);
-/* eot, where the file names none: the usual names. */
+
+/* Roles of tokens by their text (roles.c). eot, where the file names none: the usual names. */
 int64_t vocab_guess_eot(const struct vocab *v);
 void vocab_add_end(struct vocab *v, int64_t id); /* -1 is ignored */
-/* Every token whose name is known to end a turn or a text; GGUF files name one or two of them only. */
+/* Every token whose name is known to end a turn or a text becomes an end and a control token; GGUF files name one or
+ * two of them only. */
 void vocab_add_known_ends(struct vocab *v);
+/* Those of v->fim that are still -1; then, for GGUF: they are control tokens, whatever the file says. */
+void vocab_find_fim(struct vocab *v);
+void vocab_make_fim_control(struct vocab *v);
+void vocab_add_fim_ends(struct vocab *v);
 
 /* Cuts special tokens of one set out (special.c): their ids go to the sink, what lies between to plain. The text must
  * lie in out->text where that has data. */

@@ -1,15 +1,6 @@
 /* test_vocab_load.c: vocabularies from files. The golden ids beside ../shared/vocab are those of the models' own
  * tokenizers, in the format of llama.cpp's test: texts parted by a marker line, one line of ids for each. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "../format/make.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -72,7 +63,7 @@ static void check_golden(const char *name)
 		mem_free(ids);
 		skip();
 	}
-	if (vocab_open(&v, path, &err))
+	if (vocab_open(&v, path, NULL, &err))
 		fail_msg("%s", err.text);
 	const char *line = ids, *text = texts, *end;
 	size_t n = 0;
@@ -137,7 +128,7 @@ static void folder(void **state)
 		struct vocab *v;
 		uint32_t *ids;
 		size_t n;
-		if (vocab_open(&v, paths[i], &err))
+		if (vocab_open(&v, paths[i], NULL, &err))
 			fail_msg("%s", err.text);
 		assert_int_equal(vocab_bos(v), 1);
 		assert_int_equal(vocab_eos(v), 2);
@@ -150,6 +141,65 @@ static void folder(void **state)
 	}
 }
 
+/* A GGUF file with a vocabulary of three tokens and what `more` (n keys) adds to it. */
+static int open_gguf(const struct buf *more, uint64_t n, bool merges, struct vocab **v, struct warnings *w,
+		     struct kvik_err *err)
+{
+	static const char *const texts[] = {"a", "b", "ab"};
+	struct folder f = folder_new();
+	struct buf b;
+	char path[256];
+	put_head(&b, 3, 0, 3 + merges + n);
+	put_key_str(&b, "tokenizer.ggml.model", "gpt2");
+	put_key_str(&b, "tokenizer.ggml.pre", "qwen2");
+	put_key_array(&b, "tokenizer.ggml.tokens", 8, 3);
+	for (int i = 0; i < 3; i++)
+		put_str(&b, texts[i]);
+	if (merges) {
+		put_key_array(&b, "tokenizer.ggml.merges", 8, 1);
+		put_str(&b, "a b");
+	}
+	put(&b, more->data, more->n);
+	folder_write(&f, "m.gguf", b.data, b.n);
+	folder_path(&f, "m.gguf", path);
+	int rc = vocab_open(v, path, w, err);
+	folder_free(&f, (const char *const[]){"m.gguf", NULL});
+	return rc;
+}
+
+static void gguf_keys(void **state)
+{
+	struct kvik_err err;
+	struct warnings w = {0};
+	struct vocab *v;
+	struct buf more = {0};
+	(void)state;
+	put_key_u32(&more, "tokenizer.ggml.prefix_token_id", 2);
+	put_key_u32(&more, "tokenizer.ggml.fim_pre_token_id", 0);
+	put_key_u32(&more, "tokenizer.ggml.suffix_token_id", 1);
+	put_key_u32(&more, "tokenizer.ggml.eot_token_id", 3);
+	assert_int_equal(open_gguf(&more, 4, true, &v, &w, &err), 0);
+	assert_int_equal(vocab_fim(v, VOCAB_FIM_PREFIX), 0);
+	assert_int_equal(vocab_fim(v, VOCAB_FIM_SUFFIX), 1);
+	assert_int_equal(vocab_fim(v, VOCAB_FIM_MIDDLE), -1);
+	assert_int_equal(vocab_eot(v), -1);
+	assert_int_equal(w.n, 1);
+	assert_non_null(strstr(w.texts[0], "'tokenizer.ggml.eot_token_id' is 3, outside the vocabulary of 3"));
+	vocab_free(v);
+	warnings_release(&w);
+}
+
+/* Without its merges every text would become single characters. */
+static void gguf_without_merges(void **state)
+{
+	struct kvik_err err;
+	struct vocab *v;
+	(void)state;
+	assert_int_equal(open_gguf(&(struct buf){0}, 0, false, &v, NULL, &err), KVIK_ERR_FORMAT);
+	assert_non_null(strstr(err.text, "GGUF key 'tokenizer.ggml.merges' is missing"));
+	assert_null(v);
+}
+
 /* What is no vocabulary is refused with the path in the text. */
 static void refused(void **state)
 {
@@ -158,7 +208,7 @@ static void refused(void **state)
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		struct kvik_err err;
 		struct vocab *v;
-		assert_int_not_equal(vocab_open(&v, paths[i], &err), 0);
+		assert_int_not_equal(vocab_open(&v, paths[i], NULL, &err), 0);
 		assert_null(v);
 		assert_non_null(strstr(err.text, paths[i]));
 	}
@@ -167,9 +217,11 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(deepseek_llm), cmocka_unit_test(gpt_2),     cmocka_unit_test(llama_spm),
-		cmocka_unit_test(phi_3),        cmocka_unit_test(llama_bpe), cmocka_unit_test(qwen2),
+		cmocka_unit_test(deepseek_llm), cmocka_unit_test(gpt_2),
+		cmocka_unit_test(llama_spm),    cmocka_unit_test(phi_3),
+		cmocka_unit_test(llama_bpe),    cmocka_unit_test(qwen2),
 		cmocka_unit_test(folder),       cmocka_unit_test(refused),
+		cmocka_unit_test(gguf_keys),    cmocka_unit_test(gguf_without_merges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 kvik_test(engine/test_stop engine)
 kvik_test(engine/test_vocab_load engine)
+kvik_test(engine/test_recommended engine)
 kvik_test(engine/test_session engine)
 kvik_test(engine/test_engine engine)
 kvik_test(engine/test_paths engine)

@@ -68,6 +68,11 @@ static void gguf_hparams_are_read(void **state)
 	make_gguf(&b, "llama.attention.key_length", 6);
 	assert_int_equal(read_memory(b.data, b.n, &h, NULL), 0);
 	assert_int_equal(l->attention.head_dim, 6);
+	struct source *s;
+	make_gguf(&b, "general.sampling.top_k", 20);
+	assert_int_equal(source_open_memory(&s, b.data, b.n, "m.gguf", NULL), 0);
+	assert_int_equal(source_generation(s)->given, GENERATION_TOP_K);
+	source_free(s);
 }
 
 /* A factor is linear unless a type says otherwise; 0 is how some converters write that there is none. */
@@ -373,10 +378,12 @@ static void a_folder_is_a_model(void **state)
 	assert_string_equal(source_dir(s), f.path);
 	assert_null(source_gguf(s));
 	source_free(s);
-	folder_write_json(&f, "generation_config.json", "{'eos_token_id':[2,1,3]}");
+	folder_write_json(&f, "generation_config.json", "{'eos_token_id':[2,1,3],'top_k':7,'num_beams':2}");
 	s = open_folder(&f, &h);
 	assert_int_equal(source_ends(s, &ends), 3);
 	assert_int_equal(ends[2], 3);
+	assert_int_equal(source_generation(s)->top_k, 7);
+	assert_non_null(strstr(warn_at(source_warnings(s), 0), "generation_config.json: 'num_beams' is set"));
 	source_free(s);
 	folder_free(&f, hf_names);
 }

@@ -1,5 +1,6 @@
 kvik_test(format/test_gguf format)
 kvik_test(format/test_synthetic format kernels model)
 kvik_test(format/test_hf_json format)
+kvik_test(format/test_generation format)
 kvik_test(format/test_safetensors format)
 kvik_test(format/test_source format model)

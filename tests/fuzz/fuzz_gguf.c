@@ -31,7 +31,7 @@ static void load_vocab(const struct gguf *g)
 {
 	struct vocab *v;
 	struct kvik_err err;
-	if (vocab_load_gguf(&v, g, "fuzz", &err) == 0) {
+	if (vocab_load_gguf(&v, g, "fuzz", NULL, &err) == 0) {
 		fuzz_vocab(v);
 		vocab_free(v);
 	}

@@ -247,6 +247,67 @@ static void ends(void **state)
 	vocab_free(v);
 }
 
+/* By the file's ids, else by the text; old files call such tokens normal. */
+static void fill_in_the_middle(void **state)
+{
+	static const char *const qwen[] = {"3:<|endoftext|>",
+					   "4:<|fim_prefix|>",
+					   "4:<|fim_suffix|>",
+					   "1:<|fim_middle|>",
+					   "3:<|fim_pad|>",
+					   "3:<|repo_name|>",
+					   "3:<|file_sep|>",
+					   "1:a",
+					   NULL};
+	static const char *const deepseek[] = {"3:<\xEF\xBD\x9C\x66im\xE2\x96\x81\x62\x65gin\xEF\xBD\x9C>",
+					       "3:<\xEF\xBD\x9C\x66im\xE2\x96\x81hole\xEF\xBD\x9C>",
+					       "3:<\xEF\xBD\x9C\x66im\xE2\x96\x81\x65nd\xEF\xBD\x9C>", "1:a", NULL};
+	static const char *const none[] = {"1:a", NULL};
+	struct made m;
+	(void)state;
+	struct vocab *v = make(&m, VOCAB_BPE, "qwen2", qwen);
+	for (int i = 0; i < VOCAB_FIM_COUNT; i++) {
+		assert_int_equal(vocab_fim(v, (enum vocab_fim)i), i + 1);
+		assert_true(vocab_is_control(v, (uint32_t)i + 1));
+		assert_int_equal(vocab_is_end(v, (uint32_t)i + 1), i >= VOCAB_FIM_PAD);
+	}
+	check(v, "<|fim_prefix|>a", VOCAB_PARSE_SPECIAL, "1 7");
+	vocab_free(v);
+	v = make(&m, VOCAB_BPE, "deepseek-coder", deepseek);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(vocab_fim(v, (enum vocab_fim)i), i);
+	assert_int_equal(vocab_fim(v, VOCAB_FIM_PAD), -1);
+	vocab_free(v);
+	v = make(&m, VOCAB_BPE, "qwen2", none);
+	assert_int_equal(vocab_fim(v, VOCAB_FIM_PREFIX), -1);
+	vocab_free(v);
+	m.d.fim[VOCAB_FIM_PREFIX] = 0;
+	m.d.fim[VOCAB_FIM_SUFFIX] = 77;
+	struct kvik_err err;
+	assert_int_equal(vocab_new(&v, &m.d, &err), 0);
+	assert_int_equal(vocab_fim(v, VOCAB_FIM_PREFIX), 0);
+	assert_int_equal(vocab_fim(v, VOCAB_FIM_SUFFIX), -1);
+	vocab_free(v);
+}
+
+/* What is to go around every text but is not there. */
+static void missing_ends_are_told(void **state)
+{
+	static const char *const none[] = {"1:a", NULL};
+	struct warnings w = {0};
+	struct made m;
+	struct kvik_err err;
+	struct vocab *v = make(&m, VOCAB_BPE, "qwen2", none);
+	(void)state;
+	vocab_free(v);
+	m.d.add_bos = true;
+	m.d.warnings = &w;
+	assert_int_equal(vocab_new(&v, &m.d, &err), 0);
+	assert_non_null(strstr(warn_at(&w, 0), "wants a begin token"));
+	vocab_free(v);
+	warnings_release(&w);
+}
+
 static void refused(void **state)
 {
 	static const struct vocab_str a = {"a", 1};
@@ -291,6 +352,8 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(data_is_no_control),
 		cmocka_unit_test(data_through_a_pipeline),
+		cmocka_unit_test(fill_in_the_middle),
+		cmocka_unit_test(missing_ends_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
