@@ -79,7 +79,7 @@ static void bench(const char *path)
 	struct kvik_err err;
 	struct vocab *v;
 	double start = bench_now();
-	check(vocab_open(&v, path, &err), &err);
+	check(vocab_open(&v, path, NULL, &err), &err);
 	printf("%s: %zu tokens, loaded in %.0f ms\n", path, vocab_size(v), (bench_now() - start) * 1e3);
 	row(v, "prose", prose);
 	row(v, "Han", han);

@@ -2,10 +2,10 @@
  * GenerationConfig of HF Transformers. */
 #include "format/generation.h"
 
+#include <jansson.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "format/hf_json.h"
 
 static const struct field {
 	const char *gguf, *json;
@@ -163,6 +163,17 @@ static const struct {
 	{"watermarking_config", 0},
 };
 
+static const json_t *get(const json_t *root, const char *field)
+{
+	const json_t *v = json_object_get(root, field);
+	return json_is_null(v) ? NULL : v;
+}
+
+static int wrong(const char *name, const char *field, const char *what, struct kvik_err *err)
+{
+	return err_set(err, KVIK_ERR_FORMAT, "%s: '%s' is not %s; is the file intact?", name, field, what);
+}
+
 static bool neutral(const json_t *v, double number)
 {
 	if (!v || json_is_false(v))
@@ -172,62 +183,61 @@ static bool neutral(const json_t *v, double number)
 	return json_is_number(v) && (json_number_value(v) == number || (number >= 0 && json_number_value(v) == 0));
 }
 
-static int refuse_json(struct hf_reader *r, struct warnings *w)
+static int refuse_json(const json_t *root, const char *name, struct warnings *w, struct kvik_err *err)
 {
 	int rc = 0;
 	for (size_t i = 0; i < sizeof refused / sizeof *refused && !rc; i++)
-		if (!neutral(hf_get(r->root, refused[i].field), refused[i].neutral))
-			rc = warn_add(w, r->err, "%s: '%s' is set, but kvik does not do that", r->name,
-				      refused[i].field);
+		if (!neutral(get(root, refused[i].field), refused[i].neutral))
+			rc = warn_add(w, err, "%s: '%s' is set, but kvik does not do that", name, refused[i].field);
 	return rc;
 }
 
-static int suppressed_of_json(struct generation *g, struct hf_reader *r)
+static int suppressed_of_json(struct generation *g, const json_t *root, const char *name, struct kvik_err *err)
 {
 	static const char field[] = "suppress_tokens";
-	const json_t *list = hf_get(r->root, field);
+	const json_t *list = get(root, field);
 	if (!list)
 		return 0;
-	if (!json_is_array(list)) {
-		hf_fail(r, KVIK_ERR_FORMAT, field, "is not a list of token ids; is the file intact?");
-		return r->rc;
-	}
-	int rc = suppress_room(g, json_array_size(list), r->name, r->err);
+	if (!json_is_array(list))
+		return wrong(name, field, "a list of token ids", err);
+	int rc = suppress_room(g, json_array_size(list), name, err);
 	for (size_t i = 0; i < json_array_size(list) && !rc; i++) {
 		const json_t *id = json_array_get(list, i);
-		if (!json_is_integer(id) || json_integer_value(id) > UINT32_MAX) {
-			hf_fail(r, KVIK_ERR_FORMAT, field, "is not a list of token ids; is the file intact?");
-			rc = r->rc;
-		} else if (json_integer_value(id) >= 0) {
+		if (!json_is_integer(id) || json_integer_value(id) > UINT32_MAX)
+			return wrong(name, field, "a list of token ids", err);
+		if (json_integer_value(id) >= 0)
 			g->suppressed[g->n_suppressed++] = (uint32_t)json_integer_value(id);
-		}
 	}
 	return rc;
 }
 
-static int read_fields(struct generation *g, struct hf_reader *r, struct warnings *w)
+static int read_fields(struct generation *g, const json_t *root, const char *name, struct warnings *w,
+		       struct kvik_err *err)
 {
 	int rc = 0;
-	for (size_t i = 0; i < FIELDS && !rc && !r->rc; i++) {
-		double value = 0;
-		if (fields[i].json && hf_get_f64(r, r->root, fields[i].json, &value))
-			rc = take(g, &fields[i], fields[i].json, value, r->name, w, r->err);
+	for (size_t i = 0; i < FIELDS && !rc; i++) {
+		const json_t *v = fields[i].json ? get(root, fields[i].json) : NULL;
+		if (v && !json_is_number(v))
+			return wrong(name, fields[i].json, "a number", err);
+		if (v)
+			rc = take(g, &fields[i], fields[i].json, json_number_value(v), name, w, err);
 	}
-	/* Transformers counts all tokens, and asks for greedy text by do_sample. */
-	bool sample = true;
-	if (!rc && g->given & GENERATION_REPEAT_PENALTY)
-		set(g, GENERATION_PENALTY_LAST_N, -1);
-	if (!rc && hf_get_bool(r, r->root, "do_sample", &sample) && !sample)
-		set(g, GENERATION_TEMPERATURE, 0);
-	return rc ? rc : r->rc;
+	return rc;
 }
 
 int generation_of_json(struct generation *g, const json_t *root, const char *name, struct warnings *w,
 		       struct kvik_err *err)
 {
-	struct hf_reader r = {.root = root, .name = name, .err = err};
-	int rc = read_fields(g, &r, w);
+	const json_t *sample = get(root, "do_sample");
+	int rc = read_fields(g, root, name, w, err);
+	if (!rc && sample && !json_is_boolean(sample))
+		rc = wrong(name, "do_sample", "true or false", err);
+	/* Transformers counts all tokens, and asks for greedy text by do_sample. */
+	if (!rc && g->given & GENERATION_REPEAT_PENALTY)
+		set(g, GENERATION_PENALTY_LAST_N, -1);
+	if (!rc && json_is_false(sample))
+		set(g, GENERATION_TEMPERATURE, 0);
 	if (!rc)
-		rc = refuse_json(&r, w);
-	return rc ? rc : suppressed_of_json(g, &r);
+		rc = refuse_json(root, name, w, err);
+	return rc ? rc : suppressed_of_json(g, root, name, err);
 }

@@ -74,7 +74,7 @@ static void wrong_json_is_refused(void **state)
 {
 	(void)state;
 	static const char *const cases[][2] = {{"{'temperature':'hot'}", "'temperature' is not a number"},
-					       {"{'do_sample':1}", "'do_sample' is neither true nor false"},
+					       {"{'do_sample':1}", "'do_sample' is not true or false"},
 					       {"{'suppress_tokens':5}", "'suppress_tokens' is not a list"},
 					       {"{'suppress_tokens':['a']}", "'suppress_tokens' is not a list"}};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
