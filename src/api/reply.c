@@ -123,8 +123,8 @@ int reply_read_max_tokens(struct api_call *c, const char *name, const json_t *v,
 	struct reply *r = c->reply;
 	uint32_t limit = c->api->config.tokens_max;
 	double asked = json_number_value(v);
-	if (v && (!json_is_number(v) || asked != floor(asked)))
-		return field_fail(e, name, "'%s' must be a whole number", name);
+	if (v && (!json_is_number(v) || asked != floor(asked) || asked < -2)) /* -2: llama-server's "to the end" */
+		return field_fail(e, name, "'%s' must be a whole number; -1: as long as fits", name);
 	bool zero = v && !(asked < 0) && !(asked > 0);
 	if (zero && !zero_ok)
 		return field_fail(e, name,

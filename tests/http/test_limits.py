@@ -172,14 +172,21 @@ class Limits(unittest.TestCase):
         self.healthy()
         self.nothing_runs()
 
+    def test_more_than_fits(self):
+        """A length of any size is a number: more than fits, and -1, mean what fits."""
+        for length in (b"99999999999999999999", b"1e999", b"-1"):
+            status, answer, _ = self.server.ask("POST", "/v1/completions", b'{"prompt":"a","max_tokens":' + length + b'}')
+            self.assertEqual(status, 200, answer)
+            self.assertGreater(answer["usage"]["completion_tokens"], 0)
+
     def test_malformed_bodies(self):
         chat, plain = "/v1/chat/completions", "/v1/completions"
         m = '{"role":"user","content":"a"}'
         cases = [(plain, x) for x in (
             b"", b"{", b"nul", b"[]", b"1", b'"x"', b'{"prompt":"a",}', b"{'prompt':'a'}", b'{"prompt":"a"}{"prompt":"a"}',
             b'{"prompt":"a","prompt":"b"}', b'{"prompt":"\xff\xfe"}', b'{"prompt":"\xc3("}', b'{"prompt":"\xed\xa0\x80"}',
-            b'{"prompt":"\\ud800"}', b'{"prompt":"a","max_tokens":1e999}', b'{"prompt":"a","max_tokens":99999999999999999999}',
-            b'{"prompt":"a","max_tokens":-1}', b'{"prompt":"a","max_tokens":0.5}', b'{"prompt":"a","temperature":NaN}',
+            b'{"prompt":"\\ud800"}', b'{"prompt":"a","n":1e999}', b'{"prompt":"a","temperature":1e999}', b'{"prompt":"a","top_p":1e999}',
+            b'{"prompt":"a","max_tokens":-3}', b'{"prompt":"a","max_tokens":0.5}', b'{"prompt":"a","temperature":NaN}',
             b'{"prompt":"a","temperature":-1}', b'{"prompt":"a","top_p":2}', b'{"prompt":[-1]}',
             b'{"prompt":[1.5]}', b'{"prompt":{}}', b'{"prompt":"a","stop":[""]}', b'{"prompt":"a","stop":[1]}',
             b'{"prompt":"a","logit_bias":{"x":1}}', b'{"prompt":"a","logit_bias":{"999999":1}}', b'{"prompt":"a","n":0}',
