@@ -161,6 +161,8 @@ static int bench(const struct kv_opts *o, struct kvik_model *m, const char *path
 		 struct kvik_err *err)
 {
 	struct kv_bench b = {.m = m,
+			     .path = path,
+			     .opts = &o->model,
 			     .info = kvik_model_get_info(m),
 			     .seconds = o->seconds > 0 ? (double)o->seconds
 					: o->quick     ? 5

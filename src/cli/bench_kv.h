@@ -10,6 +10,8 @@
 
 struct kv_bench {
 	struct kvik_model *m;
+	const char *path; /* of m, and how it was loaded */
+	const struct model_opts *opts;
 	struct kvik_model_info info;
 	struct report *r;
 	uint32_t context; /* most tokens of a sequence */

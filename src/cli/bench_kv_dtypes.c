@@ -13,14 +13,15 @@ enum { DTYPES = sizeof dtypes / sizeof *dtypes, DEPTHS_MAX = 3, PIECE = 512, LEF
 
 /* Opens an arm for each dtype that the model can have; returns their number, or an error. left_out: of the last one
  * that it can not have, why. */
-static int open_dtypes(struct kv_bench *b, struct arm *arms, char left_out[LEFT_OUT], struct kvik_err *err)
+static int open_dtypes(struct kvik_model *m, uint32_t context, struct arm *arms, char left_out[LEFT_OUT],
+		       struct kvik_err *err)
 {
 	int n = 0;
 	for (int i = 0; i < DTYPES; i++) {
 		struct arm *a = &arms[n];
-		*a = (struct arm){.params = kv_bench_params(dtypes[i], b->context, 2)};
+		*a = (struct arm){.params = kv_bench_params(dtypes[i], context, 2)};
 		snprintf(a->name, sizeof a->name, "%s", kvik_dtype_name(dtypes[i]));
-		int rc = arm_open(a, b->m, err);
+		int rc = arm_open(a, m, err);
 		if (rc == KVIK_ERR_UNSUPPORTED)
 			snprintf(left_out, LEFT_OUT, "%s is left out: %.180s", a->name, err->text);
 		else if (rc) {
@@ -75,6 +76,35 @@ static int measure_speed(struct dtypes_job *j, struct kvik_err *err)
 	return rc;
 }
 
+static void close_arms(struct arm *arms, int n)
+{
+	for (int i = 0; i < n; i++)
+		arm_close(&arms[i]);
+}
+
+/* On caches of a model with f32 activations. */
+static int compare_quality(struct dtypes_job *j, const struct quality_text *t, struct kvik_err *err)
+{
+	struct arm *arms = mem_zalloc(DTYPES, sizeof *arms);
+	char left_out[LEFT_OUT];
+	struct quality_model q;
+	int rc = quality_model_open(&q, j->b->m, j->b->path, j->b->opts, err), n = 0;
+	if (!rc && !arms)
+		rc = err_set(err, KVIK_ERR_NOMEM, "no memory for the settings");
+	if (!rc)
+		n = open_dtypes(q.m, t->context + ARM_ROOM, arms, left_out, err);
+	if (n < 0)
+		rc = n;
+	if (!rc)
+		rc = quality_measure(arms, (size_t)n, q.m, t, j->quality, NULL, err);
+	if (!rc && *q.note)
+		report_note(j->b->r, "%s", q.note);
+	close_arms(arms, n);
+	mem_free(arms);
+	quality_model_close(&q);
+	return rc;
+}
+
 static int measure_quality(struct dtypes_job *j, struct kvik_err *err)
 {
 	struct kv_bench *b = j->b;
@@ -89,7 +119,7 @@ static int measure_quality(struct dtypes_job *j, struct kvik_err *err)
 	if (kvik_vocab_bos(kvik_model_vocab(b->m)) == b->ids[0])
 		t.bos = b->ids[0];
 	kv_bench_step(&kv_part_dtypes, "quality");
-	int rc = quality_measure(j->arms, j->n, b->m, &t, j->quality, NULL, err);
+	int rc = compare_quality(j, &t, err);
 	if (!rc)
 		report_note(
 			b->r,
@@ -163,7 +193,7 @@ static int run_dtypes(struct kv_bench *b, struct kvik_err *err)
 	struct arm *arms = mem_zalloc(DTYPES, sizeof *arms);
 	int rc = j && arms ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for the settings");
 	char left_out[LEFT_OUT] = "";
-	int n = rc ? rc : open_dtypes(b, arms, left_out, err);
+	int n = rc ? rc : open_dtypes(b->m, b->context, arms, left_out, err);
 	if (n < 0)
 		rc = n;
 	if (!rc) {
@@ -182,8 +212,7 @@ static int run_dtypes(struct kv_bench *b, struct kvik_err *err)
 		report_note(b->r, "%s", left_out);
 	if (!rc && !b->has_text)
 		report_note(b->r, "Random weights have no quality to lose: ask with a real model.");
-	for (int i = 0; i < n; i++)
-		arm_close(&arms[i]);
+	close_arms(arms, n);
 	if (j)
 		quality_release(j->quality, DTYPES);
 	mem_free(arms);

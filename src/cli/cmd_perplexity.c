@@ -24,13 +24,12 @@ struct perplexity_opts {
 
 static const struct usage usage = {
 	"perplexity [OPTIONS] [MODEL]",
-	"Measures what storing keys and values in fewer bits, or a window, costs on a text of yours, against the "
-	"exact\n"
-	"cache (f32, no window): perplexity, KL divergence of the next token's distribution, how often the most "
-	"probable\n"
-	"token stays the same, bytes of a token, and decode speed. The text is cut into pieces of --ctx tokens; the "
-	"second\n"
-	"half of each is predicted. Take a text like those the model will see: a few thousand tokens tell enough.",
+	"Measures what storing keys and values in fewer bits, or a window, costs on a text of yours, against the\n"
+	"exact cache (f32, no window): perplexity, KL divergence of the next token's distribution, how often the\n"
+	"most probable token stays the same, bytes of a token, and decode speed. The text is cut into pieces of\n"
+	"--ctx tokens; the second half of each is predicted. Take a text like those the model will see: a few\n"
+	"thousand tokens tell enough. Quality is measured with f32 activations, for the rounding of int8 ones would\n"
+	"hide what KV dtypes cost; speed with those of --act. --act int8 measures both with int8.",
 	"  kvik perplexity model.gguf -f book.txt\n"
 	"  kvik perplexity model.gguf -f code.c --ctx 4096 --chunks 2 --kv-dtype int8 --kv-dtype int8,int4\n"
 	"  kvik perplexity model.gguf -f book.txt --ctx 4096 --window 1024 --window 2048 --sinks 4 --html "
@@ -39,7 +38,8 @@ static const struct usage usage = {
 
 struct job {
 	const struct perplexity_opts *o;
-	struct kvik_model *m;
+	struct kvik_model *m; /* for speed */
+	struct quality_model exact;
 	struct quality_text text;
 	uint32_t *ids; /* owned */
 	size_t n_ids;
@@ -161,7 +161,7 @@ static int open_arms(struct job *j, struct report *r, struct kvik_err *err)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < j->n; i++) {
-		int rc = arm_open(&j->arms[i], j->m, err);
+		int rc = arm_open(&j->arms[i], j->exact.m, err);
 		if (rc == KVIK_ERR_UNSUPPORTED && !j->o->dtypes.n)
 			report_note(r, "%s is left out: %s.", j->arms[i].name, err->text);
 		else if (rc)
@@ -183,9 +183,23 @@ static void show_piece(size_t piece, size_t pieces)
 	bench_progress("comparing predictions", detail);
 }
 
-static int measure_speed(struct job *j, struct kvik_err *err)
+/* Moves all settings from the copy to the model as it is used. */
+static int leave_copy(struct job *j, struct kvik_err *err)
 {
 	int rc = 0;
+	if (!j->exact.copy)
+		return 0;
+	for (size_t i = 0; i < j->n; i++)
+		arm_close(&j->arms[i]);
+	quality_model_close(&j->exact);
+	for (size_t i = 0; i < j->n && !rc; i++)
+		rc = arm_open(&j->arms[i], j->m, err);
+	return rc;
+}
+
+static int measure_speed(struct job *j, struct kvik_err *err)
+{
+	int rc = leave_copy(j, err);
 	bench_progress("decode speed", "");
 	for (size_t i = 0; i < j->n && !rc; i++) {
 		rc = arm_restart(&j->arms[i], err);
@@ -244,12 +258,16 @@ static void begin_section(struct report *r)
 		"the exact one is chance. Decode: speed at the end of a piece.");
 }
 
-static int measure(struct job *j, struct report *r, struct kvik_err *err)
+static int measure(struct job *j, const char *path, struct report *r, struct kvik_err *err)
 {
 	begin_section(r);
-	int rc = open_arms(j, r, err);
+	int rc = quality_model_open(&j->exact, j->m, path, &j->o->model, err);
+	if (!rc && *j->exact.note)
+		report_note(r, "%s", j->exact.note);
 	if (!rc)
-		rc = quality_measure(j->arms, j->n, j->m, &j->text, j->quality, show_piece, err);
+		rc = open_arms(j, r, err);
+	if (!rc)
+		rc = quality_measure(j->arms, j->n, j->exact.m, &j->text, j->quality, show_piece, err);
 	if (!rc && j->o->seconds > 0)
 		rc = measure_speed(j, err);
 	if (rc)
@@ -278,12 +296,13 @@ static int compare(const struct perplexity_opts *o, struct kvik_model *m, const 
 	if (!rc)
 		rc = choose_arms(&j, err);
 	if (!rc)
-		rc = measure(&j, &r, err);
+		rc = measure(&j, path, &r, err);
 	bench_progress("", "");
 	if (!rc)
 		rc = report_finish(&r, &o->report, err);
 	for (size_t i = 0; i < j.n; i++)
 		arm_close(&j.arms[i]);
+	quality_model_close(&j.exact);
 	quality_release(j.quality, ARMS_MAX);
 	kvik_free(j.ids);
 	mem_free(j.arms);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/os.h"
 #include "base/pool.h"
 
 enum { BLOCK = 64 }; /* tokens between two comparisons: bounds the memory of logits */
@@ -34,6 +35,87 @@ struct measure {
 size_t quality_pieces(const struct quality_text *t)
 {
 	return t->n / t->context;
+}
+
+/* ---- The model --------------------------------------------------------------------------------------------------- */
+
+enum quality_choice quality_choose(enum kvik_act act, uint64_t own_bytes, uint64_t f32_bytes, uint64_t free_bytes)
+{
+	if (own_bytes == f32_bytes)
+		return QUALITY_SAME;
+	if (act == KVIK_ACT_INT8)
+		return QUALITY_WANTED;
+	return f32_bytes <= free_bytes / 4 * 3 ? QUALITY_COPY : QUALITY_NO_MEMORY; /* the caches need some too */
+}
+
+/* Bytes of packed weights with activations of this kind. */
+static int weight_bytes(const struct kvik_file *f, struct kvik_model_params p, enum kvik_act act, uint64_t *bytes,
+			struct kvik_err *err)
+{
+	struct kvik_plan plan;
+	p.act = act;
+	int rc = kvik_plan_make(f, &p, NULL, &plan, err);
+	*bytes = plan.weight_bytes;
+	return rc;
+}
+
+static int choose(enum quality_choice *choice, uint64_t *f32_bytes, uint64_t *free_bytes, const char *path,
+		  const struct kvik_model_params *p, struct kvik_err *err)
+{
+	struct kvik_file *f = NULL;
+	uint64_t own_bytes = 0;
+	int rc = kvik_file_open(&f, path, err);
+	if (!rc)
+		rc = weight_bytes(f, *p, p->act, &own_bytes, err);
+	if (!rc)
+		rc = weight_bytes(f, *p, KVIK_ACT_F32, f32_bytes, err);
+	kvik_file_close(f);
+	*free_bytes = os_memory_available();
+	*choice = quality_choose(p->act, own_bytes, *f32_bytes, *free_bytes);
+	return rc;
+}
+
+int quality_model_open(struct quality_model *q, struct kvik_model *m, const char *path, const struct model_opts *o,
+		       struct kvik_err *err)
+{
+	struct kvik_model_params p = model_params(o);
+	enum quality_choice choice;
+	uint64_t f32_bytes = 0, free_bytes = 0;
+	char need[32], have[32];
+	*q = (struct quality_model){.m = m};
+	int rc = choose(&choice, &f32_bytes, &free_bytes, path, &p, err);
+	if (rc)
+		return rc;
+	switch (choice) {
+	case QUALITY_SAME: return 0;
+	case QUALITY_COPY: break;
+	case QUALITY_WANTED:
+		snprintf(q->note, sizeof q->note,
+			 "Quality is of int8 activations, as asked for: what is smaller than the row of f16 is their "
+			 "rounding, not the KV dtype.");
+		return 0;
+	case QUALITY_NO_MEMORY:
+		snprintf(q->note, sizeof q->note,
+			 "Quality is of int8 activations, since weights for f32 ones take %s and %s are free: what is "
+			 "smaller than the row of f16 is their rounding, not the KV dtype.",
+			 human_bytes(f32_bytes, need), human_bytes(free_bytes, have));
+		return 0;
+	}
+	struct model_opts exact = *o;
+	exact.act = KVIK_ACT_F32;
+	snprintf(q->note, sizeof q->note,
+		 "Quality is of f32 activations, on a copy of the model: rounding them to int8, as speed is measured, "
+		 "moves predictions more than most KV dtypes do.");
+	rc = load_model(&q->m, path, &exact, err);
+	q->copy = !rc;
+	return rc;
+}
+
+void quality_model_close(struct quality_model *q)
+{
+	if (q->copy)
+		kvik_model_free(q->m);
+	*q = (struct quality_model){0};
 }
 
 /* ---- One row ----------------------------------------------------------------------------------------------------- */

@@ -3,7 +3,11 @@
  * probable token is the same.
  *
  * The text is cut into pieces of `context` tokens, each read from an empty cache; predictions of a piece's second half
- * count (as in llama.cpp's perplexity, so that the figures can be compared). */
+ * count (as in llama.cpp's perplexity, so that the figures can be compared).
+ *
+ * Activations that are rounded to int8 move every prediction, by a KL of 0.004 on a real model, as soon as a key or value
+ * differs in its last bit: that hides what most KV dtypes cost. So quality is measured with f32 activations, on a copy
+ * of the model where it has others, unless the user wants int8 or memory does not suffice. */
 #ifndef KVIK_CLI_QUALITY_H
 #define KVIK_CLI_QUALITY_H
 
@@ -24,6 +28,22 @@ struct quality_text {
 	uint32_t context; /* tokens of a piece, at least 4 */
 	uint32_t bos;     /* every piece begins with it, in place of its first token; KVIK_NO_ID: none */
 };
+
+/* Whose predictions are compared. */
+struct quality_model {
+	struct kvik_model *m;
+	bool copy;      /* with f32 activations, and owned; else the given one */
+	char note[256]; /* for the report; "" where there is nothing to say */
+};
+
+/* m was loaded from path with these options. Released with quality_model_close, also after an error. */
+int quality_model_open(struct quality_model *q, struct kvik_model *m, const char *path, const struct model_opts *o,
+		       struct kvik_err *err) MUST_CHECK;
+void quality_model_close(struct quality_model *q);
+
+enum quality_choice { QUALITY_SAME, QUALITY_COPY, QUALITY_WANTED, QUALITY_NO_MEMORY };
+/* own_bytes: of m's packed weights; f32_bytes: with f32 activations, the same when m has these; free_bytes: of memory. */
+enum quality_choice quality_choose(enum kvik_act act, uint64_t own_bytes, uint64_t f32_bytes, uint64_t free_bytes);
 
 size_t quality_pieces(const struct quality_text *t);
 
