@@ -10,10 +10,16 @@
 
 #include "base/mem.h"
 
+/* What a path that is no regular file is. */
+static const char *kind(mode_t mode)
+{
+	return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
+}
+
 int file_map(struct file_map *m, const char *path, struct kvik_err *err)
 {
 	*m = (struct file_map){0};
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer would block */
 	if (fd < 0)
 		return err_set(err, KVIK_ERR_IO, "%s: cannot open: %s", path, strerror(errno));
 	struct stat st;
@@ -21,7 +27,8 @@ int file_map(struct file_map *m, const char *path, struct kvik_err *err)
 	if (fstat(fd, &st) != 0) {
 		rc = err_set(err, KVIK_ERR_IO, "%s: cannot stat: %s", path, strerror(errno));
 	} else if (!S_ISREG(st.st_mode)) {
-		rc = err_set(err, KVIK_ERR_IO, "%s: not a regular file", path);
+		rc = err_set(err, KVIK_ERR_IO, "%s: is %s; only a file can be read in any order", path,
+			     kind(st.st_mode));
 	} else if (st.st_size > 0) {
 		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 		if (p == MAP_FAILED)

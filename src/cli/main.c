@@ -1,4 +1,5 @@
 /* main.c: picks the command. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,17 @@ static const struct cmd *find(const char *name)
 	return NULL;
 }
 
-int main(int argc, char **argv)
+/* What a command printed may not have reached its file: a full disk shows here, at the latest. */
+static int close_output(int status)
+{
+	errno = 0;
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != EXIT_OK)
+		return status;
+	fprintf(stderr, "kvik: standard output: %s\n", errno ? strerror(errno) : "not everything could be written");
+	return EXIT_FAILED;
+}
+
+static int run_command(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "help";
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
@@ -51,4 +62,9 @@ int main(int argc, char **argv)
 	fprintf(stderr, "kvik: no command '%s'\n\n", name);
 	help(stderr);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	return close_output(run_command(argc, argv));
 }

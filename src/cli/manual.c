@@ -61,7 +61,7 @@ int manual_print(const char *format, const struct cmd *const *commands)
 	formats[f]->begin(commands);
 	int status = print_all(f, commands);
 	formats[f]->end(commands);
-	return fflush(stdout) ? EXIT_FAILED : status;
+	return status;
 }
 
 int manual_group(const char *format, const char *path, const struct cmd *const *kinds)

@@ -34,10 +34,21 @@ int quantized_type(enum kvik_quantize q)
 	return -1;
 }
 
+int model_params_check(const struct kvik_model_params *p, struct kvik_err *err)
+{
+	if ((unsigned)p->act > KVIK_ACT_INT8)
+		return err_set(err, KVIK_ERR_ARG, "act: %d is not of enum kvik_act", (int)p->act);
+	if ((unsigned)p->quantize > KVIK_QUANTIZE_Q4_0)
+		return err_set(err, KVIK_ERR_ARG, "quantize: %d is not of enum kvik_quantize", (int)p->quantize);
+	return 0;
+}
+
 static int load(struct kvik_model *m, const char *path, const struct kvik_model_params *p, struct kvik_err *err)
 {
 	const char *level = p->cpu ? p->cpu : getenv("KVIK_CPU");
-	int rc = kernels_select(&m->kernels, level && *level ? level : NULL, err);
+	int rc = model_params_check(p, err);
+	if (!rc)
+		rc = kernels_select(&m->kernels, level && *level ? level : NULL, err);
 	if (!rc)
 		rc = pool_new(&m->pool, p->threads ? p->threads : os_processors(), err);
 	if (!rc)

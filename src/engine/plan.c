@@ -10,7 +10,9 @@ int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *mo
 	struct kvplan kvplan;
 	struct model_params mp = {.int8 = wants_int8(m.act, f->source), .quantize = quantized_type(m.quantize)};
 	*plan = (struct kvik_plan){.page_tokens = KV_PAGE_TOKENS, .mapped_bytes = model_mapped_bytes(f->source, &f->h)};
-	int rc = cache_resolve(&p, &f->h, err);
+	int rc = model_params_check(&m, err);
+	if (!rc)
+		rc = cache_resolve(&p, &f->h, err);
 	if (!rc)
 		rc = cache_plan(&kvplan, &f->h, &p, err);
 	if (!rc)

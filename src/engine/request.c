@@ -36,6 +36,8 @@ static int check(const struct kvik_model *m, const struct kvik_request_params *p
 	if (p->prompt_logprobs > KVIK_LOGPROBS_MAX)
 		return err_set(err, KVIK_ERR_ARG, "prompt_logprobs: at most %d per token, not %u", KVIK_LOGPROBS_MAX,
 			       p->prompt_logprobs);
+	if ((unsigned)p->pooling > KVIK_POOLING_LAST)
+		return err_set(err, KVIK_ERR_ARG, "pooling: %d is not of enum kvik_pooling", (int)p->pooling);
 	if (!p->on_event)
 		return err_set(err, KVIK_ERR_ARG, "a request needs on_event");
 	return 0;

@@ -106,6 +106,12 @@ int kvik_token_bytes(const struct kvik_vocab *v, uint32_t id, char **bytes, size
 	return 0;
 }
 
+/* ARG: bits that no flag of all has, so that a flag of a later version is not passed over in silence. */
+static int check_flags(unsigned flags, unsigned all, const char *names, struct kvik_err *err)
+{
+	return flags & ~all ? err_set(err, KVIK_ERR_ARG, "flags: 0x%x is not of enum %s", flags, names) : 0;
+}
+
 int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags, uint32_t **ids,
 		  size_t *n, struct kvik_err *err)
 {
@@ -123,8 +129,11 @@ int kvik_tokenize_data(const struct kvik_vocab *v, const char *text, size_t text
 {
 	unsigned f = (flags & KVIK_ADD_SPECIAL ? VOCAB_ADD_SPECIAL : 0u) |
 		     (flags & KVIK_PARSE_SPECIAL ? VOCAB_PARSE_SPECIAL : 0u);
+	int rc = check_flags(flags, KVIK_ADD_SPECIAL | KVIK_PARSE_SPECIAL, "kvik_tokenize_flags", err);
 	*ids = NULL;
 	*n = 0;
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < n_data; i++)
 		if (data[i].from >= data[i].to || data[i].to > text_bytes || (i && data[i].from < data[i - 1].to))
 			return err_set(err, KVIK_ERR_ARG,
@@ -135,7 +144,9 @@ int kvik_tokenize_data(const struct kvik_vocab *v, const char *text, size_t text
 int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text,
 		    size_t *text_bytes, struct kvik_err *err)
 {
-	return vocab_decode(v->v, ids, n, flags & KVIK_KEEP_SPECIAL ? DETOK_KEEP_SPECIAL : 0u, text, text_bytes, err);
+	unsigned f = flags & KVIK_KEEP_SPECIAL ? DETOK_KEEP_SPECIAL : 0u;
+	int rc = check_flags(flags, KVIK_KEEP_SPECIAL, "kvik_detokenize_flags", err);
+	return rc ? rc : vocab_decode(v->v, ids, n, f, text, text_bytes, err);
 }
 
 void kvik_free(void *p)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -85,6 +86,13 @@ static void a_file_is_mapped_whole(void **state)
 	assert_int_equal(file_map(&m, path, &err), KVIK_ERR_IO);
 	assert_non_null(strstr(err.text, path));
 	assert_int_equal(file_map(&m, "/tmp", &err), KVIK_ERR_IO);
+	assert_non_null(strstr(err.text, "a folder"));
+	assert_int_equal(file_map(&m, "/dev/zero", &err), KVIK_ERR_IO);
+	assert_non_null(strstr(err.text, "a device"));
+	assert_int_equal(mkfifo(path, 0600), 0); /* nobody writes into it: opening must not wait */
+	assert_int_equal(file_map(&m, path, &err), KVIK_ERR_IO);
+	assert_non_null(strstr(err.text, "a pipe"));
+	unlink(path);
 }
 
 static void weight_types_are_those_of_gguf(void **state)

@@ -143,6 +143,31 @@ says 2 "there are cache, pages" "$kvik" bench kv --only nonsense
 says 2 "leave MODEL out" "$kvik" bench kv $model --only recall
 says 2 "--ctx must be a number from 512" "$kvik" bench kv --ctx 12
 
+# Quality is measured with f32 activations, unless asked otherwise; int8's rounding would hide what f16 costs.
+ok "perplexity of int8 activations" "$kvik" perplexity --act int8 --ctx 128 --chunks 1 --seconds 0 --kv-dtype f16
+ok "it says what hides" has "int8 activations, as asked for"
+
+# Whatever a command prints: a full disk is an error, and a message.
+for command in help "help run" "help --as bash" version "run --ids 1,2 -n 3" "run --ids 1,2 -n 3 --json" "tokenize -p x" "inspect" \
+	"inspect --json" "plan" "plan --json" "logits --ids 1 -o -" "template ../kvik-none --help" \
+	"perplexity --ctx 64 --chunks 1 --seconds 0 --kv-dtype f16" "bench run --seconds 0 --prompt 8 --depth 0 --json"; do
+	# shellcheck disable=SC2086
+	"$kvik" $command >/dev/full 2>"$out/full"
+	status=$?
+	ok "$command > /dev/full fails" test $status = 1
+	ok "$command > /dev/full says why" grep -q "^kvik: .*\(No space left\|could not be written\)" "$out/full"
+done
+
+# A model that is no file: an error at once, not a wait for a writer.
+mkfifo "$out/pipe"
+for command in "run --ids 1" inspect plan tokenize; do
+	# shellcheck disable=SC2086
+	says 1 "is a pipe" timeout 10 "$kvik" $command "$out/pipe" </dev/null
+	# shellcheck disable=SC2086
+	says 1 "is a device" timeout 10 "$kvik" $command /dev/zero </dev/null
+done
+says 1 "neither model.safetensors" "$kvik" run "$out" --ids 1
+
 # transformers writes int(1e30) where a tokenizer has no limit
 cp -r tests/model/data/llama-gqa "$out/folder"
 echo '{"model_max_length": 1000000000000000019884624838656}' >"$out/folder/tokenizer_config.json"

@@ -480,6 +480,9 @@ static void what_can_not_be_is_refused(void **state)
 	q.tenant = 1000;
 	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), KVIK_ERR_ARG);
 	q.tenant = 0;
+	q.pooling = (enum kvik_pooling)3;
+	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), KVIK_ERR_ARG);
+	q.pooling = KVIK_POOLING_NONE;
 	q.generate.sampling.top_p = -1;
 	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), KVIK_ERR_ARG);
 	kvik_engine_free(e);

@@ -204,6 +204,50 @@ static void edges_answer_with_an_error(void **state)
 	assert_non_null(strstr(err.text, "no-such-model.gguf"));
 }
 
+/* What is outside an enum is an error, wherever the header takes one. */
+static void enums_are_checked(void **state)
+{
+	(void)state;
+	static const int outside[] = {-1, 99};
+	struct kvik_model *m = load(models[0], 1), *none;
+	struct kvik_file *f;
+	struct kvik_cache *c;
+	struct kvik_plan plan;
+	struct kvik_err err;
+	assert_int_equal(kvik_file_open(&f, NULL, &err), 0);
+	for (size_t i = 0; i < 2; i++) {
+		struct kvik_model_params act = kvik_model_params_default(), quantize = act;
+		struct kvik_cache_params cache[6];
+		act.act = (enum kvik_act)outside[i];
+		quantize.quantize = (enum kvik_quantize)outside[i];
+		assert_int_equal(kvik_model_load(&none, NULL, &act, &err), KVIK_ERR_ARG);
+		assert_int_equal(kvik_model_load(&none, NULL, &quantize, &err), KVIK_ERR_ARG);
+		assert_int_equal(kvik_plan_make(f, &act, NULL, &plan, &err), KVIK_ERR_ARG);
+		assert_int_equal(kvik_plan_make(f, &quantize, NULL, &plan, &err), KVIK_ERR_ARG);
+		for (size_t k = 0; k < 6; k++) {
+			cache[k] = kvik_cache_params_default();
+			enum kvik_dtype *all[] = {&cache[k].k_dtype,        &cache[k].v_dtype,
+						  &cache[k].exempt_k_dtype, &cache[k].exempt_v_dtype,
+						  &cache[k].floor_k_dtype,  &cache[k].floor_v_dtype};
+			*all[k] = (enum kvik_dtype)outside[i];
+			assert_int_equal(kvik_cache_new(&c, m, &cache[k], &err), KVIK_ERR_ARG);
+			assert_int_equal(kvik_plan_make(f, NULL, &cache[k], &plan, &err), KVIK_ERR_ARG);
+		}
+		assert_string_equal(kvik_dtype_name((enum kvik_dtype)outside[i]), "?");
+		assert_string_equal(kvik_finish_name((enum kvik_finish)outside[i]), "?");
+		assert_string_equal(kvik_miss_name((enum kvik_miss)outside[i]), "?");
+	}
+	kvik_file_close(f);
+	kvik_model_free(m);
+	uint32_t *ids;
+	char *text;
+	size_t n;
+	assert_int_equal(kvik_model_load(&m, NULL, NULL, &err), 0);
+	assert_int_equal(kvik_tokenize(kvik_model_vocab(m), "x", 1, 64, &ids, &n, &err), KVIK_ERR_ARG);
+	assert_int_equal(kvik_detokenize(kvik_model_vocab(m), NULL, 0, 2, &text, &n, &err), KVIK_ERR_ARG);
+	kvik_model_free(m);
+}
+
 static void a_ceiling_ends_a_text_but_is_no_error(void **state)
 {
 	(void)state;
@@ -415,6 +459,7 @@ int main(void)
 		cmocka_unit_test(text_stops_where_it_should),
 		cmocka_unit_test(filled_tokens_take_their_memory),
 		cmocka_unit_test(answers_end_by_what_was_asked),
+		cmocka_unit_test(enums_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
