@@ -190,7 +190,7 @@ static void table_read(struct table *t)
 	if (!f || !preamble)
 		fail_msg("%s is missing: run this from the top of the source tree", TABLE);
 	while (fgets(line, sizeof line, f)) {
-		unsigned long long hash;
+		unsigned long long hash = 0;
 		char *space = strrchr(line, ' ');
 		if (line[0] == '#' || line[0] == '\n') {
 			fputs(line, preamble);
