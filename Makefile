@@ -26,8 +26,9 @@ deps:
 	@python3 -m venv .venv && .venv/bin/pip install -q -r tests/requirements.txt && touch $@ || \
 		echo "kvik: no Python packages for the tests; what needs them will be skipped"
 
-test: all .venv/ready format-check sanitize
-	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+# Four builds (plain, ASan+UBSan, clang, TSan) and their tests: see tools/test.py and tests/budgets.txt.
+test: deps .venv/ready format-check
+	@tools/test.py plain address clang thread
 
 # Every kernel, then whole models of the 1B shape, against the limits of this machine; the bookkeeping of the cache.
 bench: all
@@ -36,34 +37,24 @@ bench: all
 	@$(BUILD)/bench_model llama3.2-1b:q8_0
 	@$(BUILD)/bench_kv
 
-# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
-sanitize: deps
-	@cmake -S . -B $(BUILD)-asan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKVIK_SANITIZE=address,undefined >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@cmake --build $(BUILD)-asan -j $(JOBS)
-	@ctest --test-dir $(BUILD)-asan --output-on-failure -j $(JOBS)
+# One of the builds of `make test`.
+.PHONY: sanitize-thread clang-check
+sanitize: deps .venv/ready
+	@tools/test.py address
+sanitize-thread: deps .venv/ready
+	@tools/test.py thread
+clang-check: deps .venv/ready
+	@tools/test.py clang
 
-# The server and the engine under ThreadSanitizer.
-.PHONY: sanitize-thread
-sanitize-thread: deps
-	@cmake -S . -B $(BUILD)-tsan -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DKVIK_SANITIZE=thread >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@cmake --build $(BUILD)-tsan -j $(JOBS) --target kvik test_engine test_pool
-	@ctest --test-dir $(BUILD)-tsan --output-on-failure -R 'http_(streams|limits|operations|completions|explain|metrics|idle)|test_engine|test_pool'
-
-# What takes minutes: the tests labelled `long`.
-test-long: all
-	@ctest --test-dir $(BUILD) --output-on-failure -C long -L long
+# What takes minutes, from random seeds.
+test-long: deps .venv/ready
+	@tools/test.py --long plain thread
 
 # Every parser of outside bytes from its seeds for FUZZ_SECONDS; what is found stays in fuzz-out/.
 .PHONY: fuzz
 FUZZ_SECONDS ?= 600
 fuzz: deps
 	@tools/fuzz.sh $(FUZZ_SECONDS)
-
-# The other compiler's warnings.
-.PHONY: clang-check
-clang-check:
-	@tools/install-deps.sh clang
-	@tools/check-clang.sh
 
 format-check: deps
 	@tools/check-format.sh
@@ -72,4 +63,4 @@ format: deps
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD).log
+	rm -rf build build-asan build-clang build-tsan build*.log

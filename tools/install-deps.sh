@@ -2,7 +2,7 @@
 # Installs the Debian 12 packages kvik builds and tests with, and those named as arguments, if any is missing. Needs
 # root (or sudo) only then.
 set -eu
-packages="gcc g++ make cmake ninja-build pkg-config git clang-format python3 python3-venv
+packages="gcc g++ clang make cmake ninja-build pkg-config git clang-format python3 python3-venv openssl
  libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev libevent-dev libssl-dev libedit-dev $*"
 missing=""
 for p in $packages; do

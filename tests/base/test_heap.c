@@ -3,11 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
 #include "base/heap.h"
+#include "support/seed.h"
 
 enum { ELEMENTS = 100 };
 
@@ -88,8 +88,6 @@ static void test_sorts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_sorts)};
-	const char *given = getenv("KVIK_SEED");
-	state_of_random = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	printf("seed: KVIK_SEED=%llu\n", (unsigned long long)state_of_random);
+	state_of_random = seed_of_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

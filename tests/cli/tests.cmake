@@ -12,3 +12,4 @@ add_test(NAME cli_manual COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/manual.sh $<TAR
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 add_test(NAME cli_perplexity COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/test_perplexity.py $<TARGET_FILE:kvik>
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+kvik_threads(test_bench_load)

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 /* cmocka needs the headers above */
 #include <cmocka.h>
 #include <kvik.h>
 
 #include "engine/cache.h"
+#include "support/seed.h"
 
 enum { ACTORS = 8, PINS = 3, TEXTS = 5, CONTEXT = 300, STEPS = 80, ROUNDS = 24, TOKENS_MAX = 200 };
 
@@ -233,9 +233,7 @@ static void any_history_gives_the_bits_of_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(any_history_gives_the_bits_of_none)};
-	const char *given = getenv("KVIK_SEED");
-	seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+	seed = seed_of_run();
 	random_state = seed;
-	printf("seed: KVIK_SEED=%llu\n", (unsigned long long)seed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

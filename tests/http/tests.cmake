@@ -20,3 +20,5 @@ kvik_http_test(http_idle test_idle.py)
 add_test(NAME http_soak COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/soak.py $<TARGET_FILE:kvik> 600 CONFIGURATIONS long
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties(http_soak PROPERTIES LABELS long TIMEOUT 1200)
+kvik_threads(http_streams http_limits http_operations http_completions)
+kvik_threads_long(http_explain http_metrics http_idle http_openai http_bench_serve)

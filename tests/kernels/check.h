@@ -9,20 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
 #include "kernels/kernels.h"
+#include "support/seed.h"
 
 static uint64_t random_state;
 
 static inline void random_seed(void)
 {
-	const char *given = getenv("KVIK_SEED");
-	random_state = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	printf("seed: KVIK_SEED=%llu\n", (unsigned long long)random_state);
+	random_state = seed_of_run();
 }
 
 static inline uint32_t random_u32(void)

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
 #include "kv/ghost.h"
+#include "support/seed.h"
 
 static uint64_t state_of_random;
 
@@ -106,8 +106,6 @@ int main(void)
 		cmocka_unit_test(test_ghost_samples),
 		cmocka_unit_test(test_history),
 	};
-	const char *given = getenv("KVIK_SEED");
-	state_of_random = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	printf("seed: KVIK_SEED=%llu\n", (unsigned long long)state_of_random);
+	state_of_random = seed_of_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
 #include "base/mem.h"
 #include "kv/kv.h"
+#include "support/seed.h"
 
 enum { SEQS = 14, TOKENS_MAX = 400, TEXTS = 12, SCOPES = 4, STEPS = 20000 };
 
@@ -419,8 +419,6 @@ int main(void)
 		cmocka_unit_test(test_full_attention),   cmocka_unit_test(test_windows_alone),
 		cmocka_unit_test(test_packing_roomy),    cmocka_unit_test(test_packing_tight),
 	};
-	const char *given = getenv("KVIK_SEED");
-	seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	printf("seed: KVIK_SEED=%llu\n", (unsigned long long)seed);
+	seed = seed_of_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

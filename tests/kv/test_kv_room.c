@@ -4,11 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
 #include "kv/kv.h"
+#include "support/seed.h"
 
 enum { TOKENS_MAX = 1000 };
 
@@ -102,8 +102,6 @@ static void test_fits_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost_is_a_bound), cmocka_unit_test(test_fits_alone)};
-	const char *given = getenv("KVIK_SEED");
-	state_of_random = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	printf("seed: KVIK_SEED=%llu\n", (unsigned long long)state_of_random);
+	state_of_random = seed_of_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
 #include "fake_cache.h"
 #include "kv_cache.h"
+#include "support/seed.h"
 
 enum { REQS_MAX = 48, PROMPT_MAX = 96, FAMILIES = 3 };
 
@@ -193,7 +193,7 @@ static void print_total(uint64_t n)
 static void run_scenarios(bool with_real, uint64_t per_default)
 {
 	const char *seed = getenv("KVIK_SEED"), *count = getenv("KVIK_SCENARIOS");
-	uint64_t first = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 1000003u;
+	uint64_t first = seed ? seed_of_run() : seed_of_run() * 1000003u;
 	uint64_t n = seed ? 1 : count ? strtoull(count, NULL, 0) : per_default;
 	total = (struct sched_stats){0};
 	for (uint64_t i = 0; i < n; i++) {
