@@ -2,9 +2,8 @@
  *
  * Nouns: a model (weights + vocabulary, read-only once loaded), a cache (the paged keys and values of any number of
  * sequences under one ceiling of bytes, and a tree of all prefixes it knows) and a session (one sequence of tokens in a
- * cache). C99 and C++ clean. The
- * library never prints and never exits: every fallible function returns 0 or a negative enum kvik_code and fills the
- * caller's struct kvik_err (which may be NULL).
+ * cache). C99 and C++ clean. The library never prints and never exits: every fallible function returns 0 or a negative
+ * enum kvik_code and fills the caller's struct kvik_err (which may be NULL).
  *
  * The promise everything rests on: the logits of a position depend on the model, the tokens before it, the cache's
  * dtypes and the window alone, to the bit; not on what the cache already held, how the work was cut, or threads. */
@@ -275,9 +274,10 @@ struct kvik_session;
 
 /* How a session shares; all zero, or NULL: with everybody in the public scope, for as long as memory lasts. */
 struct kvik_session_params {
-	bool isolated;  /* shares with its forks alone, and leaves nothing behind */
-	uint64_t scope; /* namespace of prefixes: sessions of different scopes neither share nor time each other's; 0 is
-			   the public one. Make it secret. */
+	bool isolated; /* shares with its forks alone, and leaves nothing behind */
+	/* Namespace of prefixes: sessions of different scopes neither share nor time each other's; 0 is the public one.
+	 * Make it secret. */
+	uint64_t scope;
 	bool read_public; /* may also start from prefixes of the public scope; writes only into its own */
 	uint8_t priority; /* a prefix is evicted only when none of a lower priority is left */
 	uint64_t ttl_ms;  /* its tokens leave the cache so long after their last use; 0 = no limit */
@@ -493,8 +493,7 @@ struct kvik_prefix {
 
 struct kvik_usage {
 	uint32_t prompt_tokens, new_tokens;
-	uint32_t
-		cached_tokens; /* of the prompt: found in the cache, or computed for another request at the same time */
+	uint32_t cached_tokens; /* of the prompt: found in the cache, or computed for another request meanwhile */
 	uint32_t preemptions;
 	struct kvik_prefix prefix;
 	double queue_ms, first_token_ms, total_ms; /* since submission; first_token_ms 0: there was none */
@@ -515,13 +514,14 @@ struct kvik_event {
 	const char *stop; /* [stop_bytes] the stop string that ended it; NULL: none did */
 	size_t stop_bytes;
 	const struct kvik_usage *usage;
-	const struct kvik_err *error; /* NULL: it ended well. FULL: the queue is full, try again after retry_ms.
-					 LIMIT: it can never fit. CANCELLED: also by a deadline, see its text. */
+	/* NULL: it ended well. FULL: the queue is full, try again after retry_ms. LIMIT: it can never fit. CANCELLED:
+	 * also by a deadline, see its text. */
+	const struct kvik_err *error;
 	uint64_t retry_ms;
 	const float *embedding; /* [dim], with END of a request that asked for it */
 };
-/* On the engine's thread, in order; must not block and not call kvik_engine_free. What it points to ends with the call.
- */
+/* On the engine's thread, in order; must not block and not call kvik_engine_free. What it points to ends with the
+ * call. */
 typedef void kvik_event_fn(void *user, const struct kvik_event *e);
 
 enum kvik_pooling { KVIK_POOLING_NONE, KVIK_POOLING_MEAN, KVIK_POOLING_LAST };

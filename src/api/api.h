@@ -57,8 +57,7 @@ struct api_request {
 /* Where an answer goes. head once, then body any number of times, then end once; all from one thread at a time. */
 struct api_sink {
 	void *ctx;
-	/* stream: body pieces are server-sent events, to be passed on as they come. retry_s: of 429 and 503; 0 = none.
-	 */
+	/* stream: body pieces are server-sent events, to be passed on as they come. retry_s: of 429 and 503; 0: none */
 	void (*head)(void *ctx, int status, const char *content_type, bool stream, uint32_t retry_s);
 	void (*body)(void *ctx, const char *text, size_t bytes);
 	void (*end)(void *ctx);

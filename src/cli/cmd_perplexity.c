@@ -1,5 +1,4 @@
-/* cmd_perplexity.c: `kvik perplexity`: what KV dtypes and windows cost in quality, bytes and speed on the user's text.
- */
+/* cmd_perplexity.c: `kvik perplexity`: what KV dtypes and windows cost in quality, bytes and speed on a user's text */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

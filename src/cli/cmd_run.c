@@ -129,8 +129,8 @@ static int print_json(struct run *r, const uint32_t *prompt, size_t n, double lo
 	return rc;
 }
 
-/* An asked-for length may go beyond what the model was trained for; it is told so. Without -n the context is the end.
- */
+/* An asked-for length may go beyond what the model was trained for, and is told so. Without -n the context is the
+ * end. */
 static void set_lengths(struct run_opts *o, const struct kvik_model *m, size_t prompt)
 {
 	uint32_t trained = kvik_model_get_info(m).context, *context = &o->cache.params.context;

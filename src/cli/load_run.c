@@ -1,8 +1,9 @@
 /* load_run.c: the loop that sends what is planned when it is due, and notes what happens.
  *
- * States of a conversation: planned -> (open loop: arrived, waiting for room) -> in flight: answered, thinking,
- * answered,
- * ... -> over. `next` is the first that has not started; in an open loop those before `arrived` are due. */
+ *     planned --(open loop: arrived, waiting for room)--> in flight: answered, thinking, answered, ... --> over
+ *
+ * are the states of a conversation. `next` is the first that has not started; in an open loop those before `arrived`
+ * are due. */
 #include <event2/event.h>
 #include <math.h>
 #include <signal.h>

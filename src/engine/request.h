@@ -31,8 +31,9 @@ struct request {
 	struct kvik_err failure;   /* code 0: none */
 	struct kvik_usage usage;
 	float *embedding; /* [dim], owned; sums first */
-	size_t passed;    /* prompt tokens whose rows were pooled, or shown by request_prompt_token; those that a
-			     preempted request computes again are not taken twice */
+	/* Prompt tokens whose rows were pooled, or shown by request_prompt_token; those that a preempted request
+	 * computes again are not taken twice. */
+	size_t passed;
 	uint32_t n_choices;
 	struct choice choices[]; /* [n_choices] */
 };

@@ -26,8 +26,8 @@ struct gguf_tensor {
 struct gguf_array {
 	uint32_t type; /* element type number of the specification */
 	uint64_t n;
-	const uint8_t *data; /* elements as in the file; strings are length-prefixed; inner arrays follow their type and
-				count */
+	const uint8_t
+		*data; /* elements as in the file; strings have their length before, inner arrays type and count */
 };
 
 struct gguf;

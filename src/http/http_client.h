@@ -12,8 +12,8 @@ struct http_client;
 struct http_exchange;
 
 struct http_client_config {
-	const char *url;    /* "http://host:port" or https, with an optional path that all paths follow; a "/v1" at its
-			       end is left out */
+	/* "http://host:port" or https, with an optional path that all paths follow; a "/v1" at its end is left out */
+	const char *url;
 	const char *key;    /* sent as "Authorization: Bearer KEY"; NULL = none */
 	const char *ca;     /* PEM file of who may vouch for the server; NULL: the system's */
 	uint32_t timeout_s; /* of silence */

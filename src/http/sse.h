@@ -1,5 +1,5 @@
-/* sse.h: the data of server-sent events (WHATWG HTML, 9.2) out of bytes that arrive in any pieces. Owner: one thread.
- */
+/* sse.h: the data of server-sent events (WHATWG HTML, 9.2) out of bytes that arrive in any pieces. Owner: one
+ * thread. */
 #ifndef KVIK_HTTP_SSE_H
 #define KVIK_HTTP_SSE_H
 

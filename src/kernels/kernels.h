@@ -41,19 +41,18 @@ static inline uint32_t act_rows(uint32_t tokens)
 /* One sequence's queries against the pages of one layer and one kv head. */
 struct attn {
 	const struct kv_layout *layout;
-	const uint8_t *const
-		*pages;          /* [block]: page of tokens block * page_tokens ..; NULL where nothing is attended */
-	uint32_t layer, kv_head; /* within the layout's group */
-	const float *q;          /* query i, head h of the group: q + i * q_stride + h * head_dim */
-	float *out;              /* the same shape and stride as q */
-	size_t q_stride;         /* floats from one query to the next */
-	uint32_t heads;          /* query heads that share this kv head */
-	uint32_t queries;        /* consecutive positions */
-	uint32_t position;       /* absolute position of query 0; it sees itself and what lies before */
-	uint32_t window;         /* a query sees the last so many positions, its own included; 0 = all */
-	uint32_t sinks;          /* with a window: the first so many positions stay visible */
-	float scale;             /* of the scores */
-	void *scratch;           /* attn_scratch_bytes(), 64-byte aligned, one per thread */
+	const uint8_t *const *pages; /* [block]: of tokens block * page_tokens ..; NULL where nothing is attended */
+	uint32_t layer, kv_head;     /* within the layout's group */
+	const float *q;              /* query i, head h of the group: q + i * q_stride + h * head_dim */
+	float *out;                  /* the same shape and stride as q */
+	size_t q_stride;             /* floats from one query to the next */
+	uint32_t heads;              /* query heads that share this kv head */
+	uint32_t queries;            /* consecutive positions */
+	uint32_t position;           /* absolute position of query 0; it sees itself and what lies before */
+	uint32_t window;             /* a query sees the last so many positions, its own included; 0 = all */
+	uint32_t sinks;              /* with a window: the first so many positions stay visible */
+	float scale;                 /* of the scores */
+	void *scratch;               /* attn_scratch_bytes(), 64-byte aligned, one per thread */
 };
 /* heads * queries of one call may not exceed this, unless queries is 1. */
 #define ATTN_ROWS_MAX 64
@@ -71,8 +70,8 @@ struct kernels {
 	void (*rms_norm)(const float *x, const float *weight, float eps, uint32_t n, float *out); /* out may be x */
 	void (*add)(float *x, const float *y, uint32_t n);                                        /* x += y */
 	void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);             /* out may be gate */
-	/* Rotates dims 0..rope_dim of each head in place, half-split: pairs (i, i + rope_dim / 2); cos, sin [rope_dim /
-	 * 2]. */
+	/* Rotates dims 0..rope_dim of each head in place, half-split: pairs (i, i + rope_dim / 2);
+	 * cos, sin: [rope_dim / 2]. */
 	void (*rope)(float *x, uint32_t heads, uint32_t head_dim, uint32_t rope_dim, const float *cos_row,
 		     const float *sin_row);
 

@@ -2,14 +2,17 @@
  *
  *   F32, F16, BF16   [c][16 rows]
  *   all others       blocks of 32 columns, one behind the other: codes, then (where the form has them) high bits,
- * scales; before every eighth block the super scales of these 256 columns. So a product of one token reads a tile as
- * one stream: several at a time reach two thirds of the memory's bandwidth at most codes  8 bits: [8 groups of 4
- * columns][16 rows][4 columns]                                   512 bytes 4 bits: [4][16 rows][4 columns]: group j in
- * the low nibbles, group j + 4 in the high  256 bytes high   Q5_K:   [16 rows][4 columns]: bit g is the fifth bit of
- * group g                        64 bytes Q6_K:   [2][16 rows][4 columns]: bits 2s and 2s + 1 of part v belong to group
- * 4v + s  128 bytes scale  Q8_0, Q4_0: f16 [16]; Q4_K, Q5_K: u8 scale [16], u8 min [16]; Q6_K: i8 [2][16]; U8_32: f32
- * scale [16], min [16]; U8_16: f32 [2] of scale [16], min [16] super  Q4_K, Q5_K: f16 d [16], dmin [16]; Q6_K: f16 d
- * [16]
+ *                    scales; before every eighth block the super scales of these 256 columns. So a product of one
+ *                    token reads a tile as one stream: several at a time reach two thirds of the memory's bandwidth
+ *                    at most
+ *
+ *     codes  8 bits: [8 groups of 4 columns][16 rows][4 columns]                                   512 bytes
+ *            4 bits: [4][16 rows][4 columns]: group j in the low nibbles, group j + 4 in the high  256 bytes
+ *     high   Q5_K:   [16 rows][4 columns]: bit g is the fifth bit of group g                        64 bytes
+ *            Q6_K:   [2][16 rows][4 columns]: bits 2s and 2s + 1 of part v belong to group 4v + s  128 bytes
+ *     scale  Q8_0, Q4_0: f16 [16]; Q4_K, Q5_K: u8 scale [16], u8 min [16]; Q6_K: i8 [2][16];
+ *            U8_32: f32 scale [16], min [16]; U8_16: f32 [2] of scale [16], min [16]
+ *     super  Q4_K, Q5_K: f16 d [16], dmin [16]; Q6_K: f16 d [16]
  *
  * weight = scale * (code - zero) - min. */
 #ifndef KVIK_KERNELS_TILE_H

@@ -37,8 +37,8 @@ struct ghost {
 	uint64_t asked, hits[KV_GHOSTS]; /* hits[i]: found in list i */
 };
 
-/* units: of GHOST_UNIT_TOKENS tokens, that fit into the cache's memory; bytes_max: for the tables of the ghost. NOMEM.
- */
+/* units: of GHOST_UNIT_TOKENS tokens, that fit into the cache's memory; bytes_max: for the tables of the
+ * ghost. NOMEM. */
 int ghost_init(struct ghost *g, uint64_t units, uint64_t bytes_max, struct kvik_err *err) MUST_CHECK;
 void ghost_release(struct ghost *g);
 uint64_t ghost_bytes(const struct ghost *g);

@@ -127,9 +127,9 @@ struct kv_hit {
 	uint32_t tokens;  /* of the sequence now (kv_explain: that it would have) */
 	uint32_t matched; /* the tree holds the same tokens up to here; ids[matched] is the first one that differs */
 	enum kv_why why;
-	uint32_t other;        /* DIFFERS: the id that the tree has at `matched` */
-	uint32_t pending;      /* > tokens: another sequence is computing the same tokens up to here: wait for it, match
-				  again */
+	uint32_t other; /* DIFFERS: the id that the tree has at `matched` */
+	/* > tokens: another sequence is computing the same tokens up to here: wait for it, match again. */
+	uint32_t pending;
 	struct kv_seq *leader; /* that sequence */
 	bool elsewhere; /* kv_explain only: a scope out of reach holds more of it. For the operator, never a tenant */
 };

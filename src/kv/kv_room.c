@@ -1,8 +1,8 @@
 /* kv_room.c: what fits: for those who plan before they reserve. */
 #include "kv/kv_impl.h"
 
-/* Blocks that come to a table of `from` tokens on its way to `to`; the page that `from` ends in may have to be copied.
- */
+/* Blocks that come to a table of `from` tokens on its way to `to`; the page that `from` ends in may have to
+ * be copied. */
 static uint64_t blocks_between(const struct kv_group_desc *d, uint32_t from, uint32_t to, uint32_t chunk)
 {
 	uint64_t blocks = blocks_for(d, to) - block_of(d, from) + 1;

@@ -187,8 +187,8 @@ struct page_seen {
 	uint32_t writers;       /* sequences with reservations behind their tokens in it */
 };
 
-/* NULL, or what is broken. seen: per group [fresh], counted up for each node. nodes and users: what a walk has found.
- */
+/* NULL, or what is broken. seen: per group [fresh], counted up for each node. nodes and users: what a walk
+ * has found. */
 const char *tree_check(const struct tree *t, struct page_seen *const *seen, uint32_t *nodes, uint32_t *users);
 
 #endif

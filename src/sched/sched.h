@@ -91,8 +91,9 @@ struct sched_request {
 	uint32_t tenant;
 	int32_t priority;  /* higher is earlier, within its tenant; -1000..1000 */
 	const void *share; /* for the cache: who may share with whom; borrowed, for the life of the request */
-	bool cold;         /* nothing is taken from the cache: every prompt position must pass through the model (prompt
-			      log-probabilities, embeddings) */
+	/* Nothing is taken from the cache: every prompt position must pass through the model (prompt log-probabilities,
+	 * embeddings). */
+	bool cold;
 	int64_t start_by_us; /* expires if not admitted by then; 0: never */
 	int64_t deadline_us; /* expires if not finished by then; 0: never */
 };
@@ -190,8 +191,8 @@ uint64_t sched_served(const struct sched *s, uint32_t tenant);
  * the longest generation. Without memory pressure displacement keeps it near 2 * fair_quantum + P. */
 uint64_t sched_fair_bound(const struct sched *s, uint32_t prompt_max, uint32_t new_max, uint32_t weight_min);
 
-/* Proves every invariant (tests, debug builds), not between plan and commit: NULL, or a text that says which is broken.
- */
+/* Proves every invariant (tests, debug builds), not between plan and commit: NULL, or a text that says which
+ * is broken. */
 const char *sched_check(const struct sched *s);
 
 #endif

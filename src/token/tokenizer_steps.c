@@ -1,6 +1,5 @@
-/* tokenizer_steps.c: normalizers and pre-tokenizers by their "type". Sequences are
- * flattened; what could only be approximated is refused. Source: the tokenizers library's serialisation. Thread: the
- * builder's. */
+/* tokenizer_steps.c: normalizers and pre-tokenizers by their "type". Sequences are flattened; what could only be
+ * approximated is refused. Source: the tokenizers library's serialisation. Thread: the builder's. */
 #include "token/tokenizer_steps.h"
 
 #include "token/utf8.h"

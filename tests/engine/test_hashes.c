@@ -6,8 +6,7 @@
  * chunks of 64 but for the last two, which are fed alone.
  *
  *     build/test_hashes            compares
- *     build/test_hashes --update   writes the table anew; a row that is already there changes only with a new
- * NUMERICS_ID
+ *     build/test_hashes --update   writes the table anew; a row that is there changes only with a new NUMERICS_ID
  *
  * From the top of the source tree. */
 #include <setjmp.h>

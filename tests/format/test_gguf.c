@@ -1,5 +1,5 @@
-/* test_gguf.c: a hand-made GGUF read back, cut at every length, damaged at every byte; each kind of malformed
- * file by the error it gets; real files. */
+/* test_gguf.c: a hand-made GGUF read back, cut at every length, damaged at every byte; each kind of malformed file by
+ * the error it gets; real files. */
 #include "make.h"
 
 #include "base/file.h"

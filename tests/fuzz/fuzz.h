@@ -8,8 +8,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Reads every byte, so that the sanitizer sees a view that lies elsewhere; the sum keeps the compiler from skipping it.
- */
+/* Reads every byte, so that the sanitizer sees a view that lies elsewhere; the sum keeps the compiler from skipping
+ * it. */
 static inline unsigned fuzz_read(const void *p, size_t n)
 {
 	const uint8_t *bytes = p;

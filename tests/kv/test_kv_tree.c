@@ -176,8 +176,8 @@ static void test_merge(void **state)
 	kv_free(kv);
 }
 
-/* Of two that go on from the same point inside a page, the first writes in place; a writer that is gone blocks nobody.
- */
+/* Of two that go on from the same point inside a page, the first writes in place; a writer that is gone
+ * blocks nobody. */
 static void test_first_in_place(void **state)
 {
 	struct kv *kv = new_kv(&full_group, 1, 4 << 20);

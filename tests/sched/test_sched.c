@@ -548,8 +548,8 @@ static void test_share_displaces(void **state)
 	end(&sim);
 }
 
-/* Service of tenants that always have something waiting follows their weights; the bound of sched.h holds at any time.
- */
+/* Service of tenants that always have something waiting follows their weights; the bound of sched.h holds at
+ * any time. */
 static void test_shares(void **state)
 {
 	struct sched_config c = config();
