@@ -172,7 +172,8 @@ enum { LAYERS = 4 };
 struct attending {
 	const struct bench *b;
 	struct kv_layout l;
-	uint8_t **pages;
+	uint32_t *ids; /* of the pages, block by block */
+	struct page_area area;
 	float *q, *out;
 	uint8_t *scratch;
 	size_t scratch_bytes;
@@ -187,7 +188,8 @@ static void attend_item(void *ctx, uint32_t item, uint32_t thread)
 	uint32_t layer = item / (KV_HEADS * blocks), head = item / blocks % KV_HEADS, first = item % blocks * block;
 	size_t at = ((size_t)first * KV_HEADS + head) * HEADS * HEAD_DIM;
 	struct attn a = {.layout = &t->l,
-			 .pages = (const uint8_t *const *)t->pages,
+			 .pages = {.ids = t->ids},
+			 .area = t->area,
 			 .layer = layer,
 			 .kv_head = head,
 			 .q = t->q + at,
@@ -214,7 +216,8 @@ static void write_item(void *ctx, uint32_t page, uint32_t thread)
 	(void)thread;
 	for (uint32_t i = 0; i < KV_PAGE_TOKENS; i++)
 		for (uint32_t layer = 0; layer < LAYERS; layer++)
-			t->b->kernels->kv_write(&t->l, t->pages[page], layer, i, t->q, t->q + KV_HEADS * HEAD_DIM);
+			t->b->kernels->kv_write(&t->l, page_address(&t->area, page + 1), layer, i, t->q,
+						t->q + KV_HEADS * HEAD_DIM);
 }
 
 static void run_writes(void *ctx)
@@ -248,10 +251,10 @@ static void bench_kv(const struct bench *b, enum kv_dtype d)
 	char what[64];
 	if (kv_layout_init(&t.l, d, d, LAYERS, KV_HEADS, HEAD_DIM, &err) != 0)
 		abort();
-	uint8_t *pool = bench_alloc(DEPTH_MAX / KV_PAGE_TOKENS * t.l.page_bytes);
-	t.pages = bench_alloc(DEPTH_MAX / KV_PAGE_TOKENS * sizeof *t.pages);
+	t.area = (struct page_area){bench_alloc((DEPTH_MAX / KV_PAGE_TOKENS + 1) * t.l.page_bytes), t.l.page_bytes};
+	t.ids = bench_alloc(DEPTH_MAX / KV_PAGE_TOKENS * sizeof *t.ids);
 	for (uint32_t i = 0; i < DEPTH_MAX / KV_PAGE_TOKENS; i++)
-		t.pages[i] = pool + i * t.l.page_bytes;
+		t.ids[i] = i + 1; /* no page has id 0 */
 	t.q = random_floats((size_t)TOKENS_MAX * KV_HEADS * HEADS * HEAD_DIM);
 	t.out = bench_alloc((size_t)TOKENS_MAX * KV_HEADS * HEADS * HEAD_DIM * sizeof(float));
 	t.scratch_bytes = attn_scratch_bytes(HEADS, HEAD_DIM);

@@ -128,6 +128,37 @@ static void bench_branches(uint32_t n_groups, uint32_t *ids)
 	kv_free(kv);
 }
 
+/* Followers wait for one that has computed half of a long prompt: each asks again after every step. */
+static void bench_followers(uint32_t n_groups)
+{
+	enum { LONG = 102400, FOLLOWERS = 64 };
+	struct kv *kv = new_kv(n_groups);
+	struct kv_seq *leader = new_seq(kv), *follower[FOLLOWERS];
+	uint32_t *ids = malloc(LONG * sizeof *ids);
+	struct kv_hit h;
+	double least = 0;
+	if (!ids)
+		exit(1);
+	for (uint32_t i = 0; i < LONG; i++)
+		ids[i] = i * 2654435761u % 128000;
+	kv_announce(kv, leader, ids, LONG);
+	for (int f = 0; f < FOLLOWERS; f++)
+		follower[f] = new_seq(kv);
+	for (uint32_t at = 0; at < LONG / 2; at += 512) {
+		must(kv_reserve(kv, leader, 512, NULL), "kv_reserve");
+		kv_commit_ids(kv, leader, ids + at, 512);
+		double start = now_ns();
+		for (int f = 0; f < FOLLOWERS; f++) {
+			must(kv_match(kv, follower[f], ids, LONG - 1, &h, NULL), "kv_match");
+			must(h.tokens != at + 512 || h.pending != LONG - 1, "the leader");
+		}
+		best(&least, now_ns() - start);
+	}
+	row("64 followers of a prompt of 102400 ask after a step of 512", least, FOLLOWERS, "follower");
+	kv_free(kv);
+	free(ids);
+}
+
 static double pages_used(const struct kv *kv, uint32_t n_groups)
 {
 	struct kv_stats s = kv_stats(kv);
@@ -175,6 +206,7 @@ int main(void)
 		bench_prefill(n_groups, ids);
 		bench_branches(n_groups, ids);
 		bench_forks(n_groups, ids);
+		bench_followers(n_groups);
 	}
 	free(ids);
 	return 0;

@@ -31,6 +31,7 @@ struct bench {
 struct job {
 	struct bench *b;
 	struct model_seq seqs[SEQS_MAX];
+	struct page_area areas[KV_GROUPS_MAX];
 	uint32_t n_seqs, tokens; /* tokens: of each sequence in the step */
 	uint32_t *ids, *logit_tokens;
 	float *logits;
@@ -59,14 +60,16 @@ static void job_init(struct job *j, struct bench *b, uint32_t n, uint32_t tokens
 	for (uint32_t i = 0; i < n; i++) {
 		j->seqs[i].position = depth - tokens;
 		j->seqs[i].n_tokens = tokens;
-		for (uint32_t g = 0; g < b->plan.n_groups; g++) {
-			size_t bytes = b->plan.layout[g].page_bytes;
-			uint8_t **table = bench_alloc(pages * sizeof *table), *data = bench_alloc(pages * bytes);
-			memset(data, 0x11, pages * bytes);
-			for (uint32_t p = 0; p < pages; p++)
-				table[p] = data + p * bytes;
-			j->seqs[i].pages[g] = table;
-		}
+	}
+	for (uint32_t g = 0; g < b->plan.n_groups; g++) {
+		size_t bytes = b->plan.layout[g].page_bytes, all = (size_t)n * pages + 1; /* no page has id 0 */
+		uint32_t *ids = bench_alloc(n * pages * sizeof *ids);
+		j->areas[g] = (struct page_area){bench_alloc(all * bytes), bytes};
+		memset(j->areas[g].base, 0x11, all * bytes);
+		for (uint32_t p = 0; p < n * pages; p++)
+			ids[p] = p + 1;
+		for (uint32_t i = 0; i < n; i++)
+			j->seqs[i].blocks[g] = (struct page_table){.ids = ids + i * pages};
 	}
 	j->ids = bench_alloc(n * tokens * sizeof *j->ids);
 	j->logit_tokens = bench_alloc(n * sizeof *j->logit_tokens);
@@ -81,6 +84,7 @@ static void run_step(void *ctx)
 {
 	struct job *j = ctx;
 	struct model_batch batch = {.plan = &j->b->plan,
+				    .areas = j->areas,
 				    .ids = j->ids,
 				    .seqs = j->seqs,
 				    .n_tokens = j->n_seqs * j->tokens,

@@ -472,6 +472,7 @@ struct kvik_engine_params kvik_engine_get_params(const struct kvik_engine *e);
 	X(EVICTED, "evicted") /* it was cached and left for memory */                              \
 	X(EXPIRED, "expired") /* it was cached and its time to live was over */                    \
 	X(WINDOW, "window")   /* the tokens are cached, but a sliding window there was given up */ \
+	X(STATE, "state")     /* the tokens are cached, but no state of a recurrent layer there */ \
 	X(COLD, "cold")       /* the request wants every token computed, and does not look */
 
 enum kvik_miss {

@@ -147,6 +147,7 @@ static const char *miss_text(enum kvik_miss m)
 		[KVIK_MISS_EVICTED] = "the rest was cached and left to make room: more --kv-memory would have kept it",
 		[KVIK_MISS_EXPIRED] = "the rest was cached and its time to live was over",
 		[KVIK_MISS_WINDOW] = "the tokens are cached, but a sliding window there was given up for memory",
+		[KVIK_MISS_STATE] = "the tokens are cached, but no state of a recurrent layer there",
 		[KVIK_MISS_COLD] = "this request has every token computed and does not look into the cache",
 	};
 	return (size_t)m < KVIK_MISS_COUNT ? texts[m] : "?";

@@ -102,13 +102,13 @@ int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_c
 }
 
 /* Pages and tables of `sessions` sequences of `context` tokens. Tables are bounded from above: every page (of at least
- * 4096 bytes) has its counts in each group's books and up to three pointers in block tables; the ghost list takes up to
+ * 4096 bytes) has its counts in each group's books and up to three entries in block tables; the ghost list takes up to
  * 1/128 of all. */
 uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p)
 {
 	enum { PAGE_BYTES_MIN = 4096, SESSION_BYTES = 8192, CACHE_BYTES = 65536, GHOST_PART = 127 };
 	uint64_t pages = p->sessions * kvplan_seq_bytes(plan, p->context, p->chunk);
-	uint64_t tables = pages / PAGE_BYTES_MIN * (20 * (uint64_t)plan->n_groups + 24);
+	uint64_t tables = pages / PAGE_BYTES_MIN * (20 * (uint64_t)plan->n_groups + 12);
 	uint64_t tree = p->sessions * kv_tree_bytes(plan->desc, plan->n_groups, p->context, p->chunk);
 	uint64_t all = pages + tables + tree + (uint64_t)p->sessions * SESSION_BYTES + CACHE_BYTES;
 	return all + all / GHOST_PART;
@@ -139,7 +139,10 @@ static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 			       .pack_after = p->floor_after_ms,
 			       .convert = convert,
 			       .convert_ctx = c};
-	return kv_new(&c->kv, &kc, err);
+	int rc = kv_new(&c->kv, &kc, err);
+	for (uint32_t g = 0; g < c->plan.n_groups && !rc; g++)
+		c->areas[g] = kv_host_pages(c->kv, g);
+	return rc;
 }
 
 /* Room to convert a token of any group. */
@@ -218,6 +221,7 @@ uint32_t cache_vocab_size(const struct kvik_cache *c)
 void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits, float *hidden)
 {
 	struct model_batch b = {.plan = &c->plan,
+				.areas = c->areas,
 				.ids = c->ids,
 				.seqs = c->seqs,
 				.n_seqs = n_items,
@@ -228,10 +232,10 @@ void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t
 	for (uint32_t i = 0; i < n_items; i++) {
 		const struct step_item *it = &items[i];
 		struct model_seq *s = &c->seqs[i];
-		uint32_t blocks;
 		*s = (struct model_seq){.position = kv_seq_tokens(it->seq), .n_tokens = it->n};
 		for (uint32_t g = 0; g < c->plan.n_groups; g++)
-			s->pages[g] = kv_seq_pages(it->seq, g, &blocks);
+			s->blocks[g] = kv_seq_blocks(it->seq, g, NULL);
+		kv_state_begin(c->kv, it->seq);
 		memcpy(c->ids + b.n_tokens, it->ids, it->n * sizeof *it->ids);
 		b.n_tokens += it->n;
 		for (uint32_t k = it->n_logits; k > 0; k--)

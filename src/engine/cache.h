@@ -13,6 +13,7 @@ struct kvik_cache {
 	struct kvik_cache_params params; /* with defaults filled in */
 	struct kvplan plan;
 	struct kv *kv;
+	struct page_area areas[KV_GROUPS_MAX]; /* where the pages of each group lie */
 	struct model_work *work;
 	struct model_seq *seqs;  /* [chunk]: the batch being put together */
 	uint32_t *ids;           /* [chunk] */

@@ -169,6 +169,7 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 	s->has_logits = false;
 	if (!all_logits)
 		rc = take_cached(s, end - 1, err);
+	kv_state_want(s->cache->kv, s->seq, (uint32_t)end - 1); /* as far as the same text would match */
 	if (!rc)
 		rc = compute(s, no_cache ? 0 : s->n, end, before, all_logits, err);
 	if (!rc && n > 1)
@@ -185,10 +186,9 @@ static int fill_chunk(struct kvik_session *s, size_t at, uint32_t n, struct kvik
 	struct kvik_cache *c = s->cache;
 	int rc = kv_reserve(c->kv, s->seq, n, err);
 	for (uint32_t g = 0; g < c->plan.n_groups && !rc; g++) {
-		uint32_t blocks, page = c->plan.desc[g].page_tokens;
-		uint8_t *const *pages = kv_seq_pages(s->seq, g, &blocks);
+		uint32_t page = c->plan.desc[g].page_tokens;
 		for (size_t b = (at + page - 1) / page; b * page < at + n; b++)
-			memset(pages[b], ANY, c->plan.desc[g].page_bytes);
+			memset(kv_host_page(c->kv, s->seq, g, (uint32_t)b), ANY, c->plan.desc[g].page_bytes);
 	}
 	if (!rc)
 		kv_commit(c->kv, s->seq, n);

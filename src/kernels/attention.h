@@ -50,6 +50,13 @@ static uint32_t skip_unseen(const struct attn *a, uint32_t page)
 	return page * P < a->sinks || page > window ? page : window;
 }
 
+/* The page of a block; NULL: there is none. */
+static const uint8_t *page_of(const struct attn *a, uint32_t block)
+{
+	uint32_t id = page_table_at(&a->pages, block);
+	return id ? page_address(&a->area, id) : NULL;
+}
+
 /* Lists the pages that any query sees. The pointers after the last name what is read after the products: V after K,
  * and the next segment's K after V. */
 static void list_pages(const struct attn *a, uint32_t first_page, uint32_t end_page, struct segment *g)
@@ -63,13 +70,14 @@ static void list_pages(const struct attn *a, uint32_t first_page, uint32_t end_p
 		if (!visible(a, a->position, last, base))
 			continue;
 		g->base[g->n] = base;
-		g->k[g->n] = a->pages[page] + k;
-		g->v[g->n] = a->pages[page] + v;
+		const uint8_t *at = page_address(&a->area, page_table_at(&a->pages, page));
+		g->k[g->n] = at + k;
+		g->v[g->n] = at + v;
 		g->full[g->n++] = base + P - 1 <= a->position && base >= window_start(a, last);
 	}
-	const uint8_t *after = end < end_page && a->pages[end] ? a->pages[end] + k : NULL;
+	const uint8_t *after = end < end_page ? page_of(a, end) : NULL;
 	g->k[g->n] = g->v[0];
-	g->v[g->n] = after ? after : g->v[0];
+	g->v[g->n] = after ? after + k : g->v[0];
 }
 
 static void segment_scores(const struct attn *a, struct attn_scratch *s, const struct segment *g, uint32_t rows)

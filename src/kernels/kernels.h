@@ -6,6 +6,7 @@
 #define KVIK_KERNELS_KERNELS_H
 
 #include "base/err.h"
+#include "base/page_table.h"
 #include "kernels/kv_layout.h"
 #include "kernels/mat.h"
 
@@ -41,18 +42,19 @@ static inline uint32_t act_rows(uint32_t tokens)
 /* One sequence's queries against the pages of one layer and one kv head. */
 struct attn {
 	const struct kv_layout *layout;
-	const uint8_t *const *pages; /* [block]: of tokens block * page_tokens ..; NULL where nothing is attended */
-	uint32_t layer, kv_head;     /* within the layout's group */
-	const float *q;              /* query i, head h of the group: q + i * q_stride + h * head_dim */
-	float *out;                  /* the same shape and stride as q */
-	size_t q_stride;             /* floats from one query to the next */
-	uint32_t heads;              /* query heads that share this kv head */
-	uint32_t queries;            /* consecutive positions */
-	uint32_t position;           /* absolute position of query 0; it sees itself and what lies before */
-	uint32_t window;             /* a query sees the last so many positions, its own included; 0 = all */
-	uint32_t sinks;              /* with a window: the first so many positions stay visible */
-	float scale;                 /* of the scores */
-	void *scratch;               /* attn_scratch_bytes(), 64-byte aligned, one per thread */
+	struct page_table pages; /* block -> page of tokens block * page_tokens ..; none where nothing is attended */
+	struct page_area area;   /* that the pages lie in */
+	uint32_t layer, kv_head; /* within the layout's group */
+	const float *q;          /* query i, head h of the group: q + i * q_stride + h * head_dim */
+	float *out;              /* the same shape and stride as q */
+	size_t q_stride;         /* floats from one query to the next */
+	uint32_t heads;          /* query heads that share this kv head */
+	uint32_t queries;        /* consecutive positions */
+	uint32_t position;       /* absolute position of query 0; it sees itself and what lies before */
+	uint32_t window;         /* a query sees the last so many positions, its own included; 0 = all */
+	uint32_t sinks;          /* with a window: the first so many positions stay visible */
+	float scale;             /* of the scores */
+	void *scratch;           /* attn_scratch_bytes(), 64-byte aligned, one per thread */
 };
 /* heads * queries of one call may not exceed this, unless queries is 1. */
 #define ATTN_ROWS_MAX 64

@@ -1,7 +1,8 @@
 /* evict.c: who leaves when memory is needed, and when time is over.
  *
- * Two kinds of things can go: a leaf that nobody uses, with all its pages (leaves first, so that a prefix never loses
- * its middle), and the window pages of a node inside the tree. They stand in one heap, least worth first:
+ * Three kinds of things can go: a leaf that nobody uses, with all its pages (leaves first, so that a prefix never loses
+ * its middle), and of a node inside the tree its window pages or its states. They are stakes in one heap, least worth
+ * first:
  *
  *   rank 0          worthless: window pages that no place to come back to needs, leaves that no match can end in
  *   rank 1 + p      priority p; within a rank by worth, then by age
@@ -11,23 +12,22 @@
  * This is Greedy-Dual-Size-Frequency (Cherkasova, 1998): cost of recomputing (a token deep in a text attends to more)
  * times the chance of reuse (hits so far) per byte; the floor rises to the worth of each victim, so what is not used
  * again is overtaken by what is, whatever its merits were. What is computed again soon after it was evicted gets its
- * hits back, and one more.
+ * hits back, and one more. With states, the tokens are those behind the last position above that has them: so many are
+ * computed again without this one; and the hits of states are the matches that ended just there.
  *
  * Places to come back to are ends of nodes that are leaves, forks or marked. What the window before the next such place
  * below does not reach is worthless, and found to be so only when its turn in the heap comes: until memory is needed,
  * every position can be come back to.
  *
- * Invariants: 1. stake says what of a node can go, and the node is in by_worth exactly if it is not NONE; in by_expiry
- * exactly if it is a leaf with an end of its time. 2. rank, worth and judged do not change while it is in a heap. */
-#include <assert.h>
-
+ * Invariants: 1. what of a stake says what can go, and it is in by_worth exactly if it is not NONE; the node is in
+ * by_expiry exactly if it is a leaf with an end of its time. 2. rank, worth and judged do not change in a heap. */
 #include "kv/tree.h"
 
 #define ATTENTION_TOKENS 4096.0 /* depth at which attention costs about as much as the rest of a token */
 
 static bool worth_before(const struct heap_link *la, const struct heap_link *lb)
 {
-	const struct node *a = HEAP_ELEMENT(la, struct node, by_worth), *b = HEAP_ELEMENT(lb, struct node, by_worth);
+	const struct stake *a = HEAP_ELEMENT(la, struct stake, link), *b = HEAP_ELEMENT(lb, struct stake, link);
 	if (a->rank != b->rank)
 		return a->rank < b->rank;
 	if (a->worth < b->worth || a->worth > b->worth)
@@ -69,37 +69,51 @@ static uint64_t bytes_freed(const struct tree *t, const struct node *n)
 	uint64_t bytes = t->node_bytes;
 	for (uint32_t g = 0; g < t->n_groups; g++)
 		for (uint32_t b = node_first(t, n, g); b <= node_last(t, n, g); b++) {
-			const uint8_t *page = n->pages[tree_slot(t, g, b)];
+			kv_page page = n->pages[tree_slot(t, g, b)];
 			if (page && pages_info(t->pages, g, page)->refs == 1)
 				bytes += pages_held(t->pages, g, page);
 		}
 	return bytes;
 }
 
-static double worth_of(const struct tree *t, const struct node *n)
+/* Tokens start..end that come back by computing, for so many bytes. */
+static double worth_of(const struct tree *t, uint32_t hits, uint32_t start, uint32_t end, uint64_t bytes)
 {
-	double cost = (n->end - n->start) * (1 + n->start / ATTENTION_TOKENS);
-	return t->worth_floor + (n->hits + 1.0) * cost / (double)bytes_freed(t, n);
+	double cost = (end - start) * (1 + start / ATTENTION_TOKENS);
+	return t->worth_floor + (hits + 1.0) * cost / (double)bytes;
 }
 
-static void set_worth(struct tree *t, struct node *n)
+/* Can a match end in this leaf? */
+static bool can_end_in(const struct tree *t, const struct node *n)
 {
-	bool use = n->stake == STAKE_LEAF ? tree_usable(t, n, n->end, NULL, 0) > n->start : has_place_in_reach(t, n);
-	n->rank = use ? (uint16_t)(n->priority + 1) : 0;
-	n->worth = use ? worth_of(t, n) : 0;
-	n->judged = ++t->tick;
+	uint32_t usable = tree_windows_usable(t, n, n->end, NULL, 0);
+	return t->n_states > 0 ? node_has_states(t, n) && usable == n->end : usable > n->start;
+}
+
+static void judge_stake(struct tree *t, const struct node *n, struct stake *s)
+{
+	bool use = true, states = node_has_states(t, n) && s->what != STAKE_WINDOWS;
+	if (s->what != STAKE_STATES)
+		use = s->what == STAKE_LEAF ? can_end_in(t, n) : has_place_in_reach(t, n);
+	uint64_t bytes = (states ? tree_state_bytes(t) : 0) + (s->what == STAKE_STATES ? 0 : bytes_freed(t, n));
+	uint32_t start = states ? tree_state_before(t, n) : n->start;
+	s->rank = use ? (uint16_t)(n->priority + 1) : 0;
+	s->worth = use ? worth_of(t, s->what == STAKE_STATES ? n->state_hits : n->hits, start, n->end, bytes) : 0;
+	s->judged = ++t->tick;
 }
 
 void tree_unstake(struct tree *t, struct node *n)
 {
-	if (n->stake != STAKE_NONE)
-		heap_remove(&t->by_worth, &n->by_worth);
+	if (n->stake.what != STAKE_NONE)
+		heap_remove(&t->by_worth, &n->stake.link);
+	if (n->state_stake.what != STAKE_NONE)
+		heap_remove(&t->by_worth, &n->state_stake.link);
 	if (heap_has(&t->by_expiry, &n->by_expiry))
 		heap_remove(&t->by_expiry, &n->by_expiry);
-	n->stake = STAKE_NONE;
+	n->stake.what = n->state_stake.what = STAKE_NONE;
 }
 
-static enum node_stake stake_of(const struct node *n)
+static enum stake_kind stake_of(const struct node *n)
 {
 	if (!n->parent)
 		return STAKE_NONE;
@@ -108,24 +122,34 @@ static enum node_stake stake_of(const struct node *n)
 	return n->n_windows > 0 ? STAKE_WINDOWS : STAKE_NONE;
 }
 
+/* Whether a place needs the window pages is asked when their turn comes. */
+static void add_stake(struct tree *t, const struct node *n, struct stake *s)
+{
+	if (s->what == STAKE_WINDOWS) {
+		s->rank = 0;
+		s->worth = 0;
+		s->judged = ++t->tick;
+	} else {
+		judge_stake(t, n, s);
+	}
+	heap_push(&t->by_worth, &s->link);
+}
+
 void tree_judge(struct tree *t, struct node *n)
 {
-	enum node_stake stake = stake_of(n);
-	if (stake == n->stake)
+	enum stake_kind what = stake_of(n), states = STAKE_NONE;
+	if (what != STAKE_LEAF && n->parent && node_has_states(t, n))
+		states = STAKE_STATES;
+	if (what == n->stake.what && states == n->state_stake.what)
 		return;
 	tree_unstake(t, n);
-	n->stake = (uint8_t)stake;
-	if (stake == STAKE_NONE)
-		return;
-	if (stake == STAKE_LEAF) {
-		set_worth(t, n);
-	} else { /* whether a place needs them is asked when their turn comes */
-		n->rank = 0;
-		n->worth = 0;
-		n->judged = ++t->tick;
-	}
-	heap_push(&t->by_worth, &n->by_worth);
-	if (stake == STAKE_LEAF && n->expires != NODE_FOREVER)
+	n->stake.what = (uint8_t)what;
+	n->state_stake.what = (uint8_t)states;
+	if (what != STAKE_NONE)
+		add_stake(t, n, &n->stake);
+	if (states != STAKE_NONE)
+		add_stake(t, n, &n->state_stake);
+	if (what == STAKE_LEAF && n->expires != NODE_FOREVER)
 		heap_push(&t->by_expiry, &n->by_expiry);
 }
 
@@ -136,7 +160,7 @@ static void drop_windows(struct tree *t, struct node *n)
 	for (uint32_t g = 0; g < t->n_groups; g++)
 		for (uint32_t b = node_first(t, n, g); b <= node_last(t, n, g) && t->desc[g].window; b++)
 			if (!is_sink(&t->desc[g], b) && n->pages[tree_slot(t, g, b)]) {
-				tree_set_page(t, n, g, b, NULL);
+				tree_set_page(t, n, g, b, KV_PAGE_NONE);
 				t->pages_window_dropped++;
 			}
 	tree_judge(t, n);
@@ -150,47 +174,80 @@ static void drop_leaf(struct tree *t, struct node *n, enum kv_why cause)
 	tree_remove(t, n);
 }
 
-/* Was n used, or did it become a matter of doubt, since it was judged? Then it is judged anew and stays. */
-static bool judge_again(struct tree *t, struct node *n)
+static struct node *node_of(const struct stake *s)
 {
-	bool doubt = n->stake == STAKE_WINDOWS && n->rank == 0 && has_place_in_reach(t, n);
-	if (n->used <= n->judged && !doubt)
+	return s->what == STAKE_STATES ? HEAP_ELEMENT(s, struct node, state_stake)
+				       : HEAP_ELEMENT(s, struct node, stake);
+}
+
+/* Was it used, or did it become a matter of doubt, since it was judged? Then it is judged anew and stays. */
+static bool judge_again(struct tree *t, struct stake *s)
+{
+	const struct node *n = node_of(s);
+	bool doubt = s->what == STAKE_WINDOWS && s->rank == 0 && has_place_in_reach(t, n);
+	if ((s->what == STAKE_STATES ? n->state_used : n->used) <= s->judged && !doubt)
 		return false;
-	heap_remove(&t->by_worth, &n->by_worth);
-	set_worth(t, n);
-	heap_push(&t->by_worth, &n->by_worth);
+	heap_remove(&t->by_worth, &s->link);
+	judge_stake(t, n, s);
+	heap_push(&t->by_worth, &s->link);
 	return true;
 }
 
-/* Evicts the least worthy; false: there is nothing. It may bring no bytes: others may hold the pages too. */
-static bool evict_one(struct tree *t)
+/* The least worthy of all; NULL: there is nothing to evict. */
+static struct stake *least_worthy(struct tree *t)
 {
-	struct node *n;
+	struct stake *s;
 	do {
 		if (!t->by_worth.top)
-			return false;
-		n = HEAP_ELEMENT(t->by_worth.top, struct node, by_worth);
-	} while (judge_again(t, n));
-	if (n->rank > 0 && n->worth > t->worth_floor)
-		t->worth_floor = n->worth;
-	if (n->stake == STAKE_LEAF)
+			return NULL;
+		s = HEAP_ELEMENT(t->by_worth.top, struct stake, link);
+	} while (judge_again(t, s));
+	return s;
+}
+
+/* It may bring no bytes: others may hold the pages too. */
+static void evict(struct tree *t, struct stake *s)
+{
+	struct node *n = node_of(s);
+	if (s->rank > 0 && s->worth > t->worth_floor)
+		t->worth_floor = s->worth;
+	if (s->what == STAKE_LEAF) {
 		drop_leaf(t, n, KV_EVICTED);
-	else
+	} else if (s->what == STAKE_WINDOWS) {
 		drop_windows(t, n);
+	} else {
+		t->states_dropped++;
+		tree_set_states(t, n, NULL);
+	}
+}
+
+/* Evicts what is in the way of `bytes`, as long as it is of a lower rank, or of this one and worth less. */
+static bool make_room(struct tree *t, uint64_t bytes, uint32_t rank, double worth)
+{
+	uint64_t at_most = t->pages->page_bytes_cached + (t->n_nodes + t->n_spare) * t->node_bytes;
+	if (pages_room(t->pages) + at_most < bytes)
+		return false;
+	while (pages_room(t->pages) < bytes) {
+		struct stake *s = NULL;
+		if (t->n_spare > t->n_promised)
+			tree_trim_spare(t);
+		else if ((s = least_worthy(t)) && (s->rank < rank || (s->rank == rank && s->worth < worth)))
+			evict(t, s);
+		else
+			return false;
+	}
 	return true;
 }
 
 bool tree_make_room(struct tree *t, uint64_t bytes)
 {
-	uint64_t at_most = t->pages->page_bytes_cached + (t->n_nodes + t->n_spare) * t->node_bytes;
-	if (pages_room(t->pages) + at_most < bytes)
-		return false;
-	while (pages_room(t->pages) < bytes)
-		if (t->n_spare > t->n_promised)
-			tree_trim_spare(t);
-		else if (!evict_one(t))
-			return false;
-	return true;
+	return make_room(t, bytes, UINT32_MAX, 0);
+}
+
+bool tree_make_room_for_states(struct tree *t, uint8_t priority, uint32_t start, uint32_t end)
+{
+	uint64_t bytes = tree_state_bytes(t);
+	return make_room(t, bytes, priority + 1u, worth_of(t, 0, start, end, bytes));
 }
 
 bool tree_make_table_room(struct tree *t, uint64_t bytes)
@@ -213,6 +270,6 @@ void tree_expire(struct tree *t)
 
 void tree_drop_cached(struct tree *t)
 {
-	while (evict_one(t))
-		;
+	for (struct stake *s; (s = least_worthy(t));)
+		evict(t, s);
 }

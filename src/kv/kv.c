@@ -27,9 +27,16 @@ static int check_config(const struct kv_config *c, struct kvik_err *err)
 		return err_set(err, KVIK_ERR_ARG, "kv: %u groups; must be 1..%d", c->n_groups, KV_GROUPS_MAX);
 	if (c->seq_tokens_max < 1 || c->seq_tokens_max > 1u << 30)
 		return err_set(err, KVIK_ERR_ARG, "kv: sequences of %u tokens; must be 1..2^30", c->seq_tokens_max);
+	uint32_t n_states = 0;
 	for (uint32_t i = 0; i < c->n_groups; i++) {
 		const struct kv_group_desc *g = &c->groups[i];
-		if (g->page_tokens == 0 || (g->page_tokens & (g->page_tokens - 1)) != 0 || g->page_tokens > 4096)
+		bool state = kv_kind(g) == KV_KIND_STATE;
+		n_states += state;
+		if ((!state && n_states > 0) || n_states > KV_STATES_MAX || (state && (i == 0 || g->packed_bytes)))
+			return err_set(err, KVIK_ERR_ARG,
+				       "kv: at most %d groups of states, unpacked, behind at least one of pages",
+				       KV_STATES_MAX);
+		if ((g->page_tokens & (g->page_tokens - 1)) != 0 || g->page_tokens > 4096)
 			return err_set(err, KVIK_ERR_ARG, "kv: pages of %u tokens; must be a power of two up to 4096",
 				       g->page_tokens);
 		if (g->page_bytes == 0 || g->page_bytes % 64 != 0 || g->page_bytes > SIZE_MAX / 4)
@@ -65,11 +72,17 @@ int kv_new(struct kv **out, const struct kv_config *c, struct kvik_err *err)
 		return err_set(err, KVIK_ERR_NOMEM, "kv: no memory");
 	memcpy(kv->desc, c->groups, c->n_groups * sizeof *c->groups);
 	kv->n_groups = c->n_groups;
+	kv->state_every = c->state_every;
+	while (kv->n_paged < c->n_groups && kv_kind(&c->groups[kv->n_paged]) != KV_KIND_STATE)
+		kv->n_paged++;
+	kv->n_states = c->n_groups - kv->n_paged;
 	kv->seq_tokens_max = c->seq_tokens_max;
-	rc = pages_init(&kv->pages, c, err);
+	kv->host = (struct kv_host){.convert = c->convert, .convert_ctx = c->convert_ctx};
+	struct kv_memory host = kv_host_memory(&kv->host);
+	rc = pages_init(&kv->pages, c, c->memory ? c->memory : &host, err);
 	pages_count_table(&kv->pages, sizeof *kv);
 	if (!rc)
-		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_groups, err);
+		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_paged, kv->n_states, err);
 	kv->tree.pack_after = c->pack_after;
 	if (!rc)
 		rc = check_room(kv, err);
@@ -90,6 +103,17 @@ void kv_free(struct kv *kv)
 	tree_release(&kv->tree);
 	pages_release(&kv->pages);
 	mem_free(kv);
+}
+
+struct page_area kv_host_pages(const struct kv *kv, uint32_t group)
+{
+	return kv->host.area[KV_AREA_PAGES(group)].at;
+}
+
+uint8_t *kv_host_page(const struct kv *kv, const struct kv_seq *s, uint32_t group, uint32_t block)
+{
+	kv_page page = table_page(&s->table[group], block);
+	return page ? page_address(&kv->host.area[KV_AREA_PAGES(group)].at, page) : NULL;
 }
 
 void kv_clock(struct kv *kv, uint64_t now)
@@ -113,6 +137,7 @@ static void tree_stats(const struct tree *t, struct kv_stats *st)
 	st->tokens_evicted = t->tokens_evicted;
 	st->tokens_expired = t->tokens_expired;
 	st->pages_window_dropped = t->pages_window_dropped;
+	st->states_dropped = t->states_dropped;
 	for (uint32_t i = 0; i < KV_GHOSTS; i++)
 		st->ghost[i] = ghost_rate(&t->ghost, i);
 }
@@ -123,10 +148,10 @@ uint64_t kv_waste(const struct kv *kv)
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct page_group *pg = &kv->pages.group[g];
 		uint64_t slots = 0;
-		for (uint32_t i = 0; i < pg->fresh; i++)
-			if (pg->info[i].refs > 0 && pg->info[i].next == PAGE_NONE)
+		for (uint32_t i = 1; i <= pg->fresh && g < kv->n_paged; i++)
+			if (pg->info[i].refs > 0 && pg->info[i].next == 0)
 				slots += kv->desc[g].page_tokens - pg->info[i].claimed;
-		bytes += slots * (pg->page_bytes / kv->desc[g].page_tokens) +
+		bytes += slots * (g < kv->n_paged ? pg->page_bytes / kv->desc[g].page_tokens : 0) +
 			 (pg->n_used - pg->n_packed) * (uint64_t)(pg->stride - pg->page_bytes);
 	}
 	return bytes;
@@ -148,6 +173,8 @@ struct kv_stats kv_stats(const struct kv *kv)
 			      .tokens_hit = kv->tokens_hit,
 			      .tokens_joined = kv->tokens_joined,
 			      .leaves = kv->leaves,
+			      .states_taken = kv->states_taken,
+			      .states_missed = kv->states_missed,
 			      .packs = p->packs,
 			      .unpacks = p->unpacks};
 	tree_stats(&kv->tree, &st);

@@ -7,20 +7,30 @@
 #ifndef KVIK_KV_KV_H
 #define KVIK_KV_KV_H
 
-#include "base/err.h"
+#include "kv/memory.h"
 
-#define KV_GROUPS_MAX 16
+enum { KV_STATES_MAX = 4, KV_STATE_OUTS = 8 };
+
+/* What layers of a group keep. Groups of states come behind all others, at most KV_STATES_MAX of them, and not alone.
+ */
+enum kv_kind {
+	KV_KIND_PAGES,  /* something for each token */
+	KV_KIND_WINDOW, /* the same, as long as a later query can see it */
+	KV_KIND_STATE   /* one value for all tokens so far, valid at one position: see States below */
+};
 
 struct kv_group_desc {
-	uint32_t page_tokens; /* a power of two */
-	size_t page_bytes;    /* a multiple of 64 */
+	uint32_t page_tokens; /* a power of two; of a state 0 */
+	size_t page_bytes;    /* a multiple of 64; of a state its bytes */
 	uint32_t window;      /* 0 = every token stays; else a page is freed once no later query can see it */
 	uint32_t sinks;       /* with a window: the first so many tokens stay */
 	size_t packed_bytes;  /* of the page's packed form, see kv_config.pack_after; 0: it has none */
 };
 
-/* Writes the first `tokens` tokens of a page of a group in its packed form (pack), or back (!pack). Cannot fail. */
-typedef void kv_convert_fn(void *ctx, uint32_t group, bool pack, uint32_t tokens, const uint8_t *from, uint8_t *to);
+static inline enum kv_kind kv_kind(const struct kv_group_desc *d)
+{
+	return d->page_tokens == 0 ? KV_KIND_STATE : d->window ? KV_KIND_WINDOW : KV_KIND_PAGES;
+}
 
 struct kv_config {
 	uint64_t memory_bytes; /* hard ceiling over pages, tables, tree and all else the cache allocates */
@@ -31,7 +41,10 @@ struct kv_config {
 	 * their packed form, until a sequence takes them. A packed form that loses something makes what is computed
 	 * from it depend on time. */
 	uint64_t pack_after;
-	kv_convert_fn *convert; /* with pack_after */
+	uint32_t state_every; /* snapshots of states are taken at multiples of so many tokens; 0: only where wanted */
+	/* Where the pages lie; borrowed, its context for as long as the cache lives. NULL: the host's memory. */
+	const struct kv_memory *memory;
+	kv_convert_fn *convert; /* with pack_after, in the host's memory */
 	void *convert_ctx;
 };
 
@@ -81,20 +94,67 @@ void kv_commit(struct kv *kv, struct kv_seq *s, uint32_t n);
  * the same tokens before, one copy remains. */
 void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n);
 /* Keeps the first tokens tokens, drops the rest and all reservations. ARG: more than there are; LIMIT: a window group
- * has already freed what the next query would see (a shared sequence finds it in the tree, mostly). */
+ * has already freed what the next query would see (a shared sequence finds it in the tree, mostly), or there are no
+ * states of that position: kv_nearest says how far back it goes. */
 int kv_truncate(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_err *err) MUST_CHECK;
 /* A new sequence that shares the first tokens tokens of s (committed ones), in the same scope; errors as for truncate
  * and kv_seq_new. */
 int kv_fork(struct kv_seq **out, struct kv *kv, const struct kv_seq *s, uint32_t tokens,
 	    struct kvik_err *err) MUST_CHECK;
 
+/* The last position up to `tokens` (<= committed) to which truncate and fork could go now; what lies behind it is to be
+ * computed again. */
+uint32_t kv_nearest(const struct kv *kv, const struct kv_seq *s, uint32_t tokens);
+
 uint32_t kv_seq_tokens(const struct kv_seq *s); /* committed */
 bool kv_seq_shares(const struct kv_seq *s);     /* is in the tree */
 /* A shared sequence becomes private: it keeps its pages and needs no more nodes, and what the tree holds of its text
  * can be evicted. */
 void kv_leave(struct kv *kv, struct kv_seq *s);
-/* Block table of a group: [block] -> page, NULL where freed; valid until the next call that changes s. */
-uint8_t *const *kv_seq_pages(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks);
+/* Block table of a group, of n_blocks blocks (n_blocks may be NULL); valid until the next call that changes s. */
+struct page_table kv_seq_blocks(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks);
+/* Where the pages of a group lie in the host's memory; its base is NULL where they lie elsewhere. */
+struct page_area kv_host_pages(const struct kv *kv, uint32_t group);
+/* A block's page there; NULL: it is freed. */
+uint8_t *kv_host_page(const struct kv *kv, const struct kv_seq *s, uint32_t group, uint32_t block);
+
+/* ---- States ------------------------------------------------------------------------------------------------------
+ *
+ * Layers with a recurrence keep a value that sums up all tokens so far. A sequence has one live state per group, valid
+ * at its committed tokens. A step of n tokens starts from it and leaves the state n tokens further, in place if nobody
+ * shares it; on its way it also leaves the states of some positions in between, which become snapshots in the tree when
+ * it is committed. A prefix can be taken only up to a position that has one. So where a prefill is cut into chunks is
+ * the scheduler's choice alone: positions that fall into a chunk are written out in passing.
+ *
+ * Snapshots are taken at multiples of kv_config.state_every, before the last token of what is announced, where a text
+ * parts from one that is known or being computed, at marks, forks, and where a sequence ends or is cut; those in
+ * passing only if memory is free or holds what is worth less. They are evicted by worth, like pages.
+ *
+ * Without groups of states all of this does nothing. A sequence may lack a live state (a commit that ended where none
+ * was asked for, or a step that was begun in place and given up): kv_reserve and kv_fork then say LIMIT, until
+ * kv_truncate brings it back to kv_nearest. */
+
+/* s is to leave a snapshot at this position; forgotten if there are too many, or if it is not ahead. */
+void kv_state_want(struct kv *kv, struct kv_seq *s, uint32_t position);
+/* From the next reservation on steps of s are (not) kept out of the live state, so that kv_truncate to the committed
+ * tokens drops what a step has speculated and the next one starts from the same state. Costs a second state. */
+void kv_state_keep(struct kv *kv, struct kv_seq *s, bool keep);
+/* The reserved tokens of s are about to be computed: to be called once all sequences of the step have their pages.
+ * Makes the pages for snapshots on the way. */
+void kv_state_begin(struct kv *kv, struct kv_seq *s);
+
+/* A begun step, for one group of states. */
+struct kv_state_step {
+	kv_page from; /* holds the state of the committed tokens; KV_PAGE_NONE: of no tokens at all */
+	uint32_t n;   /* 1.. */
+	/* The states to leave, in ascending order of positions (tokens before which they are valid), the last at the
+	 * end of what is reserved. Only the last page may be `from` itself. */
+	uint32_t position[KV_STATE_OUTS + 1];
+	kv_page page[KV_STATE_OUTS + 1];
+};
+void kv_state_step(const struct kv *kv, const struct kv_seq *s, uint32_t group, struct kv_state_step *step);
+/* Position and page of the live state; UINT32_MAX: there is none; no page: it is that of no tokens. */
+uint32_t kv_state_at(const struct kv *kv, const struct kv_seq *s, uint32_t group, kv_page *page);
 
 /* ---- Room, for those who plan before they reserve ---------------------------------------------------------------- */
 
@@ -119,6 +179,7 @@ enum kv_why {
 	KV_EVICTED, /* it was there and was evicted for memory */
 	KV_EXPIRED, /* it was there and its time to live was over */
 	KV_WINDOW,  /* the tokens are there, but a window group has dropped what the next query would see */
+	KV_STATE,   /* the tokens are there, but no states of a position so far */
 	KV_WHY_COUNT
 };
 const char *kv_why_text(enum kv_why why);
@@ -134,9 +195,13 @@ struct kv_hit {
 	bool elsewhere; /* kv_explain only: a scope out of reach holds more of it. For the operator, never a tenant */
 };
 
-/* Moves a shared sequence without reservations forward as far as the tree holds the n tokens of ids (all from position
- * 0, the first of them those of s). At any time: what others have computed meanwhile is taken over. At most n tokens,
- * so give one less than the prompt when logits of its last token are needed. FULL, NOMEM: nothing has changed. */
+/* What kv_match would find for s (or a little less: what two scopes hold together is seen only on the way). Pure. */
+void kv_lookup(const struct kv *kv, const struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit);
+/* Looks up and acquires: moves a shared sequence without reservations forward as far as the tree holds the n tokens of
+ * ids (all from position 0, the first of them those of s). At any time: what others have computed meanwhile is taken
+ * over. At most n tokens, so give one less than the prompt when logits of its last token are needed, or less when not
+ * all is wanted that a look-up has found. Ids that were found pending stay the same until s is truncated or freed:
+ * they are not compared again. FULL, NOMEM: nothing has changed. */
 int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit,
 	     struct kvik_err *err) MUST_CHECK;
 /* s is about to compute the n tokens of ids (from position 0): others that match see it as `pending`. ids stays the
@@ -144,7 +209,7 @@ int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, s
  * A sequence that waits for a leader must not announce. */
 void kv_announce(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n);
 /* The end of s as it stands is a place to come back to (the end of a prompt): the windows before it are evicted late,
- * like those before forks in the tree and ends of sequences. */
+ * like those before forks in the tree and ends of sequences, and its states are kept. */
 void kv_mark(struct kv *kv, struct kv_seq *s);
 /* What kv_match would find for a new sequence; changes nothing. */
 void kv_explain(const struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t n, struct kv_hit *hit);
@@ -176,6 +241,8 @@ struct kv_stats {
 	uint64_t tokens_joined;                  /* taken over later from another running sequence */
 	uint64_t tokens_evicted, tokens_expired; /* left the tree for memory, for age */
 	uint64_t pages_window_dropped;           /* window pages the tree gave up, their tokens staying */
+	uint64_t states_taken, states_dropped;   /* snapshots; dropped for memory, their tokens staying */
+	uint64_t states_missed;                  /* for which there was no memory */
 	uint64_t leaves;                         /* sequences that went private for want of memory for the tree */
 	double ghost[KV_GHOSTS];                 /* predicted share of queried tokens that hit; NAN: nothing seen */
 	struct kv_group_stats group[KV_GROUPS_MAX];

@@ -3,14 +3,13 @@
 #include "kv/kv_impl.h"
 
 /* A block of a table, of which `reach` slots may be read; writes: a reservation goes on behind `offset` in it. */
-static const char *see_page(const struct kv *kv, uint32_t g, const uint8_t *page, uint32_t reach, bool writes,
+static const char *see_page(const struct kv *kv, uint32_t g, kv_page page, uint32_t reach, bool writes,
 			    struct page_seen *seen)
 {
 	const struct page_group *pg = &kv->pages.group[g];
-	size_t offset = (size_t)(page - pg->base);
-	if (page < pg->base || offset / pg->stride >= pg->fresh || offset % pg->stride != 0)
+	if (page > pg->fresh)
 		return "a block names no page of its group";
-	struct page_seen *s = &seen[offset / pg->stride];
+	struct page_seen *s = &seen[page];
 	s->tables++;
 	s->writers += writes;
 	s->reach = s->reach > reach ? s->reach : reach;
@@ -24,17 +23,19 @@ static const char *check_table(const struct kv *kv, const struct kv_seq *s, uint
 	uint32_t end = s->tokens + s->reserved, from = visible_from(d, s->tokens);
 	if (t->n_blocks != blocks_for(d, end))
 		return "a block table does not fit its sequence's tokens";
-	if (t->n_blocks > t->cap || t->freed > t->n_blocks || t->freed > block_of(d, from) || t->hole_end > t->freed)
+	if (t->n_blocks - t->gone > t->cap || t->freed > t->n_blocks || t->freed > block_of(d, from) ||
+	    (t->gone > 0 && t->head + t->gone > t->freed))
 		return "a block table is longer than its memory, or freed too much";
 	for (uint32_t b = 0; b < t->n_blocks; b++) {
 		uint32_t reach = end - b * d->page_tokens;
 		const char *broken = NULL;
-		if (!t->pages[b] && (is_sink(d, b) || b >= block_of(d, from)))
+		kv_page page = table_page(t, b);
+		if (!page && (is_sink(d, b) || b >= block_of(d, from)))
 			return "a visible block has no page";
-		if (t->pages[b] && b < t->freed && !is_sink(d, b))
+		if (page && b < t->freed && !is_sink(d, b))
 			return "a block below the window still has its page";
-		if (t->pages[b])
-			broken = see_page(kv, g, t->pages[b], reach < d->page_tokens ? reach : d->page_tokens,
+		if (page)
+			broken = see_page(kv, g, page, reach < d->page_tokens ? reach : d->page_tokens,
 					  s->reserved > 0 && (b + 1) * d->page_tokens > s->tokens, seen);
 		if (broken)
 			return broken;
@@ -42,11 +43,48 @@ static const char *check_table(const struct kv *kv, const struct kv_seq *s, uint
 	return NULL;
 }
 
+/* Pages of all groups, or (!want) none; each is seen as held by a sequence. */
+static const char *see_states(const struct kv *kv, const kv_page *pages, bool want, struct page_seen *const *seen)
+{
+	for (uint32_t i = 0; i < kv->n_states; i++) {
+		if ((pages[i] != KV_PAGE_NONE) != want || pages[i] > kv->pages.group[kv->n_paged + i].fresh)
+			return "a sequence lacks states, or has some that it should not have";
+		if (want)
+			seen[kv->n_paged + i][pages[i]].tables++;
+	}
+	return NULL;
+}
+
+/* The invariants of state.c. */
+static const char *check_states(const struct kv *kv, const struct kv_seq *s, struct page_seen *const *seen)
+{
+	const struct seq_states *st = &s->states;
+	bool in_place = st->next[0] && st->next[0] == st->live[0];
+	uint32_t before = s->tokens;
+	const char *broken = see_states(kv, st->live, st->at > 0 && st->at != STATE_NOWHERE, seen);
+	if (!broken && !in_place)
+		broken = see_states(kv, st->next, s->reserved > 0, seen);
+	for (uint32_t i = 0; i < st->n_outs && !broken; i++) {
+		broken = see_states(kv, st->outs[i], true, seen);
+		if (st->out_at[i] <= before || st->out_at[i] >= s->tokens + s->reserved)
+			broken = "a state in passing is outside of what is reserved";
+		before = st->out_at[i];
+	}
+	if (!broken && kv->n_states > 0 && st->at != STATE_NOWHERE && st->at > s->tokens)
+		return "a live state is ahead of its sequence";
+	for (uint32_t i = 0; i < kv->n_states && !broken && s->reserved > 0; i++)
+		if (pages_info(&kv->pages, kv->n_paged + i, st->next[i])->refs != 1)
+			return "a state is written that somebody else holds";
+	return broken;
+}
+
 static const char *check_seq(const struct kv *kv, const struct kv_seq *s, struct page_seen *const *seen)
 {
 	const char *broken = NULL;
-	for (uint32_t g = 0; g < kv->n_groups && !broken; g++)
+	for (uint32_t g = 0; g < kv->n_paged && !broken; g++)
 		broken = check_table(kv, s, g, seen[g]);
+	if (!broken)
+		broken = check_states(kv, s, seen);
 	if (!broken && s->node && s->node->end != s->tokens)
 		return "a sequence is not where its tokens end in the tree";
 	return broken;
@@ -56,8 +94,8 @@ static const char *check_seq(const struct kv *kv, const struct kv_seq *s, struct
 static uint32_t walk(const struct page_group *g, uint32_t head, struct page_seen *seen)
 {
 	uint32_t n = 0;
-	for (uint32_t i = head; i != PAGE_NONE; i = g->info[i].next, n++) {
-		if (i >= g->fresh || seen[i].writers || g->info[i].refs != 0)
+	for (uint32_t i = head; i != 0; i = g->info[i].next, n++) {
+		if (i > g->fresh || seen[i].writers || g->info[i].refs != 0)
 			return UINT32_MAX;
 		seen[i].writers = 1;
 	}
@@ -69,7 +107,7 @@ static const char *check_lists(const struct page_group *g, struct page_seen *see
 	uint32_t n_free = walk(g, g->free, seen), n_cold = walk(g, g->cold, seen), n_used = 0, n_cached = 0;
 	if (n_free == UINT32_MAX || n_cold == UINT32_MAX)
 		return "a page is on two lists, or on one while in use";
-	for (uint32_t i = 0; i < g->fresh; i++) {
+	for (uint32_t i = 1; i <= g->fresh; i++) {
 		n_used += g->info[i].refs > 0;
 		n_cached += g->info[i].refs > 0 && g->info[i].refs == g->info[i].tree;
 	}
@@ -85,25 +123,25 @@ static const char *check_packed(const struct page_group *g)
 	const struct packed_slots *s = &g->packed;
 	uint32_t n = 0, n_free = 0;
 	uint64_t sum = 0;
-	for (uint32_t i = 0; i < g->fresh; i++) {
+	for (uint32_t i = 1; i <= g->fresh; i++) {
 		const struct page_info *info = &g->info[i];
-		if (info->refs == 0 || info->next == PAGE_NONE)
+		if (info->refs == 0 || info->next == 0)
 			continue;
-		if (info->refs != info->tree || info->next >= s->fresh)
+		if (info->refs != info->tree || info->next > s->fresh)
 			return "a packed page is held by a table, or has no slot";
 		n++;
 		sum += info->next;
 	}
-	for (uint32_t i = s->base ? s->free : PAGE_NONE; i != PAGE_NONE && n_free <= s->fresh; i = s->next[i], n_free++)
+	for (uint32_t i = s->free; i != 0 && n_free <= s->fresh; i = s->next[i], n_free++)
 		sum += i;
-	if (n != g->n_packed || n + n_free != s->fresh || (s->fresh && sum != (uint64_t)s->fresh * (s->fresh - 1) / 2))
+	if (n != g->n_packed || n + n_free != s->fresh || (s->fresh && sum != (s->fresh + UINT64_C(1)) * s->fresh / 2))
 		return "slots of packed pages were lost, or counted wrongly";
 	return NULL;
 }
 
 static const char *check_group(const struct page_group *g, struct page_seen *seen)
 {
-	for (uint32_t i = 0; i < g->fresh; i++) {
+	for (uint32_t i = 1; i <= g->fresh; i++) {
 		const struct page_info *info = &g->info[i];
 		if (info->refs != seen[i].tables + seen[i].nodes || info->tree != seen[i].nodes)
 			return "a page's references are not those that tables and nodes hold";
@@ -116,14 +154,19 @@ static const char *check_group(const struct page_group *g, struct page_seen *see
 	return broken ? broken : check_lists(g, seen);
 }
 
+static uint64_t books(const struct page_group *g)
+{
+	uint64_t slots = g->packed.stride ? (g->packed.capacity + UINT64_C(1)) * sizeof(uint32_t) : 0;
+	return (g->capacity + UINT64_C(1)) * sizeof(struct page_info) + slots;
+}
+
 static uint64_t counted_bytes(const struct kv *kv)
 {
 	const struct tree *t = &kv->tree;
-	uint64_t bytes = sizeof *kv + kv->pages.scratch_bytes + ghost_bytes(&t->ghost) +
+	uint64_t bytes = sizeof *kv + kv->pages.convert_bytes + ghost_bytes(&t->ghost) +
 			 t->n_buckets * sizeof *t->buckets + (t->n_nodes + t->n_spare) * t->node_bytes;
 	for (uint32_t g = 0; g < kv->n_groups; g++)
-		bytes += kv->pages.group[g].capacity * sizeof(struct page_info) +
-			 kv->pages.group[g].packed.capacity * sizeof(uint32_t);
+		bytes += books(&kv->pages.group[g]);
 	for (const struct kv_seq *s = kv->seqs; s; s = s->next) {
 		bytes += seq_bytes(kv);
 		for (uint32_t g = 0; g < kv->n_groups; g++)

@@ -21,6 +21,9 @@ static uint64_t nodes_for(const struct tree *t, uint32_t tokens, uint32_t chunk)
 uint64_t kv_tree_bytes(const struct kv_group_desc *groups, uint32_t n_groups, uint32_t tokens, uint32_t chunk)
 {
 	struct tree t = {.desc = groups, .n_groups = n_groups};
+	while (t.n_groups > 0 && kv_kind(&groups[t.n_groups - 1]) == KV_KIND_STATE)
+		t.n_groups--;
+	t.n_states = n_groups - t.n_groups;
 	tree_lay_out(&t);
 	return nodes_for(&t, tokens, chunk) * (t.node_bytes + 2 * sizeof *t.buckets);
 }
@@ -28,7 +31,9 @@ uint64_t kv_tree_bytes(const struct kv_group_desc *groups, uint32_t n_groups, ui
 uint64_t kv_cost(const struct kv *kv, uint32_t from, uint32_t to, uint32_t chunk)
 {
 	uint64_t bytes = nodes_for(&kv->tree, to - from, chunk) * kv->tree.node_bytes + (from == 0 ? seq_bytes(kv) : 0);
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	/* The state that a step starts from and the one that it leaves; snapshots take only what is free. */
+	bytes += (from == 0 ? 2 : 1) * tree_state_bytes(&kv->tree);
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_table none = {0};
 		bytes += blocks_between(&kv->desc[g], from, to, chunk) * kv->pages.group[g].stride;
 		bytes += table_more_bytes(&none, blocks_for(&kv->desc[g], to));

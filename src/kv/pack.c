@@ -13,7 +13,7 @@ static void pack_node(struct tree *t, const struct node *n, uint32_t *left)
 {
 	for (uint32_t g = 0; g < t->n_groups; g++)
 		for (uint32_t b = node_first(t, n, g); b <= node_last(t, n, g) && *left > 0; b++) {
-			const uint8_t *page = n->pages[tree_slot(t, g, b)];
+			kv_page page = n->pages[tree_slot(t, g, b)];
 			*left -= page && pages_pack(t->pages, g, page);
 		}
 }

@@ -1,7 +1,7 @@
 /* pages.c: see pages.h.
  *
  * Invariants (kv_check proves them):
- *  1. Every page below fresh is in use (refs > 0), on the free list or on the cold list, in exactly one of them.
+ *  1. Every page 1..fresh is in use (refs > 0), on the free list or on the cold list, in exactly one of them.
  *  2. page_bytes_used and page_bytes_free are the strides of pages in use and on free lists.
  *  3. page_bytes_used + page_bytes_free + table_bytes <= memory_bytes.
  *  4. n_cached and page_bytes_cached count the pages with refs == tree > 0.
@@ -10,91 +10,61 @@
 
 #include <assert.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "base/os.h"
 
-/* The inverse of an odd number modulo 2^64, by Newton's iteration: each round doubles the bits that are right. */
-static uint64_t inverse_of(uint64_t odd)
+static int slots_init(struct pages *p, uint32_t group, size_t bytes, struct kvik_err *err)
 {
-	uint64_t x = odd; /* 3 bits are right */
-	for (int bits = 3; bits < 64; bits *= 2)
-		x *= 2 - odd * x;
-	return x;
+	struct page_group *g = &p->group[group];
+	struct packed_slots *s = &g->packed;
+	s->capacity = g->capacity;
+	s->next = mem_zalloc((size_t)s->capacity + 1, sizeof *s->next);
+	if (!s->next)
+		return err_set(err, KVIK_ERR_NOMEM, "kv: no memory for packing pages");
+	pages_count_table(p, (int64_t)((s->capacity + UINT64_C(1)) * sizeof *s->next));
+	return p->memory.reserve(p->memory.ctx, KV_AREA_PACKED(group), s->capacity, bytes, err);
 }
 
-/* Offsets are exact multiples of the stride, so that dividing is multiplying by the inverse. */
-static uint32_t page_number(const struct page_group *g, const uint8_t *page)
+/* What a packed page takes; 0: nothing would be gained by packing. */
+static size_t packed_stride(const struct pages *p, const struct kv_group_desc *d, bool packs, size_t stride)
 {
-	return (uint32_t)(((uint64_t)(page - g->base) >> g->shift) * g->inverse);
+	size_t packed = packs && d->packed_bytes ? p->memory.stride(p->memory.ctx, d->packed_bytes) : 0;
+	return packed < stride ? packed : 0;
 }
 
-static int slots_init(struct pages *p, struct packed_slots *s, uint32_t capacity, struct kvik_err *err)
+static int group_init(struct pages *p, uint32_t group, const struct kv_group_desc *d, bool packs, struct kvik_err *err)
 {
-	s->capacity = capacity;
-	s->free = PAGE_NONE;
-	s->next = mem_zalloc(capacity, sizeof *s->next);
-	void *base = mmap(NULL, (size_t)capacity * s->stride, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base != MAP_FAILED)
-		s->base = base;
-	if (!s->base || !s->next)
-		return err_set(err, KVIK_ERR_NOMEM, "no address space for packed pages: lower --kv-memory");
-	pages_count_table(p, (int64_t)(capacity * sizeof *s->next));
-	return 0;
-}
-
-static int group_init(struct pages *p, struct page_group *g, const struct kv_group_desc *d, struct kvik_err *err)
-{
-	size_t system = (size_t)sysconf(_SC_PAGESIZE);
-	*g = (struct page_group){.page_bytes = d->page_bytes, .free = PAGE_NONE, .cold = PAGE_NONE};
-	g->stride = (d->page_bytes + system - 1) / system * system;
-	g->shift = (uint32_t)__builtin_ctzll(g->stride);
-	g->inverse = inverse_of(g->stride >> g->shift);
-	if (d->packed_bytes && p->convert)
-		g->packed.stride = (d->packed_bytes + system - 1) / system * system;
-	if (g->packed.stride >= g->stride)
-		g->packed.stride = 0; /* nothing would be gained */
+	struct page_group *g = &p->group[group];
+	*g = (struct page_group){.page_bytes = d->page_bytes};
+	g->stride = p->memory.stride(p->memory.ctx, d->page_bytes);
+	g->packed.stride = packed_stride(p, d, packs, g->stride);
 	uint64_t capacity = p->memory_bytes / (g->packed.stride ? g->packed.stride : g->stride);
 	if (p->memory_bytes < g->stride)
 		return err_set(err, KVIK_ERR_LIMIT,
 			       "the KV cache may use %llu bytes, but one page needs %zu: raise --kv-memory",
 			       (unsigned long long)p->memory_bytes, g->stride);
-	g->capacity = capacity < PAGE_NONE ? (uint32_t)capacity : PAGE_NONE - 1;
-	g->info = mem_zalloc(g->capacity, sizeof *g->info);
-	void *base = mmap(NULL, (size_t)g->capacity * g->stride, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base != MAP_FAILED)
-		g->base = base;
-	if (!g->base || !g->info)
-		return err_set(err, KVIK_ERR_NOMEM, "no address space for a KV cache of %llu bytes: lower --kv-memory",
+	g->capacity = capacity < UINT32_MAX ? (uint32_t)capacity : UINT32_MAX - 1;
+	g->info = mem_zalloc((size_t)g->capacity + 1, sizeof *g->info);
+	if (!g->info)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for the books of a KV cache of %llu bytes",
 			       (unsigned long long)p->memory_bytes);
-	pages_count_table(p, (int64_t)(g->capacity * sizeof *g->info));
-	return g->packed.stride ? slots_init(p, &g->packed, g->capacity, err) : 0;
+	pages_count_table(p, (int64_t)((g->capacity + UINT64_C(1)) * sizeof *g->info));
+	int rc = p->memory.reserve(p->memory.ctx, KV_AREA_PAGES(group), g->capacity, d->page_bytes, err);
+	return rc || !g->packed.stride ? rc : slots_init(p, group, d->packed_bytes, err);
 }
 
-int pages_init(struct pages *p, const struct kv_config *c, struct kvik_err *err)
+int pages_init(struct pages *p, const struct kv_config *c, const struct kv_memory *m, struct kvik_err *err)
 {
-	*p = (struct pages){.memory_bytes = c->memory_bytes};
-	if (c->pack_after) {
-		p->convert = c->convert;
-		p->convert_ctx = c->convert_ctx;
-	}
+	*p = (struct pages){.memory_bytes = c->memory_bytes, .memory = *m};
 	for (uint32_t i = 0; i < c->n_groups; i++) {
 		p->n_groups = i + 1;
-		int rc = group_init(p, &p->group[i], &c->groups[i], err);
+		int rc = group_init(p, i, &c->groups[i], c->pack_after > 0, err);
 		if (rc)
 			return rc;
-		if (p->group[i].packed.stride > p->scratch_bytes)
-			p->scratch_bytes = p->group[i].packed.stride;
+		if (p->group[i].packed.stride > p->convert_bytes)
+			p->convert_bytes = p->group[i].packed.stride;
 	}
-	if (p->scratch_bytes)
-		p->scratch = mem_alloc(p->scratch_bytes);
-	if (p->scratch_bytes && !p->scratch)
-		return err_set(err, KVIK_ERR_NOMEM, "kv: no memory for packing pages");
-	pages_count_table(p, (int64_t)p->scratch_bytes);
+	pages_count_table(p, (int64_t)p->convert_bytes);
 	return 0;
 }
 
@@ -102,14 +72,11 @@ void pages_release(struct pages *p)
 {
 	for (uint32_t i = 0; i < p->n_groups; i++) {
 		struct page_group *g = &p->group[i];
-		if (g->base)
-			munmap(g->base, (size_t)g->capacity * g->stride);
-		if (g->packed.base)
-			munmap(g->packed.base, (size_t)g->packed.capacity * g->packed.stride);
+		p->memory.release(p->memory.ctx, KV_AREA_PAGES(i));
+		p->memory.release(p->memory.ctx, KV_AREA_PACKED(i));
 		mem_free(g->info);
 		mem_free(g->packed.next);
 	}
-	mem_free(p->scratch);
 	*p = (struct pages){0};
 }
 
@@ -143,10 +110,10 @@ void pages_give_back(struct pages *p, uint64_t bytes)
 {
 	for (uint32_t i = 0; i < p->n_groups; i++) {
 		struct page_group *g = &p->group[i];
-		while (g->free != PAGE_NONE &&
+		while (g->n_free > g->kept &&
 		       p->page_bytes_used + p->page_bytes_free + p->table_bytes + bytes > p->memory_bytes) {
 			uint32_t page = list_pop(g, &g->free);
-			os_drop(g->base + (size_t)page * g->stride, g->stride);
+			p->memory.decommit(p->memory.ctx, KV_AREA_PAGES(i), page);
 			list_push(g, &g->cold, page);
 			g->n_free--;
 			p->page_bytes_free -= g->stride;
@@ -154,84 +121,102 @@ void pages_give_back(struct pages *p, uint64_t bytes)
 	}
 }
 
-uint8_t *pages_get(struct pages *p, uint32_t group)
+/* One more page of the group on its free list. */
+static int commit_page(struct pages *p, uint32_t group, struct kvik_err *err)
 {
 	struct page_group *g = &p->group[group];
-	uint32_t i;
-	assert(pages_room(p) >= g->stride);
-	if (g->free != PAGE_NONE) {
-		i = list_pop(g, &g->free);
-		g->n_free--;
-		p->page_bytes_free -= g->stride;
-	} else {
-		pages_give_back(p, g->stride);
-		i = g->cold != PAGE_NONE ? list_pop(g, &g->cold) : g->fresh++;
-	}
-	assert(i < g->capacity);
-	g->info[i] = (struct page_info){.refs = 1, .next = PAGE_NONE};
-	g->n_used++;
-	p->page_bytes_used += g->stride;
+	pages_give_back(p, g->stride);
+	uint32_t i = g->cold ? g->cold : g->fresh + 1;
+	assert(i <= g->capacity);
+	if (p->memory.commit(p->memory.ctx, KV_AREA_PAGES(group), i) != 0)
+		return err_set(err, KVIK_ERR_NOMEM,
+			       "no memory for a page of the KV cache, though its ceiling allows it");
+	if (g->cold)
+		(void)list_pop(g, &g->cold);
+	else
+		g->fresh++;
+	list_push(g, &g->free, i);
+	g->n_free++;
+	p->page_bytes_free += g->stride;
 	note_peak(p);
-	return g->base + (size_t)i * g->stride;
+	return 0;
 }
 
-struct page_info *pages_info(const struct pages *p, uint32_t group, const uint8_t *page)
+int pages_prepare(struct pages *p, const uint32_t *n, struct kvik_err *err)
 {
-	const struct page_group *g = &p->group[group];
-	return &g->info[page_number(g, page)];
+	int rc = 0;
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		p->group[g].kept = n[g];
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		while (p->group[g].n_free < n[g] && !rc)
+			rc = commit_page(p, g, err);
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		p->group[g].kept = 0;
+	return rc;
+}
+
+kv_page pages_get(struct pages *p, uint32_t group)
+{
+	struct page_group *g = &p->group[group];
+	assert(g->free);
+	uint32_t i = list_pop(g, &g->free);
+	g->n_free--;
+	p->page_bytes_free -= g->stride;
+	g->info[i] = (struct page_info){.refs = 1};
+	g->n_used++;
+	p->page_bytes_used += g->stride;
+	return i;
+}
+
+void pages_copy(struct pages *p, uint32_t group, kv_page to, kv_page from)
+{
+	p->memory.copy(p->memory.ctx, KV_AREA_PAGES(group), to, from);
 }
 
 static uint64_t held_bytes(const struct page_group *g, const struct page_info *i)
 {
-	return i->next == PAGE_NONE ? g->stride : g->packed.stride;
+	return i->next ? g->packed.stride : g->stride;
 }
 
-uint64_t pages_held(const struct pages *p, uint32_t group, const uint8_t *page)
+uint64_t pages_held(const struct pages *p, uint32_t group, kv_page page)
 {
 	return held_bytes(&p->group[group], pages_info(p, group, page));
 }
 
-static uint32_t take_slot(struct packed_slots *s)
+static void release_slot(struct pages *p, uint32_t group, struct page_info *i)
 {
-	uint32_t slot = s->free;
-	if (slot == PAGE_NONE)
-		return s->fresh++;
-	s->free = s->next[slot];
-	return slot;
-}
-
-static void release_slot(struct page_group *g, struct page_info *i)
-{
-	struct packed_slots *s = &g->packed;
-	os_drop(s->base + (size_t)i->next * s->stride, s->stride);
+	struct packed_slots *s = &p->group[group].packed;
+	p->memory.decommit(p->memory.ctx, KV_AREA_PACKED(group), i->next);
 	s->next[i->next] = s->free;
 	s->free = i->next;
-	i->next = PAGE_NONE;
-	g->n_packed--;
+	i->next = 0;
+	p->group[group].n_packed--;
 }
 
 /* A page in use that nobody needs any more. */
-static void release_page(struct pages *p, struct page_group *g, struct page_info *i)
+static void release_page(struct pages *p, uint32_t group, kv_page page)
 {
+	struct page_group *g = &p->group[group];
+	struct page_info *i = &g->info[page];
 	g->n_used--;
 	p->page_bytes_used -= held_bytes(g, i);
-	if (i->next != PAGE_NONE) {
-		release_slot(g, i);
-		list_push(g, &g->cold, (uint32_t)(i - g->info));
+	if (i->next) {
+		release_slot(p, group, i);
+		list_push(g, &g->cold, page);
 		return;
 	}
-	list_push(g, &g->free, (uint32_t)(i - g->info));
+	list_push(g, &g->free, page);
 	g->n_free++;
 	p->page_bytes_free += g->stride;
 }
 
 /* Changes both counts of a page and, with them, whether it is in use and whether only the tree holds it. */
-static void change_refs(struct pages *p, uint32_t group, const uint8_t *page, int refs, int tree)
+static void change_refs(struct pages *p, uint32_t group, kv_page page, int refs, int tree)
 {
 	struct page_group *g = &p->group[group];
 	struct page_info *i = pages_info(p, group, page);
 	bool was_cached = i->refs == i->tree;
-	assert(i->refs > 0 && (i->next == PAGE_NONE || refs == tree));
+	assert(i->refs > 0 && (i->next == 0 || refs == tree));
 	i->refs += (uint32_t)refs;
 	i->tree += (uint32_t)tree;
 	bool cached = i->refs == i->tree && i->refs > 0;
@@ -241,25 +226,25 @@ static void change_refs(struct pages *p, uint32_t group, const uint8_t *page, in
 		p->page_bytes_cached = cached ? p->page_bytes_cached + bytes : p->page_bytes_cached - bytes;
 	}
 	if (i->refs == 0)
-		release_page(p, g, i);
+		release_page(p, group, page);
 }
 
-void pages_ref(struct pages *p, uint32_t group, const uint8_t *page)
+void pages_ref(struct pages *p, uint32_t group, kv_page page)
 {
 	change_refs(p, group, page, 1, 0);
 }
 
-void pages_unref(struct pages *p, uint32_t group, const uint8_t *page)
+void pages_unref(struct pages *p, uint32_t group, kv_page page)
 {
 	change_refs(p, group, page, -1, 0);
 }
 
-void pages_ref_tree(struct pages *p, uint32_t group, const uint8_t *page)
+void pages_ref_tree(struct pages *p, uint32_t group, kv_page page)
 {
 	change_refs(p, group, page, 1, 1);
 }
 
-void pages_unref_tree(struct pages *p, uint32_t group, const uint8_t *page)
+void pages_unref_tree(struct pages *p, uint32_t group, kv_page page)
 {
 	change_refs(p, group, page, -1, -1);
 }
@@ -274,40 +259,47 @@ static void count_form(struct pages *p, int64_t bytes)
 	note_peak(p);
 }
 
-bool pages_pack(struct pages *p, uint32_t group, const uint8_t *page)
+bool pages_pack(struct pages *p, uint32_t group, kv_page page)
 {
 	struct page_group *g = &p->group[group];
 	struct packed_slots *s = &g->packed;
-	struct page_info *i = pages_info(p, group, page);
-	if (!s->base || i->next != PAGE_NONE || i->refs != i->tree)
+	struct page_info *i = &g->info[page];
+	uint32_t slot = s->free ? s->free : s->fresh + 1;
+	if (s->stride == 0 || i->next || i->refs != i->tree ||
+	    p->memory.commit(p->memory.ctx, KV_AREA_PACKED(group), slot) != 0)
 		return false;
-	p->convert(p->convert_ctx, group, true, i->claimed, page, p->scratch);
-	os_drop(g->base + (size_t)(i - g->info) * g->stride, g->stride);
-	i->next = take_slot(s);
-	memcpy(s->base + (size_t)i->next * s->stride, p->scratch, s->stride);
+	if (s->free)
+		s->free = s->next[slot];
+	else
+		s->fresh++;
+	p->memory.convert(p->memory.ctx, group, true, i->claimed, page, slot);
+	p->memory.decommit(p->memory.ctx, KV_AREA_PAGES(group), page);
+	i->next = slot;
 	count_form(p, (int64_t)s->stride - (int64_t)g->stride);
 	g->n_packed++;
 	p->packs++;
 	return true;
 }
 
-uint64_t pages_unpack_bytes(const struct pages *p, uint32_t group, const uint8_t *page)
+uint64_t pages_unpack_bytes(const struct pages *p, uint32_t group, kv_page page)
 {
 	return p->group[group].stride - pages_held(p, group, page);
 }
 
-void pages_unpack(struct pages *p, uint32_t group, uint8_t *page)
+int pages_unpack(struct pages *p, uint32_t group, kv_page page, struct kvik_err *err)
 {
 	struct page_group *g = &p->group[group];
-	struct page_info *i = pages_info(p, group, page);
-	if (i->next == PAGE_NONE)
-		return;
-	memcpy(p->scratch, g->packed.base + (size_t)i->next * g->packed.stride, g->packed.stride);
-	release_slot(g, i);
+	struct page_info *i = &g->info[page];
+	if (i->next == 0)
+		return 0;
 	pages_give_back(p, g->stride - g->packed.stride);
-	p->convert(p->convert_ctx, group, false, i->claimed, p->scratch, page);
+	if (p->memory.commit(p->memory.ctx, KV_AREA_PAGES(group), page) != 0)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory to unpack a page of the KV cache");
+	p->memory.convert(p->memory.ctx, group, false, i->claimed, page, i->next);
+	release_slot(p, group, i);
 	count_form(p, (int64_t)g->stride - (int64_t)g->packed.stride);
 	p->unpacks++;
+	return 0;
 }
 
 void pages_count_table(struct pages *p, int64_t bytes)

@@ -24,6 +24,8 @@ static int new_seq(struct kv_seq **out, struct kv *kv, struct kvik_err *err)
 		s->next->prev = s;
 	kv->seqs = s;
 	kv->n_seqs++;
+	for (uint32_t g = 0; g < kv->n_paged; g++)
+		s->table[g].head = kv->desc[g].window ? blocks_for(&kv->desc[g], kv->desc[g].sinks) : 0;
 	*out = s;
 	return 0;
 }
@@ -66,13 +68,14 @@ static void drop_reserved(struct kv *kv, struct kv_seq *s)
 {
 	if (s->reserved == 0)
 		return;
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		uint32_t p = kv->desc[g].page_tokens;
 		table_drop(&kv->pages, &s->table[g], g, blocks_for(&kv->desc[g], s->tokens));
 		if (s->tokens % p != 0)
-			pages_info(&kv->pages, g, s->table[g].pages[s->tokens / p])->claimed = s->tokens % p;
+			pages_info(&kv->pages, g, table_page(&s->table[g], s->tokens / p))->claimed = s->tokens % p;
 	}
 	s->reserved = 0;
+	state_drop_reserved(kv, s);
 	seq_break_promise(kv, s);
 }
 
@@ -84,7 +87,8 @@ void kv_seq_free(struct kv *kv, struct kv_seq *s)
 	kv_announce(kv, s, NULL, 0);
 	share_finish(kv, s);
 	share_leave(kv, s);
-	for (uint32_t g = 0; g < kv->n_groups; g++)
+	state_release(kv, s);
+	for (uint32_t g = 0; g < kv->n_paged; g++)
 		table_release(&kv->pages, &s->table[g], g);
 	if (s->prev)
 		s->prev->next = s->next;
@@ -107,10 +111,12 @@ bool kv_seq_shares(const struct kv_seq *s)
 	return s->node != NULL;
 }
 
-uint8_t *const *kv_seq_pages(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks)
+struct page_table kv_seq_blocks(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks)
 {
-	*n_blocks = s->table[group].n_blocks;
-	return s->table[group].pages;
+	const struct kv_table *t = &s->table[group];
+	if (n_blocks)
+		*n_blocks = t->n_blocks;
+	return (struct page_table){.ids = t->pages, .head = t->head, .gone = t->gone};
 }
 
 /* ---- Reserve and commit ------------------------------------------------------------------------------------------ */
@@ -118,13 +124,14 @@ uint8_t *const *kv_seq_pages(const struct kv_seq *s, uint32_t group, uint32_t *n
 int seq_grow_tables(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
 {
 	int rc = 0;
-	for (uint32_t g = 0; g < kv->n_groups && !rc; g++) {
+	for (uint32_t g = 0; g < kv->n_paged && !rc; g++) {
 		uint32_t blocks = blocks_for(&kv->desc[g], tokens);
-		if (blocks <= s->table[g].cap)
+		uint64_t more = table_more_bytes(&s->table[g], blocks);
+		if (more == 0)
 			continue;
-		if (!tree_make_table_room(&kv->tree, table_more_bytes(&s->table[g], blocks)))
+		if (!tree_make_table_room(&kv->tree, more))
 			return err_set(err, KVIK_ERR_FULL, "the KV cache is full: no room for a longer block table");
-		rc = table_grow(&kv->pages, &s->table[g], &kv->desc[g], blocks, err);
+		rc = table_grow(&kv->pages, &s->table[g], blocks, err);
 	}
 	return rc;
 }
@@ -136,7 +143,7 @@ static bool must_copy(const struct kv *kv, const struct kv_seq *s, uint32_t grou
 	if (offset == 0 || s->reserved > 0)
 		return false;
 	const struct page_info *i =
-		pages_info(&kv->pages, group, s->table[group].pages[block_of(&kv->desc[group], s->tokens)]);
+		pages_info(&kv->pages, group, table_page(&s->table[group], block_of(&kv->desc[group], s->tokens)));
 	return i->refs > 1 && i->claimed != offset;
 }
 
@@ -144,8 +151,8 @@ static bool must_copy(const struct kv *kv, const struct kv_seq *s, uint32_t grou
 static void copy_last(struct kv *kv, struct kv_seq *s, uint32_t group)
 {
 	uint32_t block = block_of(&kv->desc[group], s->tokens);
-	uint8_t **last = &s->table[group].pages[block], *own = pages_get(&kv->pages, group);
-	memcpy(own, *last, kv->desc[group].page_bytes);
+	kv_page *last = table_entry(&s->table[group], block), own = pages_get(&kv->pages, group);
+	pages_copy(&kv->pages, group, own, *last);
 	if (s->node && s->node->pages[tree_slot(&kv->tree, group, block)] == *last)
 		tree_set_page(&kv->tree, s->node, group, block, own);
 	pages_unref(&kv->pages, group, *last);
@@ -153,14 +160,18 @@ static void copy_last(struct kv *kv, struct kv_seq *s, uint32_t group)
 	kv->pages_copied++;
 }
 
-/* Bytes of pages that n more tokens take. */
-static uint64_t bytes_to_reserve(const struct kv *kv, const struct kv_seq *s, uint32_t n)
+/* Pages of each group that n more tokens take; returns their bytes. */
+static uint64_t pages_to_reserve(const struct kv *kv, const struct kv_seq *s, uint32_t n, uint32_t *pages)
 {
 	uint64_t bytes = 0;
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		uint32_t blocks = blocks_for(&kv->desc[g], s->tokens + n), have = s->table[g].n_blocks;
-		uint64_t pages = (blocks > have ? blocks - have : 0) + must_copy(kv, s, g);
-		bytes += pages * kv->pages.group[g].stride;
+		pages[g] = (blocks > have ? blocks - have : 0) + must_copy(kv, s, g);
+		bytes += pages[g] * (uint64_t)kv->pages.group[g].stride;
+	}
+	for (uint32_t g = kv->n_paged; g < kv->n_groups; g++) {
+		pages[g] = state_needs_pages(kv, s);
+		bytes += pages[g] * (uint64_t)kv->pages.group[g].stride;
 	}
 	return bytes;
 }
@@ -173,10 +184,10 @@ static void take_pages(struct kv *kv, struct kv_seq *s, uint32_t group, uint32_t
 	if (must_copy(kv, s, group))
 		copy_last(kv, s, group);
 	while (t->n_blocks < blocks)
-		t->pages[t->n_blocks++] = pages_get(&kv->pages, group);
+		*table_entry(t, t->n_blocks++) = pages_get(&kv->pages, group);
 	for (uint32_t b = block_of(&kv->desc[group], s->tokens); b < blocks; b++) {
 		uint32_t filled = end - b * p;
-		pages_info(&kv->pages, group, t->pages[b])->claimed = filled < p ? filled : p;
+		pages_info(&kv->pages, group, table_page(t, b))->claimed = filled < p ? filled : p;
 	}
 }
 
@@ -206,24 +217,37 @@ static int full(const struct kv *kv, uint64_t bytes, struct kvik_err *err)
 		       (unsigned long long)kv->pages.memory_bytes);
 }
 
+/* Memory for the pages that n more tokens take. */
+static int prepare_pages(struct kv *kv, const struct kv_seq *s, uint32_t n, struct kvik_err *err)
+{
+	uint32_t pages[KV_GROUPS_MAX];
+	uint64_t bytes = pages_to_reserve(kv, s, n, pages);
+	if (!tree_make_room(&kv->tree, bytes))
+		return full(kv, bytes, err);
+	return pages_prepare(&kv->pages, pages, err);
+}
+
 /* Most tokens of a decoding sequence fit behind the others into pages that it may go on writing: they are claimed, and
  * that is all. */
 static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
 {
 	struct page_info *last[KV_GROUPS_MAX];
 	uint32_t claim[KV_GROUPS_MAX];
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	if (state_needs_pages(kv, s))
+		return false;
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		uint32_t offset = s->tokens & (d->page_tokens - 1);
 		claim[g] = offset + n;
 		if (s->reserved > 0 || offset == 0 || claim[g] > d->page_tokens)
 			return false;
-		last[g] = pages_info(&kv->pages, g, s->table[g].pages[block_of(d, s->tokens)]);
+		last[g] = pages_info(&kv->pages, g, *table_entry(&s->table[g], block_of(d, s->tokens)));
 		if (last[g]->refs > 1 && last[g]->claimed != offset)
 			return false;
 	}
-	for (uint32_t g = 0; g < kv->n_groups; g++)
+	for (uint32_t g = 0; g < kv->n_paged; g++)
 		last[g]->claimed = claim[g];
+	state_reserve(kv, s);
 	s->reserved = n;
 	return true;
 }
@@ -234,6 +258,9 @@ int kv_reserve(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err
 		return err_set(err, KVIK_ERR_LIMIT,
 			       "the sequence holds %u tokens and would grow by %u, but may hold %u: raise --ctx",
 			       s->tokens, n, kv->seq_tokens_max);
+	if (kv->n_states > 0 && s->states.at != s->tokens)
+		return err_set(err, KVIK_ERR_LIMIT, "there is no state of token %u to go on from: go back to token %u",
+			       s->tokens, kv_nearest(kv, s, s->tokens));
 	if (n <= s->reserved)
 		return 0;
 	uint32_t promised_before = s->promised;
@@ -242,32 +269,44 @@ int kv_reserve(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err
 		return 0;
 	if (!rc)
 		rc = seq_grow_tables(kv, s, s->tokens + n, err);
+	if (!rc)
+		rc = prepare_pages(kv, s, n, err);
 	if (rc) {
 		tree_unpromise(&kv->tree, s->promised - promised_before);
 		s->promised = promised_before;
 		return rc;
 	}
-	uint64_t bytes = bytes_to_reserve(kv, s, n);
-	if (!tree_make_room(&kv->tree, bytes)) {
-		tree_unpromise(&kv->tree, s->promised - promised_before);
-		s->promised = promised_before;
-		return full(kv, bytes, err);
-	}
-	for (uint32_t g = 0; g < kv->n_groups; g++)
+	for (uint32_t g = 0; g < kv->n_paged; g++)
 		take_pages(kv, s, g, n);
+	state_reserve(kv, s);
 	s->reserved = n;
 	return 0;
 }
 
+/* Puts the tokens start..end into the tree, piece by piece between the states that the step has left on its way. */
+static void insert_to(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t start, uint32_t end)
+{
+	uint32_t at = start, out;
+	while (state_next_out(s, end, &out)) {
+		if (s->node)
+			share_insert(kv, s, ids + (at - start), out - at);
+		state_pass_out(kv, s, out == end);
+		at = out;
+	}
+	if (s->node)
+		share_insert(kv, s, ids + (at - start), end - at);
+}
+
 void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
 {
-	if (s->node) {
+	if (s->node)
 		tree_use_units(&kv->tree, s->node->hash, ids, s->tokens, n, false);
-		share_insert(kv, s, ids, n);
-	}
+	insert_to(kv, s, ids, s->tokens, s->tokens + n);
 	s->tokens += n;
 	s->reserved -= n;
-	for (uint32_t g = 0; g < kv->n_groups; g++)
+	if (kv->n_states > 0)
+		state_arrive(kv, s);
+	for (uint32_t g = 0; g < kv->n_paged; g++)
 		if (kv->desc[g].window)
 			kv->pages_freed_by_window += table_slide(&kv->pages, &s->table[g], g, &kv->desc[g], s->tokens);
 	if (s->reserved == 0 &&
@@ -285,19 +324,21 @@ void kv_commit(struct kv *kv, struct kv_seq *s, uint32_t n)
 /* ---- Truncate and fork ------------------------------------------------------------------------------------------- */
 
 /* The page with which a sequence that ends at `tokens` could go on from s: of its table, or else of the tree. */
-static uint8_t *page_of(const struct kv *kv, const struct kv_seq *s, const struct node **at, uint32_t g, uint32_t block,
-			uint32_t tokens)
+static kv_page page_of(const struct kv *kv, const struct kv_seq *s, const struct node **at, uint32_t g, uint32_t block,
+		       uint32_t tokens)
 {
-	uint8_t *page = s->table[g].pages[block];
+	kv_page page = table_page(&s->table[g], block);
 	return page || !*at ? page : tree_path_page(&kv->tree, at, g, block, s->tokens, tokens);
 }
 
-/* Can a sequence go on after the first `tokens` tokens of s? */
-static int check_prefix(const struct kv *kv, const struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
+/* Can a sequence go on after the first `tokens` tokens of s: s itself, or another one besides it (forks)? */
+static int check_prefix(const struct kv *kv, const struct kv_seq *s, uint32_t tokens, bool forks, struct kvik_err *err)
 {
 	if (tokens > s->tokens)
 		return err_set(err, KVIK_ERR_ARG, "the sequence has %u tokens, not %u", s->tokens, tokens);
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	if (!state_is_at(kv, s, tokens, forks))
+		return err_set(err, KVIK_ERR_LIMIT, "there is no state of token %u to go back to", tokens);
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		const struct node *at = s->node;
 		uint32_t first = block_of(d, visible_from(d, tokens));
@@ -313,39 +354,52 @@ static int check_prefix(const struct kv *kv, const struct kv_seq *s, uint32_t to
 	return 0;
 }
 
-/* Bytes that unpacking takes which restore_window and share_pages will take from the tree; unpack: it is done. */
-static uint64_t unpack_prefix(struct kv *kv, const struct kv_seq *s, uint32_t tokens, bool unpack)
+/* Unpacks what restore_window and share_pages will take from the tree; with `bytes` it only says how many it needs for
+ * that. */
+static int unpack_prefix(struct kv *kv, const struct kv_seq *s, uint32_t tokens, uint64_t *bytes, struct kvik_err *err)
 {
-	uint64_t bytes = 0;
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	int rc = 0;
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		const struct node *at = s->node;
 		uint32_t first = block_of(d, visible_from(d, tokens));
 		uint32_t end = kv->pages.group[g].n_packed > 0 ? blocks_for(d, tokens) : 0;
-		for (uint32_t b = end; b-- > first;) {
-			uint8_t *page = s->table[g].pages[b] ? NULL : page_of(kv, s, &at, g, b, tokens);
+		for (uint32_t b = end; b-- > first && !rc;) {
+			kv_page page = table_page(&s->table[g], b) ? 0 : page_of(kv, s, &at, g, b, tokens);
 			if (!page)
 				continue;
-			bytes += pages_unpack_bytes(&kv->pages, g, page);
-			if (unpack)
-				pages_unpack(&kv->pages, g, page);
+			if (bytes)
+				*bytes += pages_unpack_bytes(&kv->pages, g, page);
+			else
+				rc = pages_unpack(&kv->pages, g, page, err);
 		}
 	}
-	return bytes;
+	return rc;
+}
+
+uint32_t kv_nearest(const struct kv *kv, const struct kv_seq *s, uint32_t tokens)
+{
+	uint32_t live = s->states.at, nearest = 0;
+	if (check_prefix(kv, s, tokens, true, NULL) == 0)
+		return tokens;
+	if (s->node)
+		nearest = tree_usable(&kv->tree, s->node, tokens < s->tokens ? tokens : s->tokens, NULL, 0);
+	if (kv->n_states > 0 && live < tokens && live > nearest && check_prefix(kv, s, live, true, NULL) == 0)
+		return live;
+	return nearest;
 }
 
 /* check_prefix, and all pages it found are unpacked. Room for them may cost window pages, so it is asked again. */
-static int ready_prefix(struct kv *kv, const struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
+static int ready_prefix(struct kv *kv, const struct kv_seq *s, uint32_t tokens, bool forks, struct kvik_err *err)
 {
 	for (;;) {
-		int rc = check_prefix(kv, s, tokens, err);
+		int rc = check_prefix(kv, s, tokens, forks, err);
 		if (rc)
 			return rc;
-		uint64_t bytes = unpack_prefix(kv, s, tokens, false);
-		if (pages_room(&kv->pages) >= bytes) {
-			unpack_prefix(kv, s, tokens, bytes > 0);
-			return 0;
-		}
+		uint64_t bytes = 0;
+		(void)!unpack_prefix(kv, s, tokens, &bytes, NULL);
+		if (pages_room(&kv->pages) >= bytes)
+			return bytes > 0 ? unpack_prefix(kv, s, tokens, NULL, err) : 0;
 		if (!tree_make_room(&kv->tree, bytes))
 			return full(kv, bytes, err);
 	}
@@ -359,28 +413,34 @@ static void restore_window(struct kv *kv, struct kv_seq *s, uint32_t g, uint32_t
 	uint32_t first = block_of(&kv->desc[g], visible_from(&kv->desc[g], tokens));
 	if (first >= t->freed)
 		return;
+	table_rewind(t, first);
 	for (uint32_t b = blocks_for(&kv->desc[g], tokens); b-- > first;) {
-		if (t->pages[b])
+		kv_page *entry = table_entry(t, b);
+		if (*entry)
 			continue;
-		t->pages[b] = page_of(kv, s, &at, g, b, tokens);
-		pages_ref(&kv->pages, g, t->pages[b]);
+		*entry = page_of(kv, s, &at, g, b, tokens);
+		pages_ref(&kv->pages, g, *entry);
 	}
 	t->freed = first;
 }
 
-/* Holes of the tables into which a truncated sequence would write again. */
-static int fill_holes(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
+/* Entries for the blocks that a truncated sequence needs, where the table has dropped them (table_rewind). */
+static int grow_back(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
 {
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	int rc = 0;
+	for (uint32_t g = 0; g < kv->n_paged && !rc; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		struct kv_table *t = &s->table[g];
-		if (block_of(d, visible_from(d, tokens)) >= t->hole_end)
+		uint32_t gone = table_gone(t, block_of(d, visible_from(d, tokens)));
+		if (gone >= t->gone)
 			continue;
-		if (!tree_make_table_room(&kv->tree, t->hole_bytes))
-			return full(kv, t->hole_bytes, err);
-		table_fill_holes(&kv->pages, t);
+		uint32_t blocks = blocks_for(d, tokens) + (t->gone - gone); /* as many entries as will be needed */
+		uint64_t more = table_more_bytes(t, blocks);
+		if (more > 0 && !tree_make_table_room(&kv->tree, more))
+			return full(kv, more, err);
+		rc = table_grow(&kv->pages, t, blocks, err);
 	}
-	return 0;
+	return rc;
 }
 
 /* s stays in the tree, on an earlier end. Without memory for the node it goes private. */
@@ -394,45 +454,59 @@ static void move_back(struct kv *kv, struct kv_seq *s, uint32_t tokens)
 		share_leave(kv, s);
 		return;
 	}
-	s->node = tree_split(&kv->tree, old, tokens, &promised);
-	s->node->users++;
+	share_move(kv, s, tree_split(&kv->tree, old, tokens, &promised));
 	tree_unpromise(&kv->tree, promised);
-	old->users--;
-	tree_tidy(&kv->tree, old);
 }
 
 int kv_truncate(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
 {
-	int rc = fill_holes(kv, s, tokens, err);
+	int rc = grow_back(kv, s, tokens, err);
 	if (!rc)
-		rc = ready_prefix(kv, s, tokens, err);
+		rc = ready_prefix(kv, s, tokens, false, err);
 	if (rc)
 		return rc;
 	drop_reserved(kv, s);
 	if (tokens < s->tokens)
 		share_finish(kv, s);
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
-		restore_window(kv, s, g, tokens);
+	state_take(kv, s, s, tokens);
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		table_drop(&kv->pages, &s->table[g], g, blocks_for(&kv->desc[g], tokens));
+		restore_window(kv, s, g, tokens);
 	}
 	move_back(kv, s, tokens);
 	s->tokens = tokens;
+	s->heard = 0;
 	return 0;
+}
+
+/* f is to have entries for what a query at position tokens needs. */
+static void set_gone(const struct kv *kv, struct kv_seq *f, uint32_t tokens)
+{
+	for (uint32_t g = 0; g < kv->n_paged; g++)
+		f->table[g].gone = table_gone(&f->table[g], block_of(&kv->desc[g], visible_from(&kv->desc[g], tokens)));
+}
+
+/* f gets the pages of blocks first..end-1, of s or of the tree. */
+static void share_blocks(struct kv *kv, struct kv_seq *f, const struct kv_seq *s, uint32_t g, uint32_t first,
+			 uint32_t end, uint32_t tokens)
+{
+	const struct node *at = s->node;
+	for (uint32_t b = end; b-- > first;) {
+		kv_page page = page_of(kv, s, &at, g, b, tokens);
+		*table_entry(&f->table[g], b) = page;
+		pages_ref(&kv->pages, g, page);
+	}
 }
 
 /* f gets the pages of s that a query at position tokens needs. */
 static void share_pages(struct kv *kv, struct kv_seq *f, const struct kv_seq *s, uint32_t g, uint32_t tokens)
 {
 	const struct kv_group_desc *d = &kv->desc[g];
-	const struct node *at = s->node;
 	struct kv_table *t = &f->table[g];
 	t->n_blocks = blocks_for(d, tokens);
 	t->freed = block_of(d, visible_from(d, tokens));
-	for (uint32_t b = t->n_blocks; b-- > 0;) {
-		t->pages[b] = is_needed(d, b, tokens) ? page_of(kv, s, &at, g, b, tokens) : NULL;
-		if (t->pages[b])
-			pages_ref(&kv->pages, g, t->pages[b]);
-	}
+	share_blocks(kv, f, s, g, t->freed, t->n_blocks, tokens);
+	share_blocks(kv, f, s, g, 0, t->freed < t->head ? t->freed : t->head, tokens);
 }
 
 int kv_fork(struct kv_seq **out, struct kv *kv, const struct kv_seq *s, uint32_t tokens, struct kvik_err *err)
@@ -444,23 +518,27 @@ int kv_fork(struct kv_seq **out, struct kv *kv, const struct kv_seq *s, uint32_t
 	if (rc)
 		return rc;
 	rc = new_seq(&f, kv, err);
+	if (!rc && tokens <= s->tokens) {
+		set_gone(kv, f, tokens);
+		rc = seq_grow_tables(kv, f, tokens, err);
+	}
 	if (!rc)
-		rc = seq_grow_tables(kv, f, tokens <= s->tokens ? tokens : 0, err);
-	if (!rc)
-		rc = ready_prefix(kv, s, tokens, err);
+		rc = ready_prefix(kv, s, tokens, true, err);
 	if (rc) {
 		kv_seq_free(kv, f);
 		tree_unpromise(&kv->tree, promised);
 		return rc;
 	}
-	for (uint32_t g = 0; g < kv->n_groups; g++)
+	for (uint32_t g = 0; g < kv->n_paged; g++)
 		share_pages(kv, f, s, g, tokens);
 	f->tokens = tokens;
 	f->share = s->share;
 	f->asked = s->asked;
+	state_take(kv, f, s, tokens);
 	if (s->node) {
 		f->node = tree_split(&kv->tree, s->node, tokens, &promised);
 		f->node->users++;
+		state_mark(kv, f);
 	}
 	tree_unpromise(&kv->tree, promised);
 	*out = f;

@@ -23,7 +23,7 @@ void share_touch(struct kv *kv, struct node *n, const struct kv_share *share, ui
 	struct tree *t = &kv->tree;
 	t->tick++;
 	for (; n->parent; n = n->parent) {
-		bool leaf = n->stake == STAKE_LEAF;
+		bool leaf = n->stake.what == STAKE_LEAF;
 		if (leaf)
 			tree_unstake(t, n);
 		if (share) {
@@ -39,12 +39,37 @@ void share_touch(struct kv *kv, struct node *n, const struct kv_share *share, ui
 	}
 }
 
+void share_unlist(struct kv_seq *s)
+{
+	if (s->n_announced == 0 || !s->node)
+		return;
+	if (s->prev_announcing)
+		s->prev_announcing->next_announcing = s->next_announcing;
+	else
+		s->node->announcing = s->next_announcing;
+	if (s->next_announcing)
+		s->next_announcing->prev_announcing = s->prev_announcing;
+}
+
+void share_list(struct kv_seq *s)
+{
+	if (s->n_announced == 0 || !s->node)
+		return;
+	s->prev_announcing = NULL;
+	s->next_announcing = s->node->announcing;
+	if (s->next_announcing)
+		s->next_announcing->prev_announcing = s;
+	s->node->announcing = s;
+}
+
 void share_move(struct kv *kv, struct kv_seq *s, struct node *to)
 {
 	struct node *from = s->node;
 	if (from == to)
 		return;
+	share_unlist(s);
 	s->node = to;
+	share_list(s);
 	to->users++;
 	from->users--;
 	tree_judge(&kv->tree, to);
@@ -56,6 +81,7 @@ void share_leave(struct kv *kv, struct kv_seq *s)
 	struct node *from = s->node;
 	if (!from)
 		return;
+	share_unlist(s);
 	s->node = NULL;
 	seq_break_promise(kv, s);
 	from->users--;
@@ -73,15 +99,16 @@ void kv_leave(struct kv *kv, struct kv_seq *s)
 /* Equal pages become one. */
 static void merge_page(struct kv *kv, struct kv_seq *s, struct node *n, uint32_t g, uint32_t block)
 {
-	uint8_t *theirs = n->pages[tree_slot(&kv->tree, g, block)], **mine = &s->table[g].pages[block];
-	if (theirs == *mine)
+	struct kv_table *t = &s->table[g];
+	kv_page theirs = n->pages[tree_slot(&kv->tree, g, block)], mine = table_page(t, block);
+	if (theirs == mine)
 		return;
-	if (!theirs || (*mine && pages_unpack_bytes(&kv->pages, g, theirs) > 0)) {
-		tree_set_page(&kv->tree, n, g, block, *mine);
-	} else if (*mine && (uint64_t)(block + 1) * kv->desc[g].page_tokens <= n->end) {
+	if (!theirs || (mine && pages_unpack_bytes(&kv->pages, g, theirs) > 0)) {
+		tree_set_page(&kv->tree, n, g, block, mine);
+	} else if (mine && (uint64_t)(block + 1) * kv->desc[g].page_tokens <= n->end) {
 		pages_ref(&kv->pages, g, theirs);
-		pages_unref(&kv->pages, g, *mine);
-		*mine = theirs;
+		pages_unref(&kv->pages, g, mine);
+		*table_entry(t, block) = theirs;
 		kv->tree.pages_merged++;
 	}
 }
@@ -102,7 +129,7 @@ static uint32_t step_down(struct kv *kv, struct kv_seq *s, struct node *child, c
 	struct tree *t = &kv->tree;
 	uint32_t equal = equal_tokens(t, child, ids, n);
 	struct node *to = tree_split(t, child, child->start + equal, &s->promised);
-	for (uint32_t g = 0; g < kv->n_groups; g++)
+	for (uint32_t g = 0; g < kv->n_paged; g++)
 		for (uint32_t b = node_first(t, to, g); b <= node_last(t, to, g); b++)
 			merge_page(kv, s, to, g, b);
 	share_move(kv, s, to);
@@ -112,8 +139,8 @@ static uint32_t step_down(struct kv *kv, struct kv_seq *s, struct node *child, c
 /* May tokens of s join this leaf? Their life must be that of the others in it. */
 static bool may_grow(const struct tree *t, const struct node *n, const struct kv_share *share)
 {
-	return n->parent && !n->child && !n->marked && n->users == 1 && (n->end & (t->frame - 1)) != 0 &&
-	       n->priority == share->priority && n->ttl == ttl_of(share);
+	return n->parent && !n->child && !n->marked && !node_has_states(t, n) && n->users == 1 &&
+	       (n->end & (t->frame - 1)) != 0 && n->priority == share->priority && n->ttl == ttl_of(share);
 }
 
 /* Tokens that the tree does not have, as many as fit into one node. Returns their number. */
@@ -134,10 +161,10 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 		to->hash = ghost_roll(to->hash, ids[i]);
 	}
 	to->end = start + count;
-	for (uint32_t g = 0; g < kv->n_groups; g++)
+	for (uint32_t g = 0; g < kv->n_paged; g++)
 		for (uint32_t b = block_of(&kv->desc[g], start); b <= node_last(t, to, g); b++)
-			if (to->pages[tree_slot(t, g, b)] != s->table[g].pages[b])
-				tree_set_page(t, to, g, b, s->table[g].pages[b]);
+			if (to->pages[tree_slot(t, g, b)] != table_page(&s->table[g], b))
+				tree_set_page(t, to, g, b, table_page(&s->table[g], b));
 	if (s->node != to)
 		share_move(kv, s, to);
 	tree_judge(t, to); /* it may have got its first window pages */
@@ -161,10 +188,10 @@ void share_insert(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t
 /* ---- Out of the tree --------------------------------------------------------------------------------------------- */
 
 /* The page for a block of the path, with a reference for a table. */
-static uint8_t *take_page(struct kv *kv, const struct node **at, uint32_t g, uint32_t block, uint32_t matched,
-			  uint32_t tokens)
+static kv_page take_page(struct kv *kv, const struct node **at, uint32_t g, uint32_t block, uint32_t matched,
+			 uint32_t tokens)
 {
-	uint8_t *page = tree_path_page(&kv->tree, at, g, block, matched, tokens);
+	kv_page page = tree_path_page(&kv->tree, at, g, block, matched, tokens);
 	struct page_info *i = pages_info(&kv->pages, g, page);
 	uint32_t p = kv->desc[g].page_tokens;
 	if (tokens < (block + 1) * p && i->refs == 1 && (*at)->end - block * p < i->claimed)
@@ -173,36 +200,37 @@ static uint8_t *take_page(struct kv *kv, const struct node **at, uint32_t g, uin
 	return page;
 }
 
-uint64_t share_unpack(struct kv *kv, const struct kv_seq *s, const struct node *deepest, uint32_t matched,
-		      uint32_t tokens, bool unpack)
+int share_unpack(struct kv *kv, const struct kv_seq *s, const struct node *deepest, uint32_t matched, uint32_t tokens,
+		 uint64_t *bytes, struct kvik_err *err)
 {
-	uint64_t bytes = 0;
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	int rc = 0;
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		const struct node *at = deepest;
 		uint32_t end = kv->pages.group[g].n_packed > 0 ? blocks_for(d, tokens) : 0;
-		for (uint32_t b = end; b-- > block_of(d, s->tokens);) {
+		for (uint32_t b = end; b-- > block_of(d, s->tokens) && !rc;) {
 			if (!is_needed(d, b, tokens))
 				continue;
-			uint8_t *page = tree_path_page(&kv->tree, &at, g, b, matched, tokens);
-			bytes += pages_unpack_bytes(&kv->pages, g, page);
-			if (unpack)
-				pages_unpack(&kv->pages, g, page);
+			kv_page page = tree_path_page(&kv->tree, &at, g, b, matched, tokens);
+			if (bytes)
+				*bytes += pages_unpack_bytes(&kv->pages, g, page);
+			else
+				rc = pages_unpack(&kv->pages, g, page, err);
 		}
 	}
-	return bytes;
+	return rc;
 }
 
 void share_adopt(struct kv *kv, struct kv_seq *s, const struct node *deepest, uint32_t matched, uint32_t tokens)
 {
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		const struct node *at = deepest;
 		struct kv_table *t = &s->table[g];
 		uint32_t blocks = blocks_for(d, tokens);
 		for (uint32_t b = blocks; b-- > block_of(d, s->tokens);) {
-			uint8_t *old = b < t->n_blocks ? t->pages[b] : NULL;
-			t->pages[b] = is_needed(d, b, tokens) ? take_page(kv, &at, g, b, matched, tokens) : NULL;
+			kv_page old = b < t->n_blocks ? table_page(t, b) : KV_PAGE_NONE;
+			*table_entry(t, b) = is_needed(d, b, tokens) ? take_page(kv, &at, g, b, matched, tokens) : 0;
 			if (old)
 				pages_unref(&kv->pages, g, old);
 		}
@@ -213,7 +241,7 @@ void share_adopt(struct kv *kv, struct kv_seq *s, const struct node *deepest, ui
 
 /* To the node `at` above n. */
 static void give_window_page(struct tree *t, struct node *n, const struct node *at, uint32_t g, uint32_t block,
-			     uint8_t *page)
+			     kv_page page)
 {
 	while (n != at)
 		n = n->parent;
@@ -226,12 +254,13 @@ void share_finish(struct kv *kv, struct kv_seq *s)
 	struct tree *t = &kv->tree;
 	if (!s->node)
 		return;
-	for (uint32_t g = 0; g < kv->n_groups; g++) {
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct node *at = s->node;
 		uint32_t first = block_of(&kv->desc[g], visible_from(&kv->desc[g], s->tokens));
 		for (uint32_t b = s->table[g].n_blocks; b-- > first && kv->desc[g].window;)
 			if (!tree_path_page(t, &at, g, b, s->tokens, s->tokens))
-				give_window_page(t, s->node, at, g, b, s->table[g].pages[b]);
+				give_window_page(t, s->node, at, g, b, table_page(&s->table[g], b));
 	}
+	state_mark(kv, s);
 	share_touch(kv, s->node, &s->share, UINT32_MAX);
 }

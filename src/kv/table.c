@@ -1,90 +1,92 @@
 /* table.c: see table.h.
  *
- * Invariants: 1. Blocks below freed are NULL, but for sinks; from freed up to n_blocks all have pages.
- * 2. The budget counts table_bytes(). 3. A hole reads as NULL: anonymous memory given back comes back zeroed. */
+ * Invariants: 1. Blocks below freed have no page, but for sinks; from freed up to n_blocks all have one.
+ * 2. gone = 0 or head + gone <= freed; entries of all other blocks fit into cap.
+ * 3. The budget counts table_bytes(). */
 #include "kv/table.h"
 
-#include <sys/mman.h>
+#include <string.h>
 
 #include "base/mem.h"
 
-enum { SYSTEM_PAGE = 4096, GROW_MAX = 4096 }; /* bytes; entries */
+enum { GROW_MAX = 4096, GONE_MIN = 256 }; /* entries */
 
 uint64_t table_bytes(const struct kv_table *t)
 {
-	return (uint64_t)t->cap * sizeof *t->pages - t->hole_bytes;
+	return (uint64_t)t->cap * sizeof *t->pages;
 }
 
 /* Doubles while short; later by steps, since unused entries count too. */
-static uint32_t cap_for(const struct kv_table *t, uint32_t n)
+static uint32_t cap_for(uint32_t cap, uint32_t entries)
 {
-	uint32_t cap = t->cap ? t->cap : 4;
-	while (cap < n)
+	cap = cap ? cap : 4;
+	while (cap < entries)
 		cap += cap < GROW_MAX ? cap : GROW_MAX;
 	return cap;
 }
 
+static uint32_t entries_for(const struct kv_table *t, uint32_t n)
+{
+	return n > t->gone ? n - t->gone : 0;
+}
+
 uint64_t table_more_bytes(const struct kv_table *t, uint32_t n)
 {
-	uint64_t realigned = t->hole_bytes ? SYSTEM_PAGE : 0; /* the hole may lose one of its system pages */
-	return n <= t->cap ? 0 : (uint64_t)(cap_for(t, n) - t->cap) * sizeof *t->pages + realigned;
+	uint32_t entries = entries_for(t, n);
+	return entries <= t->cap ? 0 : (uint64_t)(cap_for(t->cap, entries) - t->cap) * sizeof *t->pages;
 }
 
-/* First entry that is neither a sink's nor in a hole already. */
-static uint32_t hole_start(const struct kv_table *t, const struct kv_group_desc *d)
+static bool resize(struct pages *p, struct kv_table *t, uint32_t cap)
 {
-	uint32_t sinks = d->sinks ? blocks_for(d, d->sinks) : 0;
-	return sinks > t->hole_end ? sinks : t->hole_end;
+	kv_page *pages = mem_realloc(t->pages, cap, sizeof *pages);
+	if (!pages)
+		return false;
+	pages_count_table(p, ((int64_t)cap - (int64_t)t->cap) * (int64_t)sizeof *pages);
+	t->pages = pages;
+	t->cap = cap;
+	return true;
 }
 
-/* Gives back the system pages of the array that lie wholly in freed entries behind the sinks; returns the bytes. */
-static uint32_t punch_hole(struct kv_table *t, const struct kv_group_desc *d)
+int table_grow(struct pages *p, struct kv_table *t, uint32_t n, struct kvik_err *err)
 {
-	uint32_t first = hole_start(t, d);
-	if (t->freed < first + SYSTEM_PAGE / sizeof *t->pages)
+	uint32_t entries = entries_for(t, n);
+	if (entries <= t->cap || resize(p, t, cap_for(t->cap, entries)))
 		return 0;
-	uintptr_t from = ((uintptr_t)&t->pages[first] + SYSTEM_PAGE - 1) / SYSTEM_PAGE * SYSTEM_PAGE;
-	uintptr_t to = (uintptr_t)&t->pages[t->freed] / SYSTEM_PAGE * SYSTEM_PAGE;
-	if (from >= to || madvise((void *)from, to - from, MADV_DONTNEED) != 0)
-		return 0;
-	t->hole_end = (uint32_t)((to - (uintptr_t)t->pages) / sizeof *t->pages);
-	t->hole_bytes += (uint32_t)(to - from);
-	return (uint32_t)(to - from);
+	return err_set(err, KVIK_ERR_NOMEM, "kv: no memory for a block table");
 }
 
-int table_grow(struct pages *p, struct kv_table *t, const struct kv_group_desc *d, uint32_t n, struct kvik_err *err)
+static void unref(struct pages *p, const struct kv_table *t, uint32_t group, uint32_t block)
 {
-	if (n <= t->cap)
-		return 0;
-	struct kv_table grown = {.n_blocks = t->n_blocks, .cap = cap_for(t, n), .freed = t->freed};
-	grown.pages = mem_zalloc(grown.cap, sizeof *grown.pages);
-	if (!grown.pages)
-		return err_set(err, KVIK_ERR_NOMEM, "kv: no memory for a block table");
-	uint32_t sinks = hole_start(&grown, d), first = t->freed > sinks ? t->freed : sinks;
-	for (uint32_t b = 0; b < t->n_blocks; b = b + 1 < sinks || b + 1 >= first ? b + 1 : first)
-		grown.pages[b] = t->pages[b];
-	(void)punch_hole(&grown, d);
-	pages_count_table(p, (int64_t)table_bytes(&grown) - (int64_t)table_bytes(t));
-	mem_free(t->pages);
-	*t = grown;
-	return 0;
+	if (*table_entry(t, block))
+		pages_unref(p, group, *table_entry(t, block));
 }
 
 void table_drop(struct pages *p, struct kv_table *t, uint32_t group, uint32_t first)
 {
-	for (; t->n_blocks > first; t->n_blocks--) {
-		uint8_t *page = t->pages[t->n_blocks - 1];
-		if (page)
-			pages_unref(p, group, page);
-	}
+	uint32_t end = t->n_blocks;
+	if (first >= end)
+		return;
+	for (; end > first && end > t->head + t->gone; end--)
+		unref(p, t, group, end - 1);
+	for (end = end < t->head ? end : t->head; end > first; end--)
+		unref(p, t, group, end - 1);
+	t->n_blocks = first;
 	if (t->freed > first)
 		t->freed = first;
+	if (t->gone > table_gone(t, first))
+		t->gone = table_gone(t, first);
 }
 
-void table_fill_holes(struct pages *p, struct kv_table *t)
+void table_rewind(struct kv_table *t, uint32_t first)
 {
-	pages_count_table(p, t->hole_bytes);
-	t->hole_end = t->hole_bytes = 0;
+	uint32_t gone = table_gone(t, first), end = t->head + t->gone;
+	if (gone >= t->gone)
+		return;
+	uint32_t back = t->gone - gone, live = t->n_blocks > end ? t->n_blocks - end : 0;
+	kv_page *at = t->pages + t->head;
+	memmove(at + back, at, live * sizeof *at);
+	memset(at, 0, back * sizeof *at);
+	t->gone = gone;
 }
 
 void table_release(struct pages *p, struct kv_table *t, uint32_t group)
@@ -95,6 +97,20 @@ void table_release(struct pages *p, struct kv_table *t, uint32_t group)
 	*t = (struct kv_table){0};
 }
 
+/* Drops the entries of freed blocks when they are many, and no fewer than those that have to be moved for it. A table
+ * of which most was used once gets shorter; if the system does not take the rest back, it stays. */
+static void drop_entries(struct pages *p, struct kv_table *t)
+{
+	uint32_t gone = table_gone(t, t->freed), live = t->n_blocks - t->freed;
+	if (gone < t->gone + GONE_MIN || gone - t->gone < live)
+		return;
+	memmove(t->pages + t->head, t->pages + t->head + (gone - t->gone), live * sizeof *t->pages);
+	t->gone = gone;
+	uint32_t cap = cap_for(0, t->head + live);
+	if (cap <= t->cap / 4)
+		(void)resize(p, t, cap);
+}
+
 uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const struct kv_group_desc *d,
 		     uint32_t tokens)
 {
@@ -102,13 +118,13 @@ uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const 
 	if (t->freed >= end)
 		return 0;
 	for (; t->freed < end; t->freed++) {
-		uint8_t **page = &t->pages[t->freed];
-		if (!*page || is_sink(d, t->freed))
+		kv_page *page = table_entry(t, t->freed);
+		if (t->freed < t->head || !*page)
 			continue;
 		pages_unref(p, group, *page);
-		*page = NULL;
+		*page = KV_PAGE_NONE;
 		freed++;
 	}
-	pages_count_table(p, -(int64_t)punch_hole(t, d));
+	drop_entries(p, t);
 	return freed;
 }

@@ -9,7 +9,8 @@
  *  3. A node has a page for each of its blocks, but for window groups, which may lack any that holds no sink; and none
  *     for other blocks. Each counts one reference of the tree.
  *  4. hash = that of the parent rolled over the node's tokens.
- *  5. table_bytes counts nodes, spare nodes and buckets. */
+ *  5. The states of a node are those of its end; it has them of all STATE groups or of none.
+ *  6. table_bytes counts nodes, spare nodes and buckets. */
 #include "kv/tree.h"
 
 #include <assert.h>
@@ -32,7 +33,8 @@ void tree_lay_out(struct tree *t)
 		if (t->desc[g].window > t->window_max)
 			t->window_max = t->desc[g].window;
 	}
-	t->node_bytes = sizeof(struct node) + t->slot0[t->n_groups] * sizeof(uint8_t *) + t->frame * sizeof(uint32_t);
+	t->node_bytes = sizeof(struct node) + (t->slot0[t->n_groups] + t->n_states) * sizeof(kv_page) +
+			t->frame * sizeof(uint32_t);
 }
 
 /* Tokens cost pages of the full groups and nodes; where there are only windows, count as if they kept everything. */
@@ -47,10 +49,10 @@ static uint64_t unit_bytes(const struct tree *t)
 	return nodes + (full ? full : all);
 }
 
-int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups,
+int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups, uint32_t n_states,
 	      struct kvik_err *err)
 {
-	*t = (struct tree){.pages = p, .desc = desc, .n_groups = n_groups};
+	*t = (struct tree){.pages = p, .desc = desc, .n_groups = n_groups, .n_states = n_states};
 	tree_lay_out(t);
 	evict_init(t);
 	int rc = ghost_init(&t->ghost, pages_room(p) / unit_bytes(t), p->memory_bytes / 256, err);
@@ -182,7 +184,7 @@ static struct node *take_spare(struct tree *t, uint32_t *promised)
 	t->spare = n->chain;
 	t->n_spare--;
 	t->n_nodes++;
-	memset(n, 0, offsetof(struct node, pages) + t->slot0[t->n_groups] * sizeof n->pages[0]);
+	memset(n, 0, offsetof(struct node, pages) + (t->slot0[t->n_groups] + t->n_states) * sizeof n->pages[0]);
 	index_grow(t);
 	return n;
 }
@@ -266,6 +268,19 @@ struct node *tree_add(struct tree *t, struct node *parent, uint32_t token, uint3
 	return n;
 }
 
+static void put_states(struct tree *t, struct node *n, const kv_page *pages)
+{
+	kv_page *states = n->pages + t->slot0[t->n_groups];
+	for (uint32_t i = 0; i < t->n_states; i++) {
+		kv_page old = states[i];
+		states[i] = pages ? pages[i] : KV_PAGE_NONE;
+		if (states[i])
+			pages_ref_tree(t->pages, t->n_groups + i, states[i]);
+		if (old)
+			pages_unref_tree(t->pages, t->n_groups + i, old);
+	}
+}
+
 void tree_remove(struct tree *t, struct node *n)
 {
 	struct node *parent = n->parent;
@@ -273,7 +288,8 @@ void tree_remove(struct tree *t, struct node *n)
 	tree_unstake(t, n);
 	for (uint32_t g = 0; g < t->n_groups && parent; g++)
 		for (uint32_t b = node_first(t, n, g); b <= node_last(t, n, g); b++)
-			tree_set_page(t, n, g, b, NULL);
+			tree_set_page(t, n, g, b, KV_PAGE_NONE);
+	put_states(t, n, NULL);
 	unlink_child(t, n);
 	free_node(t, n);
 	if (parent)
@@ -282,9 +298,9 @@ void tree_remove(struct tree *t, struct node *n)
 
 /* ---- Pages ------------------------------------------------------------------------------------------------------- */
 
-void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t block, uint8_t *page)
+void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t block, kv_page page)
 {
-	uint8_t **slot = &n->pages[tree_slot(t, group, block)], *old = *slot;
+	kv_page *slot = &n->pages[tree_slot(t, group, block)], old = *slot;
 	bool counts = t->desc[group].window && !is_sink(&t->desc[group], block);
 	if (page == old)
 		return;
@@ -296,6 +312,53 @@ void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t bloc
 	*slot = page;
 }
 
+/* ---- States ------------------------------------------------------------------------------------------------------ */
+
+void tree_set_states(struct tree *t, struct node *n, const kv_page *pages)
+{
+	tree_unstake(t, n);
+	put_states(t, n, pages);
+	n->state_hits = 0;
+	n->state_used = ++t->tick;
+	tree_judge(t, n);
+	if (!pages)
+		tree_merge(t, n);
+}
+
+struct node *tree_node_before(struct node *n, uint32_t position)
+{
+	while (n->parent && n->start >= position)
+		n = n->parent;
+	return n;
+}
+
+uint32_t tree_state_before(const struct tree *t, const struct node *n)
+{
+	if (!n->parent)
+		return 0;
+	for (n = n->parent; n->parent && !node_has_states(t, n);)
+		n = n->parent;
+	return n->end;
+}
+
+uint64_t tree_state_bytes(const struct tree *t)
+{
+	uint64_t bytes = 0;
+	for (uint32_t i = 0; i < t->n_states; i++)
+		bytes += t->pages->group[t->n_groups + i].stride;
+	return bytes;
+}
+
+/* The last position of the path to *at, at most `position`, of which there are states; *at becomes its node. */
+static uint32_t states_usable(const struct tree *t, const struct node **at, uint32_t position)
+{
+	while ((*at)->parent && ((*at)->end > position || !node_has_states(t, *at)))
+		*at = (*at)->parent;
+	return (*at)->end;
+}
+
+/* ---- Pages of a path --------------------------------------------------------------------------------------------- */
+
 /* The last position before `tokens` in a block. */
 static uint32_t last_in_block(const struct tree *t, uint32_t group, uint32_t block, uint32_t tokens)
 {
@@ -303,8 +366,8 @@ static uint32_t last_in_block(const struct tree *t, uint32_t group, uint32_t blo
 	return (end < tokens ? (uint32_t)end : tokens) - 1;
 }
 
-uint8_t *tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t deep,
-			uint32_t tokens)
+kv_page tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t deep,
+		       uint32_t tokens)
 {
 	uint32_t last = last_in_block(t, group, block, deep), wanted = last_in_block(t, group, block, tokens);
 	while ((*at)->start > last)
@@ -339,7 +402,7 @@ static bool has_block(const struct tree *t, uint32_t g, const struct run *r, con
 {
 	*below = block * t->desc[g].page_tokens;
 	if (block < r->own_blocks)
-		return r->own->pages[block] != NULL;
+		return table_page(r->own, block) != KV_PAGE_NONE;
 	if (tree_path_page(t, at, g, block, r->matched, position))
 		return true;
 	if ((*at)->start > *below) /* before this node the block may have another page */
@@ -366,13 +429,14 @@ static uint32_t usable_of_group(const struct tree *t, uint32_t g, struct run *r,
 	return 0;
 }
 
-uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
-		     uint32_t own_tokens)
+static uint32_t usable(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
+		       uint32_t own_tokens, bool states)
 {
 	struct run run[KV_GROUPS_MAX];
 	uint32_t position = matched, before;
+	const struct node *at = deepest;
 	if (t->window_max == 0)
-		return matched;
+		return states ? states_usable(t, &at, matched) : matched;
 	for (uint32_t g = 0; g < t->n_groups; g++)
 		run[g] = (struct run){.at = deepest,
 				      .tail = deepest,
@@ -385,8 +449,22 @@ uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t 
 		for (uint32_t g = 0; g < t->n_groups; g++)
 			if (t->desc[g].window)
 				position = usable_of_group(t, g, &run[g], position);
+		if (states)
+			position = states_usable(t, &at, position);
 	} while (position != before);
 	return position;
+}
+
+uint32_t tree_windows_usable(const struct tree *t, const struct node *deepest, uint32_t matched,
+			     const struct kv_table *own, uint32_t own_tokens)
+{
+	return usable(t, deepest, matched, own, own_tokens, false);
+}
+
+uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
+		     uint32_t own_tokens)
+{
+	return usable(t, deepest, matched, own, own_tokens, t->n_states > 0);
 }
 
 /* ---- Walk, split, merge ------------------------------------------------------------------------------------------ */
@@ -415,10 +493,10 @@ struct node *tree_walk(const struct tree *t, struct node *from, const uint32_t *
 static void split_pages(struct tree *t, struct node *head, struct node *tail, uint32_t group)
 {
 	for (uint32_t b = node_first(t, head, group); b <= node_last(t, head, group); b++) {
-		uint8_t *page = tail->pages[tree_slot(t, group, b)];
+		kv_page page = tail->pages[tree_slot(t, group, b)];
 		tree_set_page(t, head, group, b, page);
 		if (b < node_first(t, tail, group))
-			tree_set_page(t, tail, group, b, NULL);
+			tree_set_page(t, tail, group, b, KV_PAGE_NONE);
 	}
 }
 
@@ -429,8 +507,7 @@ static void copy_tokens(const struct tree *t, struct node *to, const struct node
 
 struct node *tree_split(struct tree *t, struct node *n, uint32_t position, uint32_t *promised)
 {
-	while (n->parent && n->start >= position)
-		n = n->parent;
+	n = tree_node_before(n, position);
 	if (n->end == position || !n->parent)
 		return n;
 	struct node *head = take_spare(t, promised);
@@ -463,15 +540,15 @@ static void merge_pages(struct tree *t, struct node *n, struct node *child, uint
 	for (uint32_t b = node_first(t, n, group); b <= node_last(t, n, group); b++) {
 		if (b < node_first(t, child, group))
 			tree_set_page(t, child, group, b, n->pages[tree_slot(t, group, b)]);
-		tree_set_page(t, n, group, b, NULL);
+		tree_set_page(t, n, group, b, KV_PAGE_NONE);
 	}
 }
 
 void tree_merge(struct tree *t, struct node *n)
 {
 	struct node *c = n->child, *parent = n->parent;
-	if (!parent || n->users > 0 || n->marked || !c || c->next || c->start % t->frame == 0 ||
-	    c->expires != n->expires || c->ttl != n->ttl || c->priority != n->priority)
+	if (!parent || n->users > 0 || n->marked || node_has_states(t, n) || !c || c->next ||
+	    c->start % t->frame == 0 || c->expires != n->expires || c->ttl != n->ttl || c->priority != n->priority)
 		return;
 	tree_unstake(t, n);
 	for (uint32_t g = 0; g < t->n_groups; g++)

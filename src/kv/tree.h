@@ -9,7 +9,7 @@
  *
  * The page that a node holds for a block is valid for all tokens of the path in that block up to the node's end, those
  * before its start included: a branch that begins inside a page brings its own copy of the head. Pages of window groups
- * may be missing (NULL); all others are there.
+ * may be missing; all others are there.
  *
  * Sequences sit on ends of nodes (users), so that what is below them can be evicted and what is above cannot.
  * Owner: one thread. */
@@ -23,38 +23,52 @@
 #define NODE_FOREVER UINT64_MAX
 
 /* What of a node can be evicted. */
-enum node_stake {
+enum stake_kind {
 	STAKE_NONE,
 	STAKE_LEAF,    /* all of it: nobody is on it or below */
 	STAKE_WINDOWS, /* somebody is on it or below: its pages of window groups */
+	STAKE_STATES,  /* the same: its states */
+};
+
+/* Something that can go; the order of eviction is by rank, then worth, then age. */
+struct stake {
+	struct heap_link link;
+	double worth;
+	uint64_t judged; /* tick at which worth and rank were set */
+	uint16_t rank;   /* 0: worthless; else priority + 1 */
+	uint8_t what;    /* enum stake_kind; in the heap unless NONE */
 };
 
 struct node {
 	struct node *parent, *child; /* NULL: a root; first child */
 	struct node *prev, *next;    /* siblings */
 	struct node *chain;          /* of the index bucket */
-	struct heap_link by_worth, by_expiry;
-	uint64_t hash;    /* of the scope and all tokens up to end */
-	uint64_t used;    /* tick of the last use */
-	uint64_t used_at; /* its time */
-	uint64_t ttl;     /* after the last use; or NODE_FOREVER */
-	uint64_t expires; /* time of kv_clock, or NODE_FOREVER */
-	double worth;     /* order of eviction within a rank */
-	uint64_t judged;  /* tick at which worth and rank were set */
+	struct kv_seq *announcing;   /* those on its end that say how they will go on (kv_announce) */
+	struct stake stake, state_stake;
+	struct heap_link by_expiry;
+	uint64_t hash;       /* of the scope and all tokens up to end */
+	uint64_t used;       /* tick of the last use */
+	uint64_t used_at;    /* its time */
+	uint64_t ttl;        /* after the last use; or NODE_FOREVER */
+	uint64_t expires;    /* time of kv_clock, or NODE_FOREVER */
+	uint64_t state_used; /* tick of the last match that ended here */
 	uint32_t start, end;
-	uint32_t users;     /* sequences on its end */
-	uint32_t hits;      /* matches that came through */
-	uint32_t n_windows; /* pages that STAKE_WINDOWS counts: of window groups, sinks aside */
-	uint8_t priority, stake;
-	uint16_t rank; /* 0: worthless; else priority + 1 */
+	uint32_t users;      /* sequences on its end */
+	uint32_t hits;       /* matches that came through */
+	uint32_t state_hits; /* those that ended here */
+	uint32_t n_windows;  /* pages that STAKE_WINDOWS counts: of window groups, sinks aside */
+	uint8_t priority;
 	bool marked;
-	uint8_t *pages[]; /* [slots]: see tree_slot; behind them uint32_t tokens[frame], in a root the scope's secret */
+	/* [slots], see tree_slot; behind them states of its end [n_states], then uint32_t tokens[frame], in a root the
+	 * scope's secret */
+	kv_page pages[];
 };
 
 struct tree {
 	struct pages *pages; /* of the cache that owns the tree */
 	const struct kv_group_desc *desc;
-	uint32_t n_groups;
+	uint32_t n_groups; /* with pages for tokens; behind them in desc are those of states */
+	uint32_t n_states;
 	uint32_t frame;                    /* a power of two */
 	uint32_t slot0[KV_GROUPS_MAX + 1]; /* first slot of a group in node.pages */
 	uint32_t window_max;               /* longest window; 0: no window groups */
@@ -70,12 +84,12 @@ struct tree {
 	uint64_t pack_after; /* 0: never */
 	uint32_t pack_hand;  /* bucket to look into next */
 	struct ghost ghost;
-	uint64_t pages_merged, tokens_evicted, tokens_expired, pages_window_dropped;
+	uint64_t pages_merged, tokens_evicted, tokens_expired, pages_window_dropped, states_dropped;
 };
 
 /* Sizes of nodes and frames, from desc and n_groups. */
 void tree_lay_out(struct tree *t);
-int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups,
+int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups, uint32_t n_states,
 	      struct kvik_err *err) MUST_CHECK;
 /* All nodes; also after an error of tree_init. */
 void tree_release(struct tree *t);
@@ -89,7 +103,7 @@ static inline uint32_t tree_slot(const struct tree *t, uint32_t group, uint32_t 
 
 static inline uint32_t *tree_token(const struct tree *t, const struct node *n, uint32_t position)
 {
-	return (uint32_t *)(void *)(n->pages + t->slot0[t->n_groups]) + (position & (t->frame - 1));
+	return (uint32_t *)(n->pages + t->slot0[t->n_groups] + t->n_states) + (position & (t->frame - 1));
 }
 
 /* Blocks of a group that a node has tokens of: first..last; not for roots. */
@@ -101,6 +115,17 @@ static inline uint32_t node_first(const struct tree *t, const struct node *n, ui
 static inline uint32_t node_last(const struct tree *t, const struct node *n, uint32_t group)
 {
 	return block_of(&t->desc[group], n->end - 1);
+}
+
+/* The states of a node's end, [n_states]. */
+static inline const kv_page *node_states(const struct tree *t, const struct node *n)
+{
+	return n->pages + t->slot0[t->n_groups];
+}
+
+static inline bool node_has_states(const struct tree *t, const struct node *n)
+{
+	return t->n_states > 0 && node_states(t, n)[0] != KV_PAGE_NONE;
 }
 
 static inline uint64_t tree_expiry(const struct tree *t, uint64_t ttl)
@@ -136,16 +161,27 @@ struct node *tree_walk(const struct tree *t, struct node *from, const uint32_t *
 struct node *tree_split(struct tree *t, struct node *n, uint32_t position, uint32_t *promised);
 /* A new node below parent, with one token so far and no pages yet. */
 struct node *tree_add(struct tree *t, struct node *parent, uint32_t token, uint32_t *promised);
-/* Sets the page of a block (NULL: none), references and all. */
-void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t block, uint8_t *page);
+/* Sets the page of a block (or none), references and all. */
+void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t block, kv_page page);
+/* The node gets these states (NULL: none), references and all; n may be gone after it has lost them. */
+void tree_set_states(struct tree *t, struct node *n, const kv_page *pages);
+/* The node on the path to n that has the token before `position` (<= n->end); the root for 0. */
+struct node *tree_node_before(struct node *n, uint32_t position);
+/* The end of the last node above n that has states; 0: there is none. */
+uint32_t tree_state_before(const struct tree *t, const struct node *n);
+/* Bytes of the states of one position. */
+uint64_t tree_state_bytes(const struct tree *t);
 /* The page of a block on the path to *at, valid for the tokens before position `tokens` (<= deep <= (*at)->end): the
  * one of the deepest node that reaches no further than deep and has one. Moves *at up to that node, so ask for blocks
- * in descending order. NULL: missing, in a window group. */
-uint8_t *tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t deep,
-			uint32_t tokens);
+ * in descending order. None: missing, in a window group. */
+kv_page tree_path_page(const struct tree *t, const struct node **at, uint32_t group, uint32_t block, uint32_t deep,
+		       uint32_t tokens);
 /* The largest position <= matched (<= deepest->end) at which a sequence could go on from the path to deepest: every
- * window group has what the query there sees. Blocks of the first own_tokens tokens are looked up in own (tables of all
+ * window group has what the query there sees, and where there are STATE groups the path holds the states of just that
+ * position. Blocks of the first own_tokens tokens are looked up in own (tables of all
  * groups) instead; own may be NULL. */
+uint32_t tree_windows_usable(const struct tree *t, const struct node *deepest, uint32_t matched,
+			     const struct kv_table *own, uint32_t own_tokens); /* as if there were no STATE groups */
 uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
 		     uint32_t own_tokens);
 
@@ -164,10 +200,12 @@ void tree_tidy(struct tree *t, struct node *n);
 void evict_init(struct tree *t);
 /* Out of both heaps. */
 void tree_unstake(struct tree *t, struct node *n);
-/* To be called when users, children or window pages of a node have changed. */
+/* To be called when users, children, window pages or states of a node have changed. */
 void tree_judge(struct tree *t, struct node *n);
 /* Evicts until pages_room() is `bytes`; false: it cannot, and where that was plain nothing was evicted. */
 bool tree_make_room(struct tree *t, uint64_t bytes) MUST_CHECK;
+/* The same for states at `end` when the last ones on the way are at `start`: nothing that is worth more goes. */
+bool tree_make_room_for_states(struct tree *t, uint8_t priority, uint32_t start, uint32_t end) MUST_CHECK;
 /* The same for memory of tables and nodes, which is taken from the system at once. */
 bool tree_make_table_room(struct tree *t, uint64_t bytes) MUST_CHECK;
 void tree_expire(struct tree *t);

@@ -12,18 +12,17 @@ static const char *check_pages(const struct tree *t, const struct node *n, uint3
 	uint32_t slots = t->slot0[g + 1] - t->slot0[g], first = node_first(t, n, g), last = node_last(t, n, g),
 		 held = 0;
 	for (uint32_t i = 0; i < slots; i++)
-		held += n->pages[t->slot0[g] + i] != NULL;
+		held += n->pages[t->slot0[g] + i] != KV_PAGE_NONE;
 	for (uint32_t b = first; b <= last; b++) {
-		const uint8_t *page = n->pages[tree_slot(t, g, b)];
+		kv_page page = n->pages[tree_slot(t, g, b)];
 		if (!page) {
 			if (!d->window || is_sink(d, b))
 				return "a node lacks a page";
 			continue;
 		}
-		size_t offset = (size_t)(page - pg->base);
-		if (page < pg->base || offset / pg->stride >= pg->fresh || offset % pg->stride != 0)
+		if (page > pg->fresh)
 			return "a node names no page of its group";
-		struct page_seen *s = &seen[offset / pg->stride];
+		struct page_seen *s = &seen[page];
 		uint32_t reach = n->end - b * d->page_tokens;
 		s->nodes++;
 		reach = reach < d->page_tokens ? reach : d->page_tokens;
@@ -56,12 +55,15 @@ static const char *check_family(const struct tree *t, const struct node *n)
 
 static const char *check_stake(const struct tree *t, const struct node *n)
 {
-	enum node_stake want = STAKE_NONE;
+	enum stake_kind want = STAKE_NONE, states = STAKE_NONE;
 	if (n->parent && !n->child && n->users == 0)
 		want = STAKE_LEAF;
 	if (n->parent && (n->child || n->users > 0) && n->n_windows > 0)
 		want = STAKE_WINDOWS;
-	if (n->stake != want || heap_has(&t->by_worth, &n->by_worth) != (want != STAKE_NONE))
+	if (n->parent && want != STAKE_LEAF && node_has_states(t, n))
+		states = STAKE_STATES;
+	if (n->stake.what != want || heap_has(&t->by_worth, &n->stake.link) != (want != STAKE_NONE) ||
+	    n->state_stake.what != states || heap_has(&t->by_worth, &n->state_stake.link) != (states != STAKE_NONE))
 		return "a node's stake is wrong, or it is not where its stake wants it";
 	if (heap_has(&t->by_expiry, &n->by_expiry) != (want == STAKE_LEAF && n->expires != NODE_FOREVER))
 		return "a node that will expire is not known to, or the other way";
@@ -77,6 +79,21 @@ static const char *check_root(const struct tree *t, const struct node *n)
 	return tree_root(t, &scope) == n ? NULL : "two roots have the same secret";
 }
 
+/* Of all groups or of none; each is seen as held by a node. */
+static const char *check_states(const struct tree *t, const struct node *n, struct page_seen *const *seen)
+{
+	uint32_t held = 0;
+	for (uint32_t i = 0; i < t->n_states; i++) {
+		kv_page page = node_states(t, n)[i];
+		if (page > t->pages->group[t->n_groups + i].fresh)
+			return "a node names no state of its group";
+		if (page)
+			seen[t->n_groups + i][page].nodes++;
+		held += page != KV_PAGE_NONE;
+	}
+	return held == 0 || (held == t->n_states && n->parent) ? NULL : "a node has states of some groups only";
+}
+
 static const char *check_node(const struct tree *t, const struct node *n, struct page_seen *const *seen)
 {
 	const char *broken = n->parent ? check_family(t, n) : check_root(t, n);
@@ -85,6 +102,8 @@ static const char *check_node(const struct tree *t, const struct node *n, struct
 		broken = check_pages(t, n, g, seen[g], &n_windows);
 	if (!broken && n_windows != n->n_windows)
 		return "a node's window pages are counted wrongly";
+	if (!broken)
+		broken = check_states(t, n, seen);
 	return broken ? broken : check_stake(t, n);
 }
 

@@ -114,7 +114,8 @@ static void rope_item(void *ctx, uint32_t run, uint32_t thread)
 		float *q = s->w->q + t * a->heads * a->head_dim, *k = s->w->k + t * a->kv_heads * a->head_dim;
 		m->kernels->rope(q, a->heads, a->head_dim, dim, c, d);
 		m->kernels->rope(k, a->kv_heads, a->head_dim, dim, c, d);
-		m->kernels->kv_write(&plan->layout[g], seq->pages[g][position / KV_PAGE_TOKENS], plan->index[s->layer],
+		uint32_t page = page_table_at(&seq->blocks[g], position / KV_PAGE_TOKENS);
+		m->kernels->kv_write(&plan->layout[g], page_address(&s->b->areas[g], page), plan->index[s->layer],
 				     position % KV_PAGE_TOKENS, k, s->w->v + t * a->kv_heads * a->head_dim);
 	}
 }
@@ -134,7 +135,8 @@ static void attention_item(void *ctx, uint32_t item, uint32_t thread)
 	uint32_t g = plan->group[s->layer], heads = spec->heads / spec->kv_heads;
 	size_t at = ((size_t)it->token * spec->heads + it->kv_head * heads) * spec->head_dim;
 	struct attn a = {.layout = &plan->layout[g],
-			 .pages = (const uint8_t *const *)seq->pages[g],
+			 .pages = seq->blocks[g],
+			 .area = s->b->areas[g],
 			 .layer = plan->index[s->layer],
 			 .kv_head = it->kv_head,
 			 .q = s->w->q + at,

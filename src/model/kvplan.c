@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { SYSTEM_PAGE = 4096 };
-
 static uint32_t window_of(const struct hparams *h, const struct kvplan_params *params, uint32_t layer)
 {
 	uint32_t own = h->layers[layer].attention.window;
@@ -81,11 +79,6 @@ static uint32_t find_group(struct kvplan *p, const struct kind *k)
 	return g;
 }
 
-static size_t system_pages(size_t bytes)
-{
-	return (bytes + SYSTEM_PAGE - 1) / SYSTEM_PAGE;
-}
-
 /* The packed form of a group's pages: keys and values each in the smaller of their dtype and the floor's. */
 static int lay_out_packed(struct kvplan *p, uint32_t g, const struct kvplan_params *params, struct kvik_err *err)
 {
@@ -97,7 +90,7 @@ static int lay_out_packed(struct kvplan *p, uint32_t g, const struct kvplan_para
 	enum kv_dtype k = to->k_head_bytes < l->k_head_bytes ? params->floor_k : l->k;
 	enum kv_dtype v = to->v_head_bytes < l->v_head_bytes ? params->floor_v : l->v;
 	rc = kv_layout_init(to, k, v, l->layers, l->kv_heads, l->head_dim, err);
-	if (!rc && system_pages(to->page_bytes) < system_pages(l->page_bytes))
+	if (!rc && kv_host_stride(to->page_bytes) < kv_host_stride(l->page_bytes))
 		p->desc[g].packed_bytes = to->page_bytes;
 	return rc;
 }
@@ -160,8 +153,7 @@ uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chun
 {
 	uint64_t bytes = 0;
 	for (uint32_t g = 0; g < p->n_groups; g++) {
-		size_t stride = system_pages(p->desc[g].page_bytes) * SYSTEM_PAGE;
-		bytes += pages_held(&p->desc[g], tokens, chunk) * stride;
+		bytes += pages_held(&p->desc[g], tokens, chunk) * kv_host_stride(p->desc[g].page_bytes);
 	}
 	return bytes;
 }

@@ -38,14 +38,15 @@ uint64_t model_parameters(const struct model *m);
 /* One sequence's share of a batch: n_tokens consecutive tokens from `position` on. Its pages hold what lies before and
  * have room for these tokens. */
 struct model_seq {
-	uint8_t *const *pages[KV_GROUPS_MAX]; /* block table per group */
+	struct page_table blocks[KV_GROUPS_MAX]; /* block table per group */
 	uint32_t position, n_tokens;
 };
 
 struct model_batch {
 	const struct kvplan *plan;
-	const uint32_t *ids;          /* [n_tokens], sequence after sequence; each below n_vocab */
-	const struct model_seq *seqs; /* [n_seqs] */
+	const struct page_area *areas; /* [groups]: where their pages lie */
+	const uint32_t *ids;           /* [n_tokens], sequence after sequence; each below n_vocab */
+	const struct model_seq *seqs;  /* [n_seqs] */
 	uint32_t n_tokens, n_seqs;
 	const uint32_t *logit_tokens; /* [n_logits]: tokens of the batch whose logits are wanted */
 	uint32_t n_logits;

@@ -69,18 +69,38 @@ static void setup_release(struct setup *s)
 	guard_free(&s->in);
 }
 
+/* The pages lie anywhere: as ids they are numbered by 16 bytes from below the first of them. Returns that area. */
+static struct page_area number_pages(const struct setup *s, uint32_t *ids)
+{
+	enum { UNIT = 16 };
+	uintptr_t base = UINTPTR_MAX;
+	for (uint32_t i = 0; i < s->n_pages; i++)
+		if (s->pages[i] && (uintptr_t)s->pages[i] < base)
+			base = (uintptr_t)s->pages[i];
+	base -= UNIT;
+	for (uint32_t i = 0; i < s->n_pages; i++) {
+		uint64_t id = s->pages[i] ? ((uintptr_t)s->pages[i] - base) / UNIT : 0;
+		assert_true(id <= UINT32_MAX && (id == 0 || base + id * UNIT == (uintptr_t)s->pages[i]));
+		ids[i] = (uint32_t)id;
+	}
+	return (struct page_area){(uint8_t *)base, UNIT};
+}
+
 /* Queries from..to of every kv head, in blocks of at most `block` queries. */
 static void attend(const struct kernels *kern, const struct setup *s, uint32_t from, uint32_t to, uint32_t block,
 		   float *out)
 {
 	size_t stride = (size_t)s->l.kv_heads * s->heads * s->l.head_dim;
 	void *scratch = NULL;
+	uint32_t *ids = malloc(s->n_pages * sizeof *ids);
+	struct page_area area = number_pages(s, ids);
 	assert_int_equal(posix_memalign(&scratch, 64, attn_scratch_bytes(s->heads, s->l.head_dim)), 0);
 	for (uint32_t h = 0; h < s->l.kv_heads; h++)
 		for (uint32_t p = from; p < to; p += block) {
 			size_t at = p * stride + h * s->heads * s->l.head_dim;
 			struct attn a = {.layout = &s->l,
-					 .pages = s->pages,
+					 .pages = {.ids = ids},
+					 .area = area,
 					 .layer = s->l.layers - 1,
 					 .kv_head = h,
 					 .q = s->q + at,
@@ -96,6 +116,7 @@ static void attend(const struct kernels *kern, const struct setup *s, uint32_t f
 			kern->attention(&a);
 		}
 	free(scratch);
+	free(ids);
 }
 
 static bool sees(const struct setup *s, uint32_t pos, uint32_t t)

@@ -162,9 +162,9 @@ static void serve(struct kv *kv, struct kv_seq **slot, uint32_t *ids, size_t pag
 		uint32_t at = kv_seq_tokens(*slot), chunk = n - at < 256 ? n - at : 256;
 		if (kv_reserve(kv, *slot, chunk, NULL) != 0)
 			break;
-		uint8_t *const *pages = kv_seq_pages(*slot, 0, &blocks);
+		(void)kv_seq_blocks(*slot, 0, &blocks);
 		for (uint32_t b = (at + 15) / 16; b < blocks; b++)
-			memset(pages[b], 1, page_bytes);
+			memset(kv_host_page(kv, *slot, 0, b), 1, page_bytes);
 		kv_commit_ids(kv, *slot, ids + at, chunk);
 	}
 }

@@ -72,10 +72,9 @@ static void fill(uint32_t *ids, uint32_t n, uint32_t common, uint32_t text)
 		ids[i] = i < common ? i : 1000 * text + i;
 }
 
-static uint32_t *slot(const struct kv_seq *s, uint32_t g, uint32_t i)
+static uint32_t *slot(const struct kv *kv, const struct kv_seq *s, uint32_t g, uint32_t i)
 {
-	uint32_t blocks;
-	uint8_t *page = kv_seq_pages(s, g, &blocks)[i / PAGE];
+	uint8_t *page = kv_host_page(kv, s, g, i / PAGE);
 	return page ? (uint32_t *)(void *)page + i % PAGE : NULL;
 }
 
@@ -90,12 +89,12 @@ static struct kv_seq *request(struct kv *kv, const struct kv_share *share, const
 	check(kv);
 	for (uint32_t g = 0; g < n_groups; g++)
 		for (uint32_t i = 0; i < h.tokens; i++)
-			if (slot(s, g, i))
-				assert_int_equal(*slot(s, g, i), ids[i]);
+			if (slot(kv, s, g, i))
+				assert_int_equal(*slot(kv, s, g, i), ids[i]);
 	assert_int_equal(kv_reserve(kv, s, n - h.tokens, NULL), 0);
 	for (uint32_t g = 0; g < n_groups; g++)
 		for (uint32_t i = h.tokens; i < n; i++)
-			*slot(s, g, i) = ids[i];
+			*slot(kv, s, g, i) = ids[i];
 	kv_commit_ids(kv, s, ids + h.tokens, n - h.tokens);
 	check(kv);
 	if (hit)
@@ -183,9 +182,9 @@ static void test_windows_come_back(void **state)
 	assert_int_equal(kv_truncate(kv, s, 60, NULL), 0);
 	check(kv);
 	for (uint32_t i = 40 - 19; i < 40; i++)
-		assert_int_equal(*slot(f, 1, i), ids[i]);
+		assert_int_equal(*slot(kv, f, 1, i), ids[i]);
 	for (uint32_t i = 60 - 19; i < 60; i++)
-		assert_int_equal(*slot(s, 1, i), ids[i]);
+		assert_int_equal(*slot(kv, s, 1, i), ids[i]);
 	assert_true(c.unpacked > 0);
 	kv_seq_free(kv, f);
 	kv_free(kv);
@@ -206,7 +205,7 @@ static void test_computed_again(void **state)
 	assert_int_equal(kv_seq_new_shared(&s, kv, &everybody, NULL), 0); /* does not ask for it */
 	assert_int_equal(kv_reserve(kv, s, TEXT, NULL), 0);
 	for (uint32_t i = 0; i < TEXT; i++)
-		*slot(s, 0, i) = ids[i];
+		*slot(kv, s, 0, i) = ids[i];
 	kv_commit_ids(kv, s, ids, TEXT);
 	check(kv);
 	assert_int_equal(c.unpacked, 0);

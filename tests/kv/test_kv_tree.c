@@ -52,13 +52,11 @@ static struct kv_seq *start(struct kv *kv, const struct kv_share *share, const u
 /* Computes up to n tokens; every slot of a group gets the token's id. */
 static void compute(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, uint32_t n_groups)
 {
-	uint32_t have = kv_seq_tokens(s), blocks;
+	uint32_t have = kv_seq_tokens(s);
 	assert_int_equal(kv_reserve(kv, s, n - have, NULL), 0);
-	for (uint32_t g = 0; g < n_groups; g++) {
-		uint8_t *const *pages = kv_seq_pages(s, g, &blocks);
+	for (uint32_t g = 0; g < n_groups; g++)
 		for (uint32_t i = have; i < n; i++)
-			((uint32_t *)(void *)pages[i / 16])[i % 16] = ids[i];
-	}
+			((uint32_t *)(void *)kv_host_page(kv, s, g, i / 16))[i % 16] = ids[i];
 	kv_commit_ids(kv, s, ids + have, n - have);
 	check(kv);
 }
@@ -75,12 +73,10 @@ static struct kv_hit request(struct kv *kv, const struct kv_share *share, const 
 	return hit;
 }
 
-static void assert_ids(const struct kv_seq *s, const uint32_t *ids, uint32_t n)
+static void assert_ids(const struct kv *kv, const struct kv_seq *s, const uint32_t *ids, uint32_t n)
 {
-	uint32_t blocks;
-	uint8_t *const *pages = kv_seq_pages(s, 0, &blocks);
 	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(((uint32_t *)(void *)pages[i / 16])[i % 16], ids[i]);
+		assert_int_equal(((uint32_t *)(void *)kv_host_page(kv, s, 0, i / 16))[i % 16], ids[i]);
 }
 
 /* ---- Sharing ----------------------------------------------------------------------------------------------------- */
@@ -105,12 +101,12 @@ static void test_hit_inside_a_page(void **state)
 	compute(kv, s, b, 100, 1);
 	assert_int_equal(kv_stats(kv).pages_copied, 1); /* the head of the third page */
 	assert_int_equal(kv_stats(kv).group[0].pages_used, 7 + 5);
-	assert_ids(s, b, 100);
+	assert_ids(kv, s, b, 100);
 	kv_seq_free(kv, s);
 	s = start(kv, &everybody, a, 99, &hit); /* one token must be computed for its logits */
 	assert_int_equal(hit.tokens, 99);
 	assert_int_equal(hit.why, KV_ALL);
-	assert_ids(s, a, 99);
+	assert_ids(kv, s, a, 99);
 	compute(kv, s, a, 100, 1);
 	kv_seq_free(kv, s);
 	assert_int_equal(kv_stats(kv).group[0].pages_used, 7 + 5);
@@ -145,9 +141,9 @@ static void test_join(void **state)
 	assert_int_equal(kv_match(kv, second, b, 200, &hit, NULL), 0);
 	assert_int_equal(hit.tokens, 110);
 	assert_int_equal(hit.pending, 0);
-	assert_ids(second, b, 110);
+	assert_ids(kv, second, b, 110);
 	compute(kv, second, b, 200, 1);
-	assert_ids(second, b, 200);
+	assert_ids(kv, second, b, 200);
 	assert_int_equal(kv_stats(kv).tokens_joined, 110);
 	kv_seq_free(kv, second);
 	kv_seq_free(kv, stranger);
@@ -169,7 +165,7 @@ static void test_merge(void **state)
 	}
 	assert_int_equal(kv_stats(kv).group[0].pages_used, 10);
 	assert_int_equal(kv_stats(kv).pages_merged, 10);
-	assert_ids(t, a, 160);
+	assert_ids(kv, t, a, 160);
 	kv_seq_free(kv, s);
 	kv_seq_free(kv, t);
 	assert_int_equal(kv_stats(kv).group[0].pages_cached, 10);
@@ -192,8 +188,8 @@ static void test_first_in_place(void **state)
 	assert_int_equal(kv_stats(kv).pages_copied, 0);
 	compute(kv, t, b, 21, 1);
 	assert_int_equal(kv_stats(kv).pages_copied, 1);
-	assert_ids(s, a, 21);
-	assert_ids(t, b, 21);
+	assert_ids(kv, s, a, 21);
+	assert_ids(kv, t, b, 21);
 	kv_seq_free(kv, s);
 	kv_seq_free(kv, t);
 	kv_free(kv);
@@ -294,7 +290,7 @@ static void test_window_rollback(void **state)
 	assert_int_equal(hit.tokens, 300);
 	check(kv);
 	compute(kv, fork, a, 100, 2);
-	assert_ids(fork, a, 100);
+	assert_ids(kv, fork, a, 100);
 	kv_free(kv);
 }
 

@@ -97,6 +97,7 @@ static inline void runner_step(struct runner *r, const struct part *parts, uint3
 {
 	uint32_t ids[RUNNER_TOKENS_MAX], all[RUNNER_TOKENS_MAX], n = 0;
 	struct model_seq seqs[RUNNER_PARTS_MAX] = {0};
+	struct page_area areas[KV_GROUPS_MAX];
 	assert_true(n_parts <= RUNNER_PARTS_MAX);
 	for (uint32_t i = 0; i < n_parts; i++) {
 		const struct part *p = &parts[i];
@@ -104,8 +105,8 @@ static inline void runner_step(struct runner *r, const struct part *parts, uint3
 		seqs[i].position = kv_seq_tokens(p->seq);
 		seqs[i].n_tokens = p->n;
 		for (uint32_t g = 0; g < r->plan.n_groups; g++) {
-			uint32_t blocks;
-			seqs[i].pages[g] = kv_seq_pages(p->seq, g, &blocks);
+			seqs[i].blocks[g] = kv_seq_blocks(p->seq, g, NULL);
+			areas[g] = kv_host_pages(r->kv, g);
 		}
 		assert_true(n + p->n <= RUNNER_TOKENS_MAX);
 		for (uint32_t k = 0; k < p->n; k++, n++) {
@@ -114,6 +115,7 @@ static inline void runner_step(struct runner *r, const struct part *parts, uint3
 		}
 	}
 	struct model_batch b = {.plan = &r->plan,
+				.areas = areas,
 				.ids = ids,
 				.seqs = seqs,
 				.n_tokens = n,

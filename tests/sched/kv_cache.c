@@ -1,21 +1,58 @@
 /* kv_cache.c: see kv_cache.h. */
 #include "kv_cache.h"
 
-/* A full group, one with a window, one with a window and sinks. */
+/* A full group, one with a window, one with a window and sinks, a state. */
 static const struct kv_group_desc groups[KV_CACHE_GROUPS] = {
 	{.page_tokens = 8, .page_bytes = 4096},
 	{.page_tokens = 8, .page_bytes = 4096, .window = 20},
 	{.page_tokens = 4, .page_bytes = 4096, .window = 10, .sinks = 6},
+	{.page_bytes = 4096},
 };
 static uint32_t n_groups;
+
+static struct kv *the_kv; /* of the simulation that runs */
 
 static uint32_t *slot(const struct kv_seq *s, uint32_t g, uint32_t position)
 {
 	uint32_t n_blocks, p = groups[g].page_tokens;
-	uint8_t *const *pages = kv_seq_pages(s, g, &n_blocks);
-	if (position / p >= n_blocks || !pages[position / p])
-		return NULL;
-	return (uint32_t *)(void *)pages[position / p] + position % p;
+	(void)kv_seq_blocks(s, g, &n_blocks);
+	uint8_t *page = position / p < n_blocks ? kv_host_page(the_kv, s, g, position / p) : NULL;
+	return page ? (uint32_t *)(void *)page + position % p : NULL;
+}
+
+/* What a state of the first n tokens holds. */
+static uint32_t state_of(const uint32_t *ids, uint32_t n)
+{
+	uint32_t h = 1;
+	for (uint32_t i = 0; i < n; i++)
+		h = (h ^ ids[i]) * 0x9E3779B1u;
+	return h;
+}
+
+static uint32_t *state_at(uint32_t g, kv_page page)
+{
+	struct page_area area = kv_host_pages(the_kv, g);
+	return (uint32_t *)(void *)page_address(&area, page);
+}
+
+static bool holds_state(const struct kv_seq *s, uint32_t g, const uint32_t *ids, uint32_t n)
+{
+	kv_page page;
+	uint32_t at = kv_state_at(the_kv, s, g, &page);
+	return at == n && (n == 0 || *state_at(g, page) == state_of(ids, n));
+}
+
+static bool compute_state(struct kv_seq *s, uint32_t g, const struct sched_item *it)
+{
+	struct kv_state_step step;
+	kv_state_step(the_kv, s, g, &step);
+	if ((step.from == KV_PAGE_NONE) != (it->position == 0) ||
+	    (step.from && *state_at(g, step.from) != state_of(it->ids, it->position)) ||
+	    step.position[step.n - 1] != it->position + it->n_tokens)
+		return false;
+	for (uint32_t i = 0; i < step.n; i++)
+		*state_at(g, step.page[i]) = state_of(it->ids, step.position[i]);
+	return true;
 }
 
 static bool sees(uint32_t g, uint32_t query, uint32_t position)
@@ -29,7 +66,9 @@ static bool holds(const void *seq, const uint32_t *ids, uint32_t n)
 	const struct kv_seq *s = seq;
 	if (kv_seq_tokens(s) != n)
 		return false;
-	for (uint32_t g = 0; g < n_groups; g++)
+	if (n_groups == KV_CACHE_GROUPS && !holds_state(s, n_groups - 1, ids, n))
+		return false;
+	for (uint32_t g = 0; g < n_groups && g < KV_CACHE_GROUPS - 1; g++)
 		for (uint32_t i = 0; i < n; i++) {
 			const uint32_t *have = slot(s, g, i);
 			if (sees(g, n, i) && (!have || *have != ids[i]))
@@ -40,7 +79,10 @@ static bool holds(const void *seq, const uint32_t *ids, uint32_t n)
 
 static bool compute(const struct sched_item *it)
 {
-	for (uint32_t g = 0; g < n_groups; g++)
+	kv_state_begin(the_kv, it->kv);
+	if (n_groups == KV_CACHE_GROUPS && !compute_state(it->kv, n_groups - 1, it))
+		return false;
+	for (uint32_t g = 0; g < n_groups && g < KV_CACHE_GROUPS - 1; g++)
 		for (uint32_t i = it->position; i < it->position + it->n_tokens; i++) {
 			uint32_t *to = slot(it->kv, g, i);
 			if (!to)
@@ -60,14 +102,18 @@ static const char *check(const void *ctx)
 
 bool kv_cache_init(struct kv_cache *c, struct sim *sim, uint64_t bytes, uint32_t n)
 {
-	struct kv_config config = {
-		.memory_bytes = bytes, .n_groups = n, .groups = groups, .seq_tokens_max = sim->config.seq_tokens_max};
+	struct kv_config config = {.memory_bytes = bytes,
+				   .n_groups = n,
+				   .groups = groups,
+				   .seq_tokens_max = sim->config.seq_tokens_max,
+				   .state_every = sim->config.step_tokens_max % 3 * 16};
 	n_groups = n;
 	*c = (struct kv_cache){.k = {.step_tokens_max = sim->config.step_tokens_max}};
 	c->shares[1].scope.secret[0] = 1;
 	c->shares[1].read_public = true;
 	if (kv_new(&c->k.kv, &config, NULL) != 0)
 		return false;
+	the_kv = c->k.kv;
 	sim->cache = sched_kv_cache(&c->k);
 	sim->holds = holds;
 	sim->compute = compute;

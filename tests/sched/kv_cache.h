@@ -6,7 +6,7 @@
 #include "sched/sched_kv.h"
 #include "sim.h"
 
-enum { KV_CACHE_GROUPS = 3 };
+enum { KV_CACHE_GROUPS = 4 };
 
 struct kv_cache {
 	struct sched_kv k;
