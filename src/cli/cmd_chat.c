@@ -2,9 +2,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/os.h"
 #include "cli/cmd.h"
 #include "cli/talk.h"
 
@@ -143,6 +145,14 @@ static int start(struct chat_opts *o, struct kvik_model *m, const char *path, st
 	return rc;
 }
 
+static int finish_gen_opts(struct gen_opts *o, const struct kvik_model *m, struct kvik_err *err)
+{
+	struct kvik_sampling s = recommended_sampling(m);
+	if (getrandom(&s.seed, sizeof s.seed, GRND_NONBLOCK) < 0)
+		s.seed = os_clock_ns();
+	return gen_opts_finish(o, &s, err);
+}
+
 static int run(int argc, char **argv)
 {
 	struct chat_opts o = {0};
@@ -152,7 +162,11 @@ static int run(int argc, char **argv)
 	const char *rest[1];
 	int status;
 	add_chat_opts(&l, &o);
-	add_gen_opts(&l, &o.gen, "Most tokens of an answer (default: as many as fit the context).");
+	add_gen_opts(&l, &o.gen,
+		     &(struct gen_help){"Most tokens of an answer (default: as many as fit the context).",
+					"Drawing (default: as the model's makers recommend, else --temp 0.8 --top-k 40 "
+					"--top-p 0.95 --min-p 0.05):",
+					"Same seed, same answers (default: each run draws anew)."});
 	add_cache_opts(&l, &o.cache);
 	add_model_opts(&l, &o.model);
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
@@ -161,9 +175,9 @@ static int run(int argc, char **argv)
 	const char *path = model_path(&o.model, n, rest);
 	int rc = cache_opts_finish(&o.cache, &err);
 	if (!rc)
-		rc = gen_opts_finish(&o.gen, &err);
-	if (!rc)
 		rc = load_model(&m, path, &o.model, &err);
+	if (!rc)
+		rc = finish_gen_opts(&o.gen, m, &err);
 	if (!rc)
 		rc = start(&o, m, path, &err);
 	kvik_model_free(m);

@@ -210,17 +210,21 @@ static int run(int argc, char **argv)
 	struct run r = {.o = &o};
 	int status;
 	add_prompt_opts(&l, &o.prompt);
-	add_gen_opts(&l, &o.gen, "Most new tokens (default 256).");
+	add_gen_opts(&l, &o.gen,
+		     &(struct gen_help){"Most new tokens (default 256).",
+					"Drawing (default: the most probable token, nothing else):",
+					"Same seed, same text (default 0)."});
 	add_output_opts(&l, &o);
 	add_cache_opts(&l, &o.cache);
 	add_model_opts(&l, &o.model);
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
 	if (n < 0)
 		return status;
+	const struct kvik_sampling greedy = kvik_sampling_default();
 	uint64_t start = os_clock_ns();
 	int rc = cache_opts_finish(&o.cache, &err);
 	if (!rc)
-		rc = gen_opts_finish(&o.gen, &err);
+		rc = gen_opts_finish(&o.gen, &greedy, &err);
 	if (!rc)
 		rc = load_model(&m, model_path(&o.model, n, rest), &o.model, &err);
 	if (!rc) {

@@ -4,8 +4,9 @@
 
 #include "api/api.h"
 #include "base/mem.h"
+#include "base/os.h"
 #include "cli/cmd.h"
-#include "cli/common.h"
+#include "cli/gen.h"
 #include "http/http.h"
 
 struct serve_opts {
@@ -13,6 +14,7 @@ struct serve_opts {
 	struct cache_opts cache;
 	struct kvik_engine_params engine;
 	struct http_config http;
+	struct sampling_opts sampling;
 	uint32_t port, choices_max, tokens_max;
 	uint64_t seed; /* UINT64_MAX: none */
 	const char *alias, *template_file;
@@ -77,6 +79,24 @@ static const char *base_name(const char *path)
 	return !path ? "kvik-mini" : slash && slash[1] ? slash + 1 : path;
 }
 
+/* What will work, and not as was probably meant. */
+static void warn(struct kvik_engine *e)
+{
+	const struct kvik_model_info m = kvik_model_get_info(kvik_engine_model(e));
+	uint64_t kv = kvik_engine_get_stats(e).kv_bytes_ceiling, machine = os_memory_total();
+	uint32_t context = kvik_engine_get_params(e).cache.context;
+	char weights[32], cache[32], memory[32];
+	if (context > m.context)
+		fprintf(stderr,
+			"kvik: warning: --ctx %u, but the model was trained for %u tokens: answers get worse beyond\n",
+			context, m.context);
+	if (m.weight_bytes + kv > machine)
+		fprintf(stderr,
+			"kvik: warning: weights of %s and a KV cache of up to %s are more than the machine's %s: give "
+			"--kv-memory what it can spare, or lower --ctx or --full-seqs\n",
+			human_bytes(m.weight_bytes, weights), human_bytes(kv, cache), human_bytes(machine, memory));
+}
+
 static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, struct kvik_err *err)
 {
 	struct kvik_engine *engine = NULL;
@@ -90,15 +110,18 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 				.seed = o->seed == UINT64_MAX ? -1 : (int64_t)(o->seed & INT64_MAX),
 				.chat_template = template ? template : kvik_model_chat_template(m),
 				.template_name = template ? o->template_file : "the model's chat template",
-				.sampling = api_sampling_default(),
+				.sampling = recommended_sampling(m),
 				.choices_max = o->choices_max,
 				.tokens_max = o->tokens_max};
+	sampling_opts_apply(&o->sampling, &ac.sampling);
 	if (!rc)
 		rc = kvik_engine_new(&engine, m, &o->engine, err);
 	if (!rc) {
 		ac.engine = api_engine_of(engine);
 		rc = api_new(&api, &ac, err);
 	}
+	if (!rc)
+		warn(engine);
 	if (!rc)
 		rc = http_new(&http, &o->http, engine, api, err);
 	if (!rc) {
@@ -128,6 +151,10 @@ static int run(int argc, char **argv)
 	const char *rest[1];
 	int status;
 	add_serve_opts(&l, &o);
+	add_sampling_opts(
+		&l, &o.sampling,
+		"Drawing, where a request does not say (default: as the model's makers recommend, else --temp 0.8 "
+		"--top-k 40\n--top-p 0.95 --min-p 0.05):");
 	add_engine_opts(&l, "Scheduling:", &o.engine, &o.cache);
 	add_model_opts(&l, &o.model);
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "cli/hints.h"
 #include "cli/layers.h"
 #include "cli/manual.h"
 
@@ -138,6 +139,8 @@ int load_model(struct kvik_model **m, const char *path, const struct model_opts 
 			"kvik: warning: the model's configuration has fields that kvik does not know and leaves aside: "
 			"%s\n",
 			unknown);
+	if (rc)
+		hint_add_to_model(path, err);
 	for (size_t i = 0; !rc && kvik_model_warning(*m, i); i++)
 		show_warning(kvik_model_warning(*m, i));
 	return rc;

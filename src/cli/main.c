@@ -5,6 +5,8 @@
 
 #include <kvik.h>
 
+#include "base/nearest.h"
+#include "cli/hints.h"
 #include "cli/manual.h"
 
 static const struct cmd *const commands[] = {&cmd_run,        &cmd_chat,     &cmd_serve,    &cmd_bench,
@@ -39,6 +41,22 @@ static int close_output(int status)
 	return EXIT_FAILED;
 }
 
+static int unknown(const char *name)
+{
+	struct nearest guess = nearest_begin(name, strlen(name));
+	const char *hint = hint_of_command(name);
+	for (int i = 0; commands[i]; i++)
+		nearest_try(&guess, commands[i]->name);
+	if (hint || guess.best) {
+		fprintf(stderr, "kvik: no command '%s'; %s%s%s\n", name, hint ? hint : "did you mean `kvik ",
+			hint ? "" : guess.best, hint ? "" : "`?");
+		return EXIT_USAGE;
+	}
+	fprintf(stderr, "kvik: no command '%s'\n\n", name);
+	help(stderr);
+	return EXIT_USAGE;
+}
+
 static int run_command(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "help";
@@ -59,9 +77,7 @@ static int run_command(int argc, char **argv)
 	const struct cmd *c = find(name);
 	if (c)
 		return c->run(argc - 1, argv + 1);
-	fprintf(stderr, "kvik: no command '%s'\n\n", name);
-	help(stderr);
-	return EXIT_USAGE;
+	return unknown(name);
 }
 
 int main(int argc, char **argv)

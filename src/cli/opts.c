@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "cli/hints.h"
 
 static bool is_end(const struct opt *o)
 {
@@ -30,16 +31,20 @@ static const struct opt *find_letter(const struct opt *table, char letter)
 	return NULL;
 }
 
-static int unknown(const struct opt *table, const char *name, size_t n, struct kvik_err *err)
+/* dashes: as it was written. */
+static int unknown(const struct opt *table, const char *dashes, const char *name, size_t n, struct kvik_err *err)
 {
 	struct nearest guess = nearest_begin(name, n);
+	const struct hint *hint = hint_of_option(name, n);
+	if (hint && (!hint->option || find(table, hint->option, strlen(hint->option))))
+		return err_set(err, KVIK_ERR_ARG, "there is no option %s%.*s: %s", dashes, (int)n, name, hint->text);
 	for (; !is_end(table); table++)
 		if (table->name && table->help)
 			nearest_try(&guess, table->name);
 	if (guess.best)
-		return err_set(err, KVIK_ERR_ARG, "unknown option --%.*s; did you mean --%s?", (int)n, name,
+		return err_set(err, KVIK_ERR_ARG, "unknown option %s%.*s; did you mean --%s?", dashes, (int)n, name,
 			       guess.best);
-	return err_set(err, KVIK_ERR_ARG, "unknown option --%.*s; --help lists them", (int)n, name);
+	return err_set(err, KVIK_ERR_ARG, "unknown option %s%.*s; --help lists them", dashes, (int)n, name);
 }
 
 static int bad_range(const struct opt *o, const char *text, double min, double max, struct kvik_err *err)
@@ -154,15 +159,19 @@ static int parse_long(const struct opt *table, int argc, char **argv, int *i, st
 	const char *equals = strchr(name, '=');
 	size_t n = equals ? (size_t)(equals - name) : strlen(name);
 	const struct opt *o = find(table, name, n);
-	return o ? apply(o, equals ? equals + 1 : NULL, argc, argv, i, err) : unknown(table, name, n, err);
+	return o ? apply(o, equals ? equals + 1 : NULL, argc, argv, i, err) : unknown(table, "--", name, n, err);
 }
 
 static int parse_letters(const struct opt *table, int argc, char **argv, int *i, struct kvik_err *err)
 {
+	const char *word = argv[*i] + 1;
+	size_t n = strlen(word);
+	if (n > 1 && hint_of_option(word, n)) /* -ngl is no row of letters */
+		return unknown(table, "-", word, n, err);
 	for (const char *c = argv[*i] + 1; *c; c++) {
 		const struct opt *o = find_letter(table, *c);
 		if (!o)
-			return err_set(err, KVIK_ERR_ARG, "unknown option -%c; --help lists them", *c);
+			return unknown(table, "-", c, 1, err);
 		if (o->kind != OPT_FLAG)
 			return apply(o, c[1] ? c + 1 : NULL, argc, argv, i, err);
 		*(bool *)o->value = true;

@@ -52,6 +52,18 @@ done
 says 2 "no kind of benchmark" "$kvik" bench nonsense
 ok version "$kvik" --version
 says 2 "--max-tokens" "$kvik" run $model --max-token 3
+says 2 'did you mean `kvik serve`' "$kvik" serv
+says 2 "a command comes first" "$kvik" $model
+says 2 "downloads nothing" "$kvik" pull llama3
+says 2 "the model stands alone" "$kvik" serve -m $model
+says 2 "the model stands alone" "$kvik" run --model=$model
+says 2 "say --ctx N" "$kvik" serve --ctx-size 512
+says 2 "say --ctx N" "$kvik" serve --max_model_len 512
+says 2 "say --keys FILE" "$kvik" serve --api-key secret
+says 2 "leave it out" "$kvik" chat -ngl 99
+says 2 "unknown option --ctx-size" "$kvik" template --ctx-size 1
+says 1 "hf download org/name" "$kvik" serve org/name
+says 1 "no store of models" "$kvik" chat llama3.2:1b
 says 2 "give --ids" "$kvik" run $model -p hello
 says 2 "outside the vocabulary" "$kvik" run $model --ids 1,999999
 says 2 "none of f32, f16" "$kvik" run $model --ids 1 --kv-dtype f8

@@ -19,7 +19,8 @@ ENV = {**os.environ, "TERM": "xterm", "KVIK_HISTORY": "", "LC_ALL": "C.UTF-8"}
 
 
 def chat(lines, *options, status=0):
-    r = subprocess.run([KVIK, "chat", *options], input="".join(x + "\n" for x in lines), capture_output=True, text=True,
+    greedy = [] if "--temp" in options else ["--temp", "0"]
+    r = subprocess.run([KVIK, "chat", *greedy, *options], input="".join(x + "\n" for x in lines), capture_output=True, text=True,
                        env=ENV, timeout=120)
     assert r.returncode == status, (r.returncode, r.stderr)
     return r

@@ -22,6 +22,7 @@ class Server:
             assert line, "".join(seen)
             found = re.search(r"://[^:]+:(\d+)/v1", line)
         self.port = int(found.group(1))
+        self.said = "".join(seen)  # before it listened
         self.log_file = tempfile.TemporaryFile("w+")
         self.reader = threading.Thread(target=lambda: [self.log_file.write(x) for x in self.process.stderr], daemon=True)
         self.reader.start()
