@@ -15,6 +15,10 @@ LD_LIBRARY_PATH=$lib "$prefix/story" tests/no-such-model.gguf 2>&1 | grep -q 'No
 	echo "libkvik.so exports names that do not begin with kvik_"
 	exit 1
 }
+nm -D --defined-only "$lib/libkvik.so" | grep -q ' T kvik_version@@KVIK_' || {
+	echo "libkvik.so has no symbol versions"
+	exit 1
+}
 # What the shell and the system look for.
 for f in bin/kvik share/man/man1/kvik.1 share/bash-completion/completions/kvik share/zsh/site-functions/_kvik \
 	share/fish/vendor_completions.d/kvik.fish lib/systemd/system/kvik.service share/doc/kvik/examples/kvik.conf; do

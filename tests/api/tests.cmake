@@ -23,6 +23,8 @@ if(CMAKE_CXX_COMPILER)
 endif()
 
 if(NOT KVIK_SANITIZE) # the sanitizers' runtime would have to be linked by the stranger
+  add_test(NAME api_library COMMAND ${PROJECT_SOURCE_DIR}/tests/api/library.sh ${CMAKE_C_COMPILER} $<TARGET_FILE:kvik_shared>
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   add_test(NAME api_install COMMAND ${PROJECT_SOURCE_DIR}/tests/api/install.sh ${PROJECT_BINARY_DIR}
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()
