@@ -38,7 +38,7 @@ enum kvik_quantize { KVIK_QUANTIZE_NONE, KVIK_QUANTIZE_Q8_0, KVIK_QUANTIZE_Q4_0 
 typedef void kvik_progress_fn(void *user, uint64_t done, uint64_t total);
 
 struct kvik_model_params {
-	uint32_t threads; /* 0 = one per processor of this process */
+	uint32_t threads; /* 0 = one per processor of this process, within its control group's limit */
 	enum kvik_act act;
 	enum kvik_quantize quantize; /* of F32, F16 and BF16 matrices, at load */
 	const char *cpu;             /* "scalar", "avx2", "avx512"; NULL = $KVIK_CPU, else the best there is */

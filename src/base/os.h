@@ -1,4 +1,5 @@
-/* os.h: what the machine has: processors, memory, clocks; and what this process has of it.  Any thread. */
+/* os.h: what this process has of the machine: processors, memory, clocks, within the limits of its control group. What
+ * differs between systems is behind it (os_linux.c); pages may have 4, 16 or 64 KiB. Any thread. */
 #ifndef KVIK_BASE_OS_H
 #define KVIK_BASE_OS_H
 
@@ -6,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint32_t os_processors(void);       /* that this process may run on; at least 1 */
-uint64_t os_memory_total(void);     /* bytes */
-uint64_t os_memory_available(void); /* bytes that can be taken without swapping; 0 when the system does not say */
+uint32_t os_processors(void);       /* that this process may use at a time; at least 1 */
+uint64_t os_memory_total(void);     /* bytes that this process may have */
+uint64_t os_memory_available(void); /* bytes that can be taken without swapping; 0: none, or the system does not say */
+size_t os_page_bytes(void);         /* of the system: a power of two */
 uint64_t os_memory_resident(void);  /* bytes that this process has in memory; 0 when the system does not say */
 uint32_t os_files_open(void);       /* of this process; 0 when the system does not say */
 uint64_t os_clock_ns(void);         /* monotonic, from an arbitrary start */

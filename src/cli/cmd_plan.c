@@ -101,6 +101,11 @@ static int run(int argc, char **argv)
 		rc = kvik_file_open(&f, model_path(&model, n, rest), &err);
 	if (!rc)
 		rc = kvik_plan_make(f, &mp, &cache.params, &plan, &err);
+	if (!rc) {
+		struct kvik_model_info info = kvik_file_get_info(f);
+		warn_ceilings(&info, plan.context, "all of it",
+			      plan.weight_bytes + plan.mapped_bytes + plan.work_bytes + plan.kv_bytes);
+	}
 	if (!rc && json && print_json(&plan, &cache.params))
 		rc = err_set(&err, KVIK_ERR_IO, "the result could not be written");
 	else if (!rc && !json)

@@ -117,6 +117,9 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 	if (!rc)
 		rc = kvik_engine_new(&engine, m, &o->engine, err);
 	if (!rc) {
+		struct kvik_model_info info = kvik_model_get_info(m);
+		warn_ceilings(&info, kvik_engine_get_params(engine).cache.context, "the KV cache",
+			      kvik_engine_get_stats(engine).kv_bytes_ceiling);
 		ac.engine = api_engine_of(engine);
 		rc = api_new(&api, &ac, err);
 	}

@@ -71,7 +71,7 @@ void add_model_opts(struct opt_list *l, struct model_opts *o)
 	const struct opt opts[] = {
 		{OPT_HEADING, .help = "Model:"},
 		{OPT_U32, 't', "threads", &o->threads, 1, 256, .arg = "N",
-		 .help = "Threads that compute (default: one per processor)."},
+		 .help = "Threads that compute (default: one per processor that it may use)."},
 		{OPT_CHOICE, 0, "act", &o->act, .choices = acts, .arg = "auto|f32|int8",
 		 .help = "How activations meet quantised weights (auto: f32 below 32 MiB, else int8)."},
 		{OPT_CHOICE, 0, "quantize", &o->quantize, .choices = quantizes, .arg = "q8_0|q4_0",
@@ -102,6 +102,26 @@ const char *model_path(struct model_opts *o, int n_rest, const char **rest)
 void show_warning(const char *text)
 {
 	fprintf(stderr, "kvik: warning: %s\n", text);
+}
+
+void warn_ceilings(const struct kvik_model_info *info, uint32_t context, const char *what, uint64_t bytes)
+{
+	uint64_t available = os_memory_available();
+	char text[256], need[32], have[32];
+	if (context > info->context) {
+		snprintf(text, sizeof text,
+			 "a context of %u tokens, and the model was trained for %u: further on it may "
+			 "write nonsense",
+			 context, info->context);
+		show_warning(text);
+	}
+	if (available && bytes > available) {
+		snprintf(text, sizeof text,
+			 "%s may take %s, and %s of memory are free here: lower --kv-memory, --ctx or "
+			 "--kv-dtype",
+			 what, human_bytes(bytes, need), human_bytes(available, have));
+		show_warning(text);
+	}
 }
 
 struct progress {

@@ -38,6 +38,8 @@ struct kvik_model_params model_params(const struct model_opts *o);
 /* The path that kvik_model_load takes: rest[0], the synthetic model, or NULL for the built-in one. */
 const char *model_path(struct model_opts *o, int n_rest, const char **rest);
 void show_warning(const char *text); /* on stderr */
+/* Warns of a context beyond the trained one, and of what (the KV cache, ...) needs more memory than is free here. */
+void warn_ceilings(const struct kvik_model_info *info, uint32_t context, const char *what, uint64_t bytes);
 /* With a progress bar on a terminal, and the warnings of the model's files. */
 int load_model(struct kvik_model **m, const char *path, const struct model_opts *o, struct kvik_err *err) MUST_CHECK;
 

@@ -1,20 +1,13 @@
-/* embedded.c: kvik-mini, the model that is built in: the bytes of models/kvik-mini.gguf, as the assembler includes
- * them. KVIK_MINI_PATH comes from the build. */
+/* embedded.c: kvik-mini, the model that is built in: the bytes of models/kvik-mini.gguf. KVIK_MINI_PATH comes from the
+ * build. */
 #include "engine/embedded.h"
 
-__asm__(".section .rodata\n"
-	".balign 64\n"
-	".global kvik_mini_begin\n.hidden kvik_mini_begin\n"
-	".global kvik_mini_end\n.hidden kvik_mini_end\n"
-	"kvik_mini_begin:\n"
-	".incbin \"" KVIK_MINI_PATH "\"\n"
-	"kvik_mini_end:\n"
-	".previous\n");
+#include "base/embed.h"
 
-extern const uint8_t kvik_mini_begin[], kvik_mini_end[];
+EMBED_FILE(mini, KVIK_MINI_PATH);
 
 const uint8_t *embedded_model(size_t *bytes)
 {
-	*bytes = (size_t)(kvik_mini_end - kvik_mini_begin);
-	return kvik_mini_begin;
+	*bytes = (size_t)(embed_mini_end - embed_mini_begin);
+	return embed_mini_begin;
 }

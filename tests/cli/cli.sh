@@ -155,6 +155,13 @@ says 2 "there are cache, pages" "$kvik" bench kv --only nonsense
 says 2 "leave MODEL out" "$kvik" bench kv $model --only recall
 says 2 "--ctx must be a number from 512" "$kvik" bench kv --ctx 12
 
+# Ceilings beyond the machine, a context beyond the trained one: said with figures.
+"$kvik" plan $model --ctx 100000000 --seqs 1000 >/dev/null 2>"$out/plan"
+ok "plan warns of the context" grep -q "warning: a context of 100000000 tokens, and the model was trained for 64" "$out/plan"
+ok "plan warns of the memory" grep -q "warning: all of it may take .*iB, and .* of memory are free here" "$out/plan"
+"$kvik" plan $model >/dev/null 2>"$out/plan"
+ok "and of nothing else" test ! -s "$out/plan"
+
 # Quality is measured with f32 activations, unless asked otherwise; int8's rounding would hide what f16 costs.
 ok "perplexity of int8 activations" "$kvik" perplexity --act int8 --ctx 128 --chunks 1 --seconds 0 --kv-dtype f16
 ok "it says what hides" has "int8 activations, as asked for"
