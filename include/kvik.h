@@ -115,7 +115,7 @@ struct kvik_vocab; /* a vocabulary; read-only */
 #define KVIK_NO_ID UINT32_MAX
 
 /* Of a model (borrowed; NULL when it has none: then only ids can be fed), or loaded alone: a GGUF file with or without
- * tensors, a Hugging Face folder, a tokenizer.json, or NULL for the built-in one. */
+ * tensors, a Hugging Face folder, a tokenizer.json or tokenizer.model, or NULL for the built-in one. */
 const struct kvik_vocab *kvik_model_vocab(const struct kvik_model *m);
 int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *err);
 void kvik_vocab_free(struct kvik_vocab *v);

@@ -16,7 +16,8 @@ struct tokenize_opts {
 static const struct usage usage = {
 	"tokenize [OPTIONS] [MODEL]",
 	"Reads text from standard input and prints its token ids, separated by blanks, on one line; with --decode the\n"
-	"other way round. MODEL may also be a tokenizer.json or a GGUF file that holds a vocabulary alone.",
+	"other way round. MODEL may also be a tokenizer.json, a tokenizer.model (SentencePiece) or a GGUF file that "
+	"holds a vocabulary alone.",
 	"  echo -n 'Hello world' | kvik tokenize model.gguf\n"
 	"  kvik tokenize ./tokenizer.json --decode --ids 9906,1917\n"};
 

@@ -1,5 +1,5 @@
-/* vocab_load.c: where a model keeps its vocabulary: the keys tokenizer.ggml.* of a GGUF file, or tokenizer.json and
- * tokenizer_config.json of a Hugging Face folder. Source: the GGUF specification.
+/* vocab_load.c: where a model keeps its vocabulary: the keys tokenizer.ggml.* of a GGUF file, or tokenizer.json or
+ * tokenizer.model of a Hugging Face folder, with the small files beside them. Source: the GGUF specification.
  *
  * A key of the wrong type is an error, never a default. Any thread. */
 #include "engine/vocab_load.h"
@@ -272,43 +272,65 @@ int vocab_load_gguf(struct vocab **out, const struct gguf *g, const char *name, 
 	return rc || *out ? rc : none_found(name, "GGUF key 'tokenizer.ggml.model'", err);
 }
 
-/* ---- tokenizer.json ---------------------------------------------------------------------------------------------- */
+/* ---- Hugging Face folders ---------------------------------------------------------------------------------------- */
 
-static int load_json(struct vocab **out, const char *path, const char *config_path, struct kvik_err *err)
+/* Maps a file, whose path is given back; one that is not there leaves *text as it is, if it may be absent. */
+static int map_file(char *path, bool optional, struct file_map *m, struct vocab_str *text, struct kvik_err *err)
 {
-	struct file_map json = {0}, config = {0};
-	int rc = file_map(&json, path, err);
-	if (!rc && file_exists(config_path))
-		rc = file_map(&config, config_path, err);
-	if (!rc)
-		rc = vocab_from_json(out, (const char *)json.data, json.size, (const char *)config.data, config.size,
-				     path, err);
-	file_unmap(&json);
-	file_unmap(&config);
-	return rc;
-}
-
-/* Of a folder; one without a tokenizer.json gives NULL. */
-static int load_folder(struct vocab **out, const char *dir, struct kvik_err *err)
-{
-	char *path = file_join(dir, strlen(dir), "tokenizer.json");
-	char *config = file_join(dir, strlen(dir), "tokenizer_config.json");
-	int rc = path && config ? 0 : no_memory(err);
-	if (!rc && file_exists(path))
-		rc = load_json(out, path, config, err);
+	int rc = path ? 0 : no_memory(err);
+	if (!rc && (!optional || file_exists(path))) {
+		rc = file_map(m, path, err);
+		*text = (struct vocab_str){m->data ? (const char *)m->data : "", m->size};
+	}
 	mem_free(path);
-	mem_free(config);
 	return rc;
 }
 
-/* A bare tokenizer.json with the configuration that lies beside it. */
-static int load_json_file(struct vocab **out, const char *path, struct kvik_err *err)
+static bool is_sentencepiece(const char *path)
+{
+	size_t n = strlen(path);
+	return n > 6 && strcmp(path + n - 6, ".model") == 0;
+}
+
+/* Of a folder; one without a tokenizer gives NULL. main: the path of the file that is meant, whatever else lies there,
+ * or NULL. */
+static int load_folder(struct vocab **out, const char *dir, const char *main, struct warnings *w, struct kvik_err *err)
+{
+	struct vocab_files f = {.name = main ? main : dir, .warnings = w};
+	struct vocab_str *of_main = main && is_sentencepiece(main) ? &f.sentencepiece : &f.tokenizer_json;
+	const struct {
+		const char *name;
+		struct vocab_str *text;
+		bool is_main;
+	} files[] = {
+		{"tokenizer.json", &f.tokenizer_json, true},
+		{"tokenizer.model", &f.sentencepiece, true},
+		{"tokenizer_config.json", &f.tokenizer_config, false},
+		{"special_tokens_map.json", &f.special_tokens_map, false},
+		{"added_tokens.json", &f.added_tokens, false},
+	};
+	enum { FILES = sizeof files / sizeof *files };
+	struct file_map maps[FILES + 1] = {{0}};
+	int rc = 0;
+	if (main)
+		rc = map_file(mem_strndup(main, strlen(main)), false, &maps[FILES], of_main, err);
+	for (size_t i = 0; i < FILES && !rc; i++)
+		if (!main || !files[i].is_main)
+			rc = map_file(file_join(dir, strlen(dir), files[i].name), true, &maps[i], files[i].text, err);
+	if (!rc && (f.tokenizer_json.text || f.sentencepiece.text))
+		rc = vocab_from_files(out, &f, err);
+	for (size_t i = 0; i <= FILES; i++)
+		file_unmap(&maps[i]);
+	return rc;
+}
+
+/* A bare tokenizer.json or tokenizer.model with the files that lie beside it. */
+static int load_main_file(struct vocab **out, const char *path, struct warnings *w, struct kvik_err *err)
 {
 	const char *slash = strrchr(path, '/');
-	char *config = slash ? file_join(path, (size_t)(slash - path), "tokenizer_config.json")
-			     : mem_strndup("tokenizer_config.json", strlen("tokenizer_config.json"));
-	int rc = config ? load_json(out, path, config, err) : no_memory(err);
-	mem_free(config);
+	char *dir = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strndup(".", 1);
+	int rc = dir ? load_folder(out, dir, path, w, err) : no_memory(err);
+	mem_free(dir);
 	return rc;
 }
 
@@ -319,7 +341,7 @@ int vocab_of_source(struct vocab **out, const struct source *s, struct warnings 
 	*out = NULL;
 	if (source_gguf(s))
 		return load_if_any(out, source_gguf(s), source_name(s), w, err);
-	return source_dir(s) ? load_folder(out, source_dir(s), err) : 0;
+	return source_dir(s) ? load_folder(out, source_dir(s), NULL, w, err) : 0;
 }
 
 static int load_gguf_bytes(struct vocab **out, const struct file_map *m, const char *path, struct warnings *w,
@@ -339,8 +361,8 @@ int vocab_open(struct vocab **out, const char *path, struct warnings *w, struct 
 	struct stat st;
 	*out = NULL;
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-		int rc = load_folder(out, path, err);
-		return rc || *out ? rc : none_found(path, "tokenizer.json", err);
+		int rc = load_folder(out, path, NULL, w, err);
+		return rc || *out ? rc : none_found(path, "tokenizer.json or tokenizer.model", err);
 	}
 	int rc = file_map(&m, path, err);
 	if (rc)
@@ -348,7 +370,7 @@ int vocab_open(struct vocab **out, const char *path, struct warnings *w, struct 
 	if (m.size >= 4 && memcmp(m.data, "GGUF", 4) == 0)
 		rc = load_gguf_bytes(out, &m, path, w, err);
 	else
-		rc = load_json_file(out, path, err);
+		rc = load_main_file(out, path, w, err);
 	file_unmap(&m);
 	return rc;
 }

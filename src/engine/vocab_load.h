@@ -15,8 +15,8 @@ int vocab_load_gguf(struct vocab **out, const struct gguf *g, const char *name, 
 /* Of an open model. A model without a vocabulary is no error: *out is NULL then. */
 int vocab_of_source(struct vocab **out, const struct source *s, struct warnings *w, struct kvik_err *err) MUST_CHECK;
 
-/* path: a GGUF file (with or without tensors, of any architecture), a Hugging Face folder, or a tokenizer.json (whose
- * tokenizer_config.json is looked for beside it). Having no vocabulary is an error here. Also IO. */
+/* path: a GGUF file (with or without tensors, of any architecture), a Hugging Face folder, or a tokenizer.json or tokenizer.model (the
+ * small files are looked for beside it). Having no vocabulary is an error here. Also IO. */
 int vocab_open(struct vocab **out, const char *path, struct warnings *w, struct kvik_err *err) MUST_CHECK;
 
 #endif

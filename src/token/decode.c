@@ -263,5 +263,7 @@ int decode_for_gguf(struct vocab *v, struct kvik_err *err)
 		return build(v, &bytes, special | VOCAB_ATTR_USER_DEFINED, err);
 	strcpy(v->strip, " ");
 	v->strip_count = v->kind == VOCAB_WPM || v->add_space_prefix;
+	if (v->kind == VOCAB_SP && v->remove_extra_whitespaces)
+		v->strip_count = UINT32_MAX;
 	return build(v, &marks, special, err);
 }

@@ -5,13 +5,7 @@
  */
 #include <math.h>
 
-#include "token/tokenizer_steps.h"
-
-struct loading {
-	struct vocab *v;
-	const json_t *model, *added, *config;
-	struct kvik_err *err;
-};
+#include "token/tokenizer_load.h"
 
 static int no_memory(struct kvik_err *err)
 {
@@ -25,8 +19,7 @@ static bool is(const char *type, const char *name)
 
 /* ---- Tokens ------------------------------------------------------------------------------------------------------ */
 
-/* Ids may leave holes, but not so many that a small file would ask for much memory. */
-static int check_id(const json_t *id, size_t n_tokens, uint64_t *highest, struct kvik_err *err)
+int tj_check_id(const json_t *id, size_t n_tokens, uint64_t *highest, struct kvik_err *err)
 {
 	json_int_t n = json_integer_value(id);
 	if (!json_is_integer(id) || n < 0 || n >= VOCAB_TOKENS_MAX || (uint64_t)n > 16 * (uint64_t)n_tokens + 65536)
@@ -40,27 +33,21 @@ static int check_id(const json_t *id, size_t n_tokens, uint64_t *highest, struct
 static int highest_id(const struct loading *l, uint64_t *highest)
 {
 	const json_t *vocab = json_object_get(l->model, "vocab");
-	size_t i, n = json_is_array(vocab) ? json_array_size(vocab) : json_object_size(vocab);
+	size_t n = json_is_array(vocab) ? json_array_size(vocab) : json_object_size(vocab);
 	const char *key;
 	json_t *value;
 	int rc = 0;
 	*highest = 0;
 	if (!json_is_array(vocab) && !json_is_object(vocab))
 		return tj_malformed("model", "'vocab' is missing", l->err);
-	n += json_array_size(l->added);
 	if (json_is_array(vocab) && json_array_size(vocab) > 0)
 		*highest = json_array_size(vocab) - 1;
 	json_object_foreach((json_t *)(uintptr_t)(json_is_object(vocab) ? vocab : NULL), key, value)
 	{
 		if (!rc)
-			rc = check_id(value, n, highest, l->err);
+			rc = tj_check_id(value, n, highest, l->err);
 	}
-	json_array_foreach(l->added, i, value)
-	{
-		if (!rc)
-			rc = check_id(json_object_get(value, "id"), n, highest, l->err);
-	}
-	return rc;
+	return rc ? rc : added_highest(l, n, highest);
 }
 
 static int set_object_tokens(const struct loading *l, json_t *vocab)
@@ -99,41 +86,6 @@ static int set_list_tokens(const struct loading *l, const json_t *vocab)
 	return 0;
 }
 
-/* An added token need not be in the model's vocabulary; one that is keeps its text and score there. */
-static int set_added_token(const struct loading *l, const json_t *t)
-{
-	const json_t *text = json_object_get(t, "content");
-	uint32_t id = (uint32_t)json_integer_value(json_object_get(t, "id"));
-	struct token *token = &l->v->tokens[id];
-	bool special;
-	int rc = tj_bool(t, "special", "added_tokens", false, &special, l->err);
-	if (rc)
-		return rc;
-	if (!json_is_string(text))
-		return tj_malformed("added_tokens", "a token without 'content'", l->err);
-	uint32_t attrs = special ? VOCAB_ATTR_CONTROL : VOCAB_ATTR_USER_DEFINED;
-	size_t bytes = json_string_length(text);
-	if (token->attrs && token->bytes == bytes &&
-	    memcmp(l->v->text.data + token->start, json_string_value(text), bytes) == 0) {
-		token->attrs = attrs | (token->attrs & TOKEN_ADDED);
-		return 0;
-	}
-	return vocab_set_token(l->v, id, json_string_value(text), bytes, attrs | TOKEN_ADDED, 0, l->err);
-}
-
-static int set_added_tokens(const struct loading *l)
-{
-	size_t i;
-	json_t *t;
-	int rc = 0;
-	json_array_foreach(l->added, i, t)
-	{
-		if (!rc)
-			rc = set_added_token(l, t);
-	}
-	return rc;
-}
-
 static int set_tokens(struct loading *l)
 {
 	json_t *vocab = json_object_get(l->model, "vocab");
@@ -149,8 +101,8 @@ static int set_tokens(struct loading *l)
 		return no_memory(l->err);
 	rc = json_is_array(vocab) ? set_list_tokens(l, vocab) : set_object_tokens(l, vocab);
 	if (!rc)
-		rc = set_added_tokens(l);
-	return rc ? rc : vocab_index(l->v, l->err);
+		rc = vocab_index(l->v, l->err);
+	return rc ? rc : added_load(l);
 }
 
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
@@ -261,75 +213,19 @@ static int set_model(struct loading *l)
 	return is(type, "WordLevel") ? 0 : tj_unsupported("model", type, l->err);
 }
 
-/* ---- Added tokens ------------------------------------------------------------------------------------------------ */
-
-/* One that is matched after normalisation is looked for as its own text looks then. */
-static int add_special(const struct loading *l, const struct special *s, struct regex_work *work)
-{
-	const struct token *t = &l->v->tokens[s->id];
-	struct buf text = {0};
-	bool front = true;
-	int rc = buf_add(&text, l->v->text.data + t->start, t->bytes) ? 0 : no_memory(l->err);
-	if (!rc && s->normalized)
-		rc = pipeline_normalize(l->v->pipeline, work, &text, &front, l->err);
-	if (!rc)
-		rc = vocab_add_special(l->v, s, text.data, text.n, l->err);
-	buf_release(&text);
-	return rc;
-}
-
-static int read_special(const struct loading *l, const json_t *t, struct special *s)
-{
-	const char *where = "added_tokens";
-	int rc;
-	s->id = (uint32_t)json_integer_value(json_object_get(t, "id"));
-	if ((rc = tj_bool(t, "special", where, false, &s->control, l->err)) ||
-	    (rc = tj_bool(t, "lstrip", where, false, &s->lstrip, l->err)) ||
-	    (rc = tj_bool(t, "rstrip", where, false, &s->rstrip, l->err)) ||
-	    (rc = tj_bool(t, "single_word", where, false, &s->single_word, l->err)))
-		return rc;
-	return tj_bool(t, "normalized", where, !s->control, &s->normalized, l->err);
-}
-
-static int add_specials(const struct loading *l)
-{
-	struct regex_work work;
-	size_t i;
-	json_t *t;
-	int rc = regex_work_init(&work, l->err);
-	json_array_foreach(l->added, i, t)
-	{
-		struct special s = {0};
-		if (!rc)
-			rc = read_special(l, t, &s);
-		if (!rc)
-			rc = add_special(l, &s, &work);
-	}
-	regex_work_release(&work);
-	return rc;
-}
-
 /* ---- tokenizer_config.json --------------------------------------------------------------------------------------- */
-
-/* "<s>" or {"content": "<s>", ...}. */
-static int64_t named_token(const struct loading *l, const char *key)
-{
-	const json_t *j = json_object_get(l->config, key);
-	const char *text = json_string_value(json_is_object(j) ? json_object_get(j, "content") : j);
-	return text ? vocab_find(l->v, text, strlen(text)) : -1;
-}
 
 /* The post-processor decides what goes around a text; without one, add_bos_token and add_eos_token do. */
 static int set_config(const struct loading *l, bool template)
 {
 	struct vocab *v = l->v;
 	bool bos, eos;
-	v->bos = named_token(l, "bos_token");
-	v->eos = named_token(l, "eos_token");
-	v->pad = named_token(l, "pad_token");
-	v->sep = named_token(l, "sep_token");
+	v->bos = added_named(l, "bos_token");
+	v->eos = added_named(l, "eos_token");
+	v->pad = added_named(l, "pad_token");
+	v->sep = added_named(l, "sep_token");
 	if (v->unk < 0)
-		v->unk = v->model == WORD_BPE ? -1 : named_token(l, "unk_token");
+		v->unk = v->model == WORD_BPE ? -1 : added_named(l, "unk_token");
 	v->eot = vocab_guess_eot(v);
 	vocab_add_end(v, v->eos);
 	vocab_add_end(v, v->eot);
@@ -347,6 +243,31 @@ static int set_config(const struct loading *l, bool template)
 	return 0;
 }
 
+/* What these files ask for and is not done. */
+static int tell(const struct loading *l)
+{
+	struct warnings *w = l->files->warnings;
+	const char *name = l->files->name;
+	bool cleanup, split;
+	int rc = tj_bool(l->config, "clean_up_tokenization_spaces", "tokenizer_config.json", false, &cleanup, l->err);
+	if (!rc)
+		rc = tj_bool(l->config, "split_special_tokens", "tokenizer_config.json", false, &split, l->err);
+	if (!rc && cleanup && l->v->model != WORD_BPE) /* of BPE, transformers itself leaves it out */
+		rc = warn_add(w, l->err,
+			      "%s: 'clean_up_tokenization_spaces' is true; blanks before punctuation stay all the same",
+			      name);
+	if (!rc && split)
+		rc = warn_add(
+			w, l->err,
+			"%s: 'split_special_tokens' is true; special tokens of a template stay special all the same",
+			name);
+	if (!rc && json_is_object(json_object_get(l->root, "truncation")))
+		rc = warn_add(w, l->err, "%s: 'truncation' is set; texts are not cut all the same", name);
+	if (!rc && json_is_object(json_object_get(l->root, "padding")))
+		rc = warn_add(w, l->err, "%s: 'padding' is set; texts are not padded all the same", name);
+	return rc;
+}
+
 /* ---- The whole --------------------------------------------------------------------------------------------------- */
 
 static int set_decoder(const struct loading *l, const json_t *j)
@@ -359,57 +280,72 @@ static int set_decoder(const struct loading *l, const json_t *j)
 	return rc;
 }
 
-static int load(struct loading *l, const json_t *root)
+static int load(struct loading *l)
 {
+	const json_t *root = l->root;
 	bool template;
 	int rc;
 	l->model = json_object_get(root, "model");
-	l->added = json_object_get(root, "added_tokens");
 	if (!json_is_object(l->model))
 		return tj_malformed("model", "missing: this is no tokenizer.json", l->err);
 	if ((rc = set_tokens(l)) || (rc = set_model(l)) ||
 	    (rc = tj_normalizer(l->v->pipeline, json_object_get(root, "normalizer"), l->err)) ||
 	    (rc = tj_pre_tokenizer(l->v->pipeline, json_object_get(root, "pre_tokenizer"), l->err)) ||
-	    (rc = add_specials(l)) ||
+	    (rc = added_make_special(l)) ||
 	    (rc = tj_post_processor(l->v, json_object_get(root, "post_processor"), &template, l->err)) ||
-	    (rc = set_config(l, template)))
+	    (rc = set_config(l, template)) || (rc = set_decoder(l, json_object_get(root, "decoder"))))
 		return rc;
-	return set_decoder(l, json_object_get(root, "decoder"));
+	return tell(l);
 }
 
-static json_t *parse(const char *text, size_t bytes, size_t flags, const char *name, struct kvik_err *err)
+/* *j: an object, or NULL where there is no such file. */
+static int parse(const json_t **j, const struct vocab_str *file, size_t flags, const char *name, struct kvik_err *err)
 {
 	json_error_t e;
-	json_t *j = json_loadb(text ? text : "", bytes, JSON_ALLOW_NUL | flags, &e);
-	if (!j || !json_is_object(j)) {
+	*j = NULL;
+	if (!file->text)
+		return 0;
+	json_t *value = json_loadb(file->text, file->bytes, JSON_ALLOW_NUL | flags, &e);
+	if (!json_is_object(value)) {
 		err_set(err, KVIK_ERR_FORMAT, "%s: not a JSON object: %s (line %d); fetch the file again", name,
-			j ? "another value" : e.text, j ? 1 : e.line);
-		json_decref(j);
-		return NULL;
+			value ? "another value" : e.text, value ? 1 : e.line);
+		json_decref(value);
+		return KVIK_ERR_FORMAT;
 	}
-	return j;
+	*j = value;
+	return 0;
 }
 
-int vocab_from_json(struct vocab **out, const char *tokenizer_json, size_t bytes, const char *tokenizer_config_json,
-		    size_t config_bytes, const char *name, struct kvik_err *err)
+static void release(struct loading *l)
 {
-	struct loading l = {.err = err};
-	json_t *root = parse(tokenizer_json, bytes, 0, name, err), *config = NULL;
+	const json_t *all[] = {l->root, l->config, l->special_map, l->added_map, l->added};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		json_decref((json_t *)(uintptr_t)all[i]);
+}
+
+static int none(const struct loading *l)
+{
+	return err_set(l->err, KVIK_ERR_FORMAT, "there is neither a tokenizer.json nor a tokenizer.model");
+}
+
+int vocab_from_files(struct vocab **out, const struct vocab_files *f, struct kvik_err *err)
+{
+	struct loading l = {.files = f, .err = err};
+	int rc;
 	*out = NULL;
-	if (!root)
-		return KVIK_ERR_FORMAT;
-	if (tokenizer_config_json)
-		config = parse(tokenizer_config_json, config_bytes, JSON_DECODE_INT_AS_REAL, "tokenizer_config.json",
-			       err); /* model_max_length is often 1e30, written out */
-	l.config = config;
-	int rc = tokenizer_config_json && !config ? KVIK_ERR_FORMAT : load(&l, root);
-	json_decref(root);
-	json_decref(config);
-	if (rc) {
-		err_prefix(err, "%s", name);
+	/* model_max_length is often 10^30, written out, which no integer holds */
+	if ((rc = parse(&l.root, &f->tokenizer_json, 0, f->name, err)) ||
+	    (rc = parse(&l.config, &f->tokenizer_config, JSON_DECODE_INT_AS_REAL, "tokenizer_config.json", err)) ||
+	    (rc = parse(&l.special_map, &f->special_tokens_map, 0, "special_tokens_map.json", err)) ||
+	    (rc = parse(&l.added_map, &f->added_tokens, 0, "added_tokens.json", err)) ||
+	    (rc = l.root                  ? load(&l)
+		  : f->sentencepiece.text ? vocab_load_sp(&l)
+					  : none(&l))) {
+		err_prefix(err, "%s", f->name);
 		vocab_free(l.v);
 	} else {
 		*out = l.v;
 	}
+	release(&l);
 	return rc;
 }

@@ -14,10 +14,24 @@ struct best {
 
 enum { UNKNOWN = -1 };
 
-static void offer(struct best *b, double score, size_t from, int32_t id)
+/* SentencePiece's library keeps sums in single precision: where two paths are nearly equal, that decides. */
+static double kept(const struct vocab *v, double sum)
+{
+	return v->kind == VOCAB_SP ? (double)(float)sum : sum;
+}
+
+static void offer(const struct vocab *v, struct best *b, double score, size_t from, int32_t id)
 {
 	if (score > b->score)
-		*b = (struct best){score, from, id};
+		*b = (struct best){kept(v, score), from, id};
+}
+
+/* A symbol of SentencePiece's user is better than whatever else covers the same bytes. */
+static double score_of(const struct vocab *v, int32_t id, size_t bytes)
+{
+	if (v->kind == VOCAB_SP && v->tokens[id].attrs & VOCAB_ATTR_USER_DEFINED)
+		return (double)((float)bytes * v->best_score) - 0.1;
+	return v->tokens[id].score;
 }
 
 static void forward(const struct vocab *v, const char *text, size_t bytes, struct best *best)
@@ -37,11 +51,11 @@ static void forward(const struct vocab *v, const char *text, size_t bytes, struc
 			node = e->to;
 			if (e->value < 0)
 				continue;
-			offer(&best[end], best[at].score + v->tokens[e->value].score, at, e->value);
+			offer(v, &best[end], best[at].score + score_of(v, e->value, end - at), at, e->value);
 			covered |= end - at == n;
 		}
 		if (!covered)
-			offer(&best[at + n], best[at].score + v->unk_score, at, UNKNOWN);
+			offer(v, &best[at + n], kept(v, best[at].score + v->unk_score), at, UNKNOWN);
 	}
 }
 

@@ -27,8 +27,8 @@ int sink_add_bytes(struct sink *s, const char *text, size_t bytes)
 static int encode_plain(void *ctx, const char *text, size_t bytes, bool at_start)
 {
 	struct sink *out = ctx;
-	(void)at_start; /* every stretch gets its leading blank, as llama.cpp does it */
-	switch (out->v->kind) {
+	switch (out->v->kind) { /* of a GGUF file, every stretch gets its leading blank, as llama.cpp does it */
+	case VOCAB_SP: return sp_encode(out->v, text, bytes, at_start, out);
 	case VOCAB_SPM: return spm_encode(out->v, text, bytes, out);
 	case VOCAB_UNIGRAM: return unigram_encode(out->v, text, bytes, out);
 	default: return bpe_encode(out->v, text, bytes, out);
@@ -313,8 +313,8 @@ int vocab_new(struct vocab **out, const struct vocab_desc *d, struct kvik_err *e
 {
 	struct vocab *v;
 	*out = NULL;
-	if (d->kind == VOCAB_HF)
-		return err_set(err, KVIK_ERR_ARG, "a pipeline can only be read from a tokenizer.json");
+	if (d->kind == VOCAB_HF || d->kind == VOCAB_SP)
+		return err_set(err, KVIK_ERR_ARG, "a vocabulary of this kind can only be read from its files");
 	int rc = vocab_alloc(&v, d->n_tokens, err);
 	if (!rc)
 		rc = fill(v, d, err);

@@ -13,7 +13,8 @@ enum vocab_kind {
 	VOCAB_BPE,     /* byte-level BPE with merges and a pre-tokenizer; "gpt2" */
 	VOCAB_UNIGRAM, /* Viterbi over scores, text normalised by a charsmap; "t5" */
 	VOCAB_WPM,     /* WordPiece, greedy longest match; "bert" */
-	VOCAB_HF       /* the pipeline of a tokenizer.json; only vocab_from_json makes it */
+	VOCAB_SP,      /* a SentencePiece model file, as its library; only vocab_from_files makes it */
+	VOCAB_HF       /* the pipeline of a tokenizer.json; only vocab_from_files makes it */
 };
 
 /* Tokens around the parts of a text with a hole in it ("fill in the middle"). */
@@ -81,10 +82,18 @@ struct vocab;
 /* The caller frees *out with vocab_free. Errors: FORMAT, UNSUPPORTED (an unknown pre-tokenizer), LIMIT, NOMEM. */
 int vocab_new(struct vocab **out, const struct vocab_desc *desc, struct kvik_err *err) MUST_CHECK;
 
-/* From the bytes of a tokenizer.json and, where there is one, of the tokenizer_config.json beside it (which names
- * bos_token, eos_token ... and add_bos_token; may be NULL). name: the file's, for error texts. Errors as above. */
-int vocab_from_json(struct vocab **out, const char *tokenizer_json, size_t bytes, const char *tokenizer_config_json,
-		    size_t config_bytes, const char *name, struct kvik_err *err) MUST_CHECK;
+/* The files of a Hugging Face folder that describe a tokenizer; what is not there is {NULL, 0}. */
+struct vocab_files {
+	const char *name; /* of the folder or the main file, for error texts */
+	struct vocab_str tokenizer_json;
+	struct vocab_str sentencepiece;      /* tokenizer.model; read where there is no tokenizer.json */
+	struct vocab_str tokenizer_config;   /* tokenizer_config.json: names bos_token ..., added_tokens_decoder */
+	struct vocab_str special_tokens_map; /* special_tokens_map.json: the same names, of older folders */
+	struct vocab_str added_tokens;       /* added_tokens.json: text -> id, of older folders */
+	struct warnings *warnings;           /* may be NULL */
+};
+/* Everything is borrowed for the duration of the call. Errors as above. */
+int vocab_from_files(struct vocab **out, const struct vocab_files *files, struct kvik_err *err) MUST_CHECK;
 
 void vocab_free(struct vocab *v);
 

@@ -136,6 +136,9 @@ static int index_neighbours(struct vocab *v, struct kvik_err *err)
 
 int vocab_index(struct vocab *v, struct kvik_err *err)
 {
+	mem_free(v->by_text);
+	mem_free(v->neighbours);
+	v->neighbours = NULL;
 	size_t size = power_above(v->n_tokens * 2);
 	v->by_text = mem_zalloc(size, sizeof *v->by_text);
 	if (!v->by_text)
@@ -273,6 +276,7 @@ void vocab_free(struct vocab *v)
 	pipeline_free(v->pipeline);
 	charsmap_release(&v->charsmap);
 	trie_release(&v->pieces);
+	trie_release(&v->user_symbols);
 	trie_release(&v->raw.texts);
 	trie_release(&v->normalized.texts);
 	buf_release(&v->text);

@@ -87,8 +87,12 @@ struct vocab {
 		*suffix; /* of a word's later characters ("##"), of its last one ("</w>"); NUL-terminated or NULL */
 	uint32_t word_chars_max;   /* WORD_PIECE: longer words are unk */
 	struct pretok *pretok;     /* byte-level BPE of a GGUF */
-	struct charsmap charsmap;  /* UNIGRAM of a GGUF */
+	struct charsmap charsmap;  /* UNIGRAM of a GGUF, SP */
 	double unk_score;          /* UNIGRAM */
+	float best_score;          /* of the normal pieces of a SentencePiece model */
+	struct trie user_symbols;  /* of one: neither normalised nor merged -> id */
+	bool has_unused;           /* it has pieces that must not come out */
+	bool prefix_after_special; /* the text after a special token gets a blank in front, too */
 	struct pipeline *pipeline; /* VOCAB_HF, VOCAB_WPM */
 	struct buf decoded;        /* of all tokens, see struct piece */
 	struct piece *decode;      /* [n_tokens] */
@@ -113,7 +117,8 @@ int sink_add(struct sink *s, uint32_t id);
 int vocab_alloc(struct vocab **out, size_t n_tokens, struct kvik_err *err) MUST_CHECK;
 int vocab_set_token(struct vocab *v, uint32_t id, const char *text, size_t bytes, uint32_t attrs, double score,
 		    struct kvik_err *err) MUST_CHECK;
-int vocab_index(struct vocab *v, struct kvik_err *err) MUST_CHECK; /* after all tokens: the tables of texts */
+/* The tables of texts; after all tokens, and again when more have come. */
+int vocab_index(struct vocab *v, struct kvik_err *err) MUST_CHECK;
 /* v->pieces: the model's own tokens with one of these attributes. */
 int vocab_index_pieces(struct vocab *v, uint32_t attrs, struct kvik_err *err) MUST_CHECK;
 /* Merges: room for n, then each by rising rank. One of unknown tokens is left out: no text can ever come to it. */
@@ -157,6 +162,8 @@ int spm_encode(const struct vocab *v, const char *text, size_t bytes, struct sin
 int bpe_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out) MUST_CHECK;
 /* As SentencePiece's normaliser and unigram model do it. */
 int unigram_encode(const struct vocab *v, const char *text, size_t bytes, struct sink *out) MUST_CHECK;
+/* at_start: of the whole text. */
+int sp_encode(const struct vocab *v, const char *text, size_t bytes, bool at_start, struct sink *out) MUST_CHECK;
 int pipeline_encode(const struct vocab *v, const char *text, size_t bytes, unsigned flags, struct sink *out) MUST_CHECK;
 void pipeline_free(struct pipeline *p);
 

@@ -104,7 +104,8 @@ static struct vocab *make_json(const char *json)
 {
 	struct vocab *v;
 	struct kvik_err err;
-	must(vocab_from_json(&v, json, strlen(json), NULL, 0, "fuzz", &err), &err);
+	must(vocab_from_files(&v, &(struct vocab_files){.name = "fuzz", .tokenizer_json = {json, strlen(json)}}, &err),
+	     &err);
 	return v;
 }
 

@@ -2,6 +2,7 @@
 
 Usage: python3 tests/fuzz/make_corpus.py
 """
+import base64
 import json
 import pathlib
 import re
@@ -229,6 +230,25 @@ def tokenizer_seeds():
     out = {k: json.dumps(v).encode() for k, v in seeds.items()}
     out["with-config"] = out["byte-bpe"] + b"\0" + json.dumps(config).encode()
     out["empty"] = b"{}"
+    own = {"added_tokens": [{"id": 2, "content": "<s>", "special": False}],
+           "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "<e>": 3}, "merges": []}}
+    names = {"eos_token": "<e>", "bos_token": {"content": "<s>", "lstrip": True}, "additional_special_tokens": ["a"]}
+    decoder = {"5": {"content": "<d>", "special": True, "lstrip": True}, "0": {"content": "a"}, "9": "<q>"}
+    further = [{"pad_token": "<p>", "unk_token": {"content": "b"}, "extra_special_tokens": {"x": "<x>"}}, {"<x>": 7, "<p>": 4}]
+    out["side-files"] = b"\0".join(json.dumps(j).encode() for j in [own, names, *further])
+    out["added-decoder"] = b"\0".join(json.dumps(j).encode() for j in [own, {**names, "added_tokens_decoder": decoder},
+                                                                      *further])
+    return out
+
+
+def sentencepiece_seeds():
+    """Small models that the library has trained, and one by hand with nothing but pieces."""
+    folder = HERE.parent / "token" / "sentencepiece"
+    out = {name: base64.b64decode(json.loads((folder / f"{name}.json").read_text())["model"])
+           for name in ("t5", "unigram_rules", "bpe_rules", "gemma")}
+    out["pieces"] = b"".join(b"\x0a" + bytes([len(p)]) + p for p in
+                             (b"\x0a\x05<unk>\x18\x02", b"\x0a\x03\xe2\x96\x81\x15\0\0\x80\xbf",
+                              b"\x0a\x01a\x15\0\0\0\xc0", b"\x0a\x04\xe2\x96\x81a\x15\0\0\0\xbf\x18\x05"))
     return out
 
 
@@ -361,6 +381,8 @@ def main():
     for name, seeds, dictionary in (("fuzz_gguf", gguf_seeds(), words), ("fuzz_hf_config", config_seeds(), json_words),
                                     ("fuzz_safetensors", safetensors_seeds(), header_words),
                                     ("fuzz_tokenizer_json", tokenizer_seeds(), tokenizer_words),
+                                    ("fuzz_sentencepiece", sentencepiece_seeds(),
+                                     {b"\x12", b"\x1a", b"\x18\x02", b"\x18\x03", b"\x98\x02\x01", b"<0x41>"}),
                                     ("fuzz_vocab_text", text_seeds(), {b"<s>", b"</s>", b"<|end|>", b"\xe2\x96\x81"}),
                                     ("fuzz_jinja", jinja_seeds(), jinja_words()), ("fuzz_api", api_seeds(), api_words()),
                                     ("fuzz_http", http_seeds(),

@@ -19,12 +19,17 @@
 
 #define FOLDER "tests/token/pipelines"
 
+static int from_json(struct vocab **v, const char *json, size_t bytes, const char *name, struct kvik_err *err)
+{
+	return vocab_from_files(v, &(struct vocab_files){.name = name, .tokenizer_json = {json, bytes}}, err);
+}
+
 static struct vocab *load(const json_t *tokenizer, const char *name)
 {
 	struct kvik_err err;
 	struct vocab *v;
 	char *text = json_dumps(tokenizer, JSON_COMPACT);
-	if (vocab_from_json(&v, text, strlen(text), NULL, 0, name, &err))
+	if (from_json(&v, text, strlen(text), name, &err))
 		fail_msg("%s", err.text);
 	free(text);
 	return v;
@@ -172,7 +177,7 @@ static void cut_short(const json_t *file, const char *name)
 	size_t bytes = strlen(text);
 	for (size_t n = 0; n < bytes; n++) {
 		char *copy = mem_strndup(text, n); /* so that a sanitizer sees reading beyond */
-		assert_int_equal(vocab_from_json(&v, copy, n, NULL, 0, name, &err), KVIK_ERR_FORMAT);
+		assert_int_equal(from_json(&v, copy, n, name, &err), KVIK_ERR_FORMAT);
 		assert_null(v);
 		mem_free(copy);
 	}
@@ -198,7 +203,7 @@ static void fail_memory(const json_t *file, const char *name)
 		size_t n = 0, bytes;
 		char *back = NULL;
 		mem_fail_at(at);
-		rc = vocab_from_json(&v, text, strlen(text), NULL, 0, name, &err);
+		rc = from_json(&v, text, strlen(text), name, &err);
 		if (!rc)
 			rc = vocab_encode(v, input, strlen(input), 3, &ids, &n, &err);
 		if (!rc)
@@ -253,7 +258,7 @@ static void refused(void **state)
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct kvik_err err = {0};
 		struct vocab *v;
-		int rc = vocab_from_json(&v, bad[i].json, strlen(bad[i].json), NULL, 0, "file.json", &err);
+		int rc = from_json(&v, bad[i].json, strlen(bad[i].json), "file.json", &err);
 		if (!*bad[i].names) { /* an old file that does not say its model's type */
 			assert_int_equal(rc, 0);
 			vocab_free(v);

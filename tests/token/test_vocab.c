@@ -218,7 +218,8 @@ static void data_through_a_pipeline(void **state)
 		size_t n;
 		char file[1024], got[64] = "";
 		snprintf(file, sizeof file, json, cases[i].normalizer);
-		if (vocab_from_json(&v, file, strlen(file), NULL, 0, "test", &err))
+		if (vocab_from_files(&v, &(struct vocab_files){.name = "test", .tokenizer_json = {file, strlen(file)}},
+				     &err))
 			fail_msg("%s", err.text);
 		assert_int_equal(vocab_encode_data(v, cases[i].text, strlen(cases[i].text), VOCAB_PARSE_SPECIAL,
 						   &cases[i].data, cases[i].data.to > 0, &ids, &n, &err),

@@ -1,3 +1,5 @@
 kvik_test(token/test_pipelines token)
 kvik_test(token/test_pretok token)
 kvik_test(token/test_vocab token)
+kvik_test(token/test_sp token)
+kvik_test(token/test_side_files token)
