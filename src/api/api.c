@@ -21,6 +21,7 @@ static const struct route {
 	{"POST", "/v1/completions", openai_completions},
 	{"POST", "/completions", native_completion},
 	{"POST", "/completion", native_completion},
+	{"POST", "/infill", native_infill},
 	{"POST", "/v1/embeddings", openai_embeddings},
 	{"POST", "/embeddings", openai_embeddings},
 	{"POST", "/v1/responses", openai_responses},

@@ -1,6 +1,7 @@
-/* native_completion.c: llama-server's POST /completion, for the programs that speak it. */
+/* native_completion.c: llama-server's POST /completion and /infill, for the programs that speak it. */
 #include <string.h>
 
+#include "api/infill.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/mem.h"
@@ -160,44 +161,69 @@ static int read_fields(struct api_call *c, const json_t *fields, struct field_er
 	return 0;
 }
 
-static int read_body(struct api_call *c, json_t **prompt, struct field_error *e)
+struct native_fields {
+	json_t *prompt, *n_predict, *max_tokens, *response_fields, *salt;
+	json_t *prefix, *suffix, *extra; /* of /infill */
+};
+
+static int read_body(struct api_call *c, struct native_fields *f, bool infill, struct field_error *e)
 {
 	struct reply *r = c->reply;
-	json_t *n_predict = NULL, *max_tokens = NULL, *fields = NULL, *salt = NULL;
 	const struct field own[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},
-		{"prompt", FIELD_JSON, prompt, 0, 0},
+		{"prompt", FIELD_JSON, &f->prompt, 0, 0},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
-		{"n_predict", FIELD_JSON, &n_predict, 0, 0},
-		{"max_tokens", FIELD_JSON, &max_tokens, 0, 0},
+		{"n_predict", FIELD_JSON, &f->n_predict, 0, 0},
+		{"max_tokens", FIELD_JSON, &f->max_tokens, 0, 0},
 		{"n_probs", FIELD_U32, &r->top_logprobs, 0, KVIK_LOGPROBS_MAX},
 		{"return_tokens", FIELD_BOOL, &r->wants_ids, 0, 0},
-		{"response_fields", FIELD_JSON, &fields, 0, 0},
+		{"response_fields", FIELD_JSON, &f->response_fields, 0, 0},
 		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
-		{"cache_salt", FIELD_JSON, &salt, 0, 0},
+		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"input_prefix", FIELD_JSON, &f->prefix, 0, 0},
+		{"input_suffix", FIELD_JSON, &f->suffix, 0, 0},
+		{"input_extra", FIELD_JSON, &f->extra, 0, 0},
 	};
-	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
+	enum { OF_INFILL = 3 };
+	size_t n = sizeof own / sizeof *own - (infill ? 0 : OF_INFILL);
+	int rc = reply_read(c, own, n, e);
 	if (!rc)
-		rc = n_predict ? reply_read_max_tokens(c, "n_predict", n_predict, true, e)
-			       : reply_read_max_tokens(c, "max_tokens", max_tokens, true, e);
+		rc = f->n_predict ? reply_read_max_tokens(c, "n_predict", f->n_predict, true, e)
+				  : reply_read_max_tokens(c, "max_tokens", f->max_tokens, true, e);
 	if (!rc)
-		rc = read_fields(c, fields, e);
+		rc = read_fields(c, f->response_fields, e);
 	if (!rc)
-		rc = reply_read_cache_salt(c, salt, e);
+		rc = reply_read_cache_salt(c, f->salt, e);
 	r->wants_ids |= r->stream; /* llama-server's streams always show them */
 	r->wants_logprobs = r->top_logprobs > 0;
 	return rc;
 }
 
-void native_completion(struct api_call *c, json_t *body)
+static int make_prompts(struct api_call *c, const struct native_fields *f, bool infill)
+{
+	const struct infill q = {f->prefix, f->suffix, f->prompt, f->extra};
+	return infill ? infill_prompt(c, &q) : reply_read_prompts(c, f->prompt, "prompt");
+}
+
+static void complete(struct api_call *c, json_t *body, bool infill)
 {
 	struct field_error e;
-	json_t *prompt = NULL;
+	struct native_fields f = {0};
 	if (!reply_new(c, &dialect, body, "cmpl-"))
 		call_error(c, 500, "server_error", NULL, "out of memory");
-	else if (read_body(c, &prompt, &e))
+	else if (read_body(c, &f, infill, &e))
 		call_bad_field(c, &e);
-	else if (reply_read_prompts(c, prompt, "prompt") == 0)
+	else if (make_prompts(c, &f, infill) == 0)
 		reply_start(c);
+}
+
+void native_completion(struct api_call *c, json_t *body)
+{
+	complete(c, body, false);
+}
+
+void native_infill(struct api_call *c, json_t *body)
+{
+	complete(c, body, true);
 }

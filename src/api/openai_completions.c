@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "api/infill.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "api/text_offset.h"
@@ -234,7 +235,7 @@ static int prepare_echo(struct api_call *c)
 }
 
 struct completion_fields {
-	json_t *prompt, *max_tokens, *logprobs, *prompt_logprobs, *stream_options, *salt;
+	json_t *prompt, *suffix, *max_tokens, *logprobs, *prompt_logprobs, *stream_options, *salt;
 	uint32_t best_of;
 	bool echo;
 };
@@ -263,6 +264,7 @@ static int read_body(struct api_call *c, struct completion_fields *f, struct fie
 	const struct field own[] = {
 		{"model", FIELD_STRING, &r->model, 0, 0},
 		{"prompt", FIELD_JSON, &f->prompt, 0, 0},
+		{"suffix", FIELD_JSON, &f->suffix, 0, 0},
 		{"stream", FIELD_BOOL, &r->stream, 0, 0},
 		{"stream_options", FIELD_JSON, &f->stream_options, 0, 0},
 		{"max_tokens", FIELD_JSON, &f->max_tokens, 0, 0},
@@ -276,6 +278,8 @@ static int read_body(struct api_call *c, struct completion_fields *f, struct fie
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc && !f->prompt)
 		rc = field_fail(e, "prompt", "'prompt' is missing");
+	if (!rc && f->suffix && !(json_is_string(f->suffix) && json_is_string(f->prompt)))
+		rc = field_fail(e, "suffix", "'suffix' must be a text, and then 'prompt' too");
 	if (!rc)
 		rc = check_best_of(r, f, e);
 	if (!rc)
@@ -289,6 +293,18 @@ static int read_body(struct api_call *c, struct completion_fields *f, struct fie
 	if (!rc)
 		rc = reply_read_max_tokens(c, "max_tokens", f->max_tokens, f->echo || r->prompt_by_id, e);
 	return rc;
+}
+
+/* With a suffix the answer is what belongs between the two. */
+static int make_prompts(struct api_call *c, const struct completion_fields *f)
+{
+	if (json_string_length(f->suffix) == 0)
+		return reply_read_prompts(c, f->prompt, "prompt");
+	if (infill_prompt(c, &(struct infill){.prefix = f->prompt, .suffix = f->suffix}))
+		return -1;
+	c->reply->prompts[0].text = mem_strndup(json_string_value(f->prompt), json_string_length(f->prompt));
+	c->reply->prompts[0].text_bytes = json_string_length(f->prompt);
+	return 0;
 }
 
 /* What streams remember of their choices. */
@@ -310,7 +326,6 @@ void openai_completions(struct api_call *c, json_t *body)
 		call_error(c, 500, "server_error", NULL, "out of memory");
 	else if (read_body(c, &f, &e))
 		call_bad_field(c, &e);
-	else if (reply_read_prompts(c, f.prompt, "prompt") == 0 && (!f.echo || prepare_echo(c) == 0) &&
-		 new_places(c) == 0)
+	else if (make_prompts(c, &f) == 0 && (!f.echo || prepare_echo(c) == 0) && new_places(c) == 0)
 		reply_start(c);
 }

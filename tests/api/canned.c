@@ -232,7 +232,7 @@ static struct api *new_api(struct canned *c, char **template)
 {
 	struct api *api;
 	struct kvik_err err;
-	assert_int_equal(kvik_vocab_load(&c->vocab, NULL, &err), 0);
+	assert_int_equal(kvik_vocab_load(&c->vocab, c->of->vocab, &err), 0);
 	assert_int_equal(kvik_chat_template_load(template, NULL, NULL, &err), 0);
 	struct api_config config = {.engine = {.ctx = c,
 					       .submit = submit,

@@ -25,6 +25,7 @@ struct api_case {
 	const char *answer; /* "200 application/json\n" and the body; all events of a stream */
 	const char *file; /* the body is this file below ../shared/cases/api instead; the case is skipped without it */
 	const char *chat_template; /* instead of kvik-mini's */
+	const char *vocab;         /* the same of its vocabulary: a tokenizer.json */
 	enum kvik_finish finish;
 };
 

@@ -302,6 +302,30 @@ static const struct api_case cases[] = {
 	 .answer = "400 application/json\n"
 		   "{`error`:{`message`:`the body is no valid JSON: line 1, column 9: ':' expected near end of file`,"
 		   "`type`:`invalid_request_error`,`param`:null,`code`:400,`request_id`:`1`}}"},
+	{.name = "suffix",
+	 .request = "POST /v1/completions",
+	 .body = "{`prompt`:`def f(x):`,`suffix`:`return y`,`max_tokens`:2,`echo`:true}",
+	 .says = "y|=",
+	 .vocab = "tests/api/fim_tokenizer.json",
+	 .answer = "200 application/json\n"
+		   "{`id`:`cmpl-1`,`object`:`text_completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`kvik`,"
+		   "`choices`:[{`index`:0,`text`:`def f(x):y=`,`logprobs`:null,`finish_reason`:`stop`}],"
+		   "`usage`:{`prompt_tokens`:20,`completion_tokens`:2,`total_tokens`:22,"
+		   "`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "suffix of a model that cannot",
+	 .request = "POST /v1/completions",
+	 .body = "{`prompt`:`a`,`suffix`:`b`}",
+	 .answer =
+		 "400 application/json\n"
+		 "{`error`:{`message`:`this model cannot fill in: it has no tokens for a text with a hole (fim_prefix,"
+		 " fim_suffix, fim_middle)`,`type`:`invalid_request_error`,`param`:null,`code`:400,`request_id`:`1`}}"},
+	{.name = "suffix of a list",
+	 .request = "POST /v1/completions",
+	 .body = "{`prompt`:[`a`],`suffix`:`b`}",
+	 .answer =
+		 "400 application/json\n"
+		 "{`error`:{`message`:`'suffix' must be a text, and then 'prompt' too`,`type`:`invalid_request_error`,"
+		 "`param`:`suffix`,`code`:400,`request_id`:`1`}}"},
 };
 
 int main(void)

@@ -125,6 +125,39 @@ static const struct api_case cases[] = {
 	 .answer = "404 application/json\n"
 		   "{`error`:{`message`:`there is no model 'gpt-4' here; 'canned' is`,`type`:`invalid_request_error`,"
 		   "`param`:`model`,`code`:404,`request_id`:`1`}}"},
+	{.name = "infill",
+	 .request = "POST /infill",
+	 .body = "{`input_prefix`:`def f(x):`,`input_suffix`:`return y`,`prompt`:` "
+		 "y`,`n_predict`:1,`response_fields`:[`content`,`prompt`,`tokens_evaluated`]}",
+	 .says = "=",
+	 .vocab = "tests/api/fim_tokenizer.json",
+	 .answer = "200 application/json\n"
+		   "{`content`:`=`,`prompt`:`<|fim_prefix|>def f(x): y<|fim_suffix|>return y<|fim_middle|>`,"
+		   "`tokens_evaluated`:22}"},
+	{.name = "infill with other files",
+	 .request = "POST /infill",
+	 .body = "{`input_extra`:[{`filename`:`a.c`,`text`:`int "
+		 "a;`},{`text`:`b`}],`input_prefix`:`<|fim_middle|>`,`input_suffix`:``,`n_predict`:1,`response_fields`:"
+		 "[`prompt`,`tokens_evaluated`]}",
+	 .says = "=",
+	 .vocab = "tests/api/fim_tokenizer.json",
+	 .answer =
+		 "200 application/json\n"
+		 "{`prompt`:`<|repo_name|>myproject\\n<|file_sep|>a.c\\nint a;\\n<|file_sep|>tmp\\nb\\n<|file_sep|>fil"
+		 "ename\\n<|fim_prefix|><|fim_middle|><|fim_suffix|><|fim_middle|>`,`tokens_evaluated`:57}"},
+	{.name = "infill of a model that cannot",
+	 .request = "POST /infill",
+	 .body = "{`input_prefix`:`a`,`input_suffix`:`b`}",
+	 .answer =
+		 "400 application/json\n"
+		 "{`error`:{`message`:`this model cannot fill in: it has no tokens for a text with a hole (fim_prefix,"
+		 " fim_suffix, fim_middle)`,`type`:`invalid_request_error`,`param`:null,`code`:400,`request_id`:`1`}}"},
+	{.name = "infill of no text",
+	 .request = "POST /infill",
+	 .body = "{`input_prefix`:[`a`],`input_suffix`:`b`}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'input_prefix' must be a text`,`type`:`invalid_request_error`,"
+		   "`param`:`input_prefix`,`code`:400,`request_id`:`1`}}"},
 };
 
 int main(void)
