@@ -29,7 +29,8 @@ check engine base format token tmpl kernels kv model sample sched
 check chat tmpl base
 check api base tmpl chat
 check http api base
-check cli api http chat tmpl base
+check bench http base
+check cli bench api http chat tmpl base
 # What a change of the public interface must not compile again.
 found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include [<"]kvik\.h' src/base src/format src/token src/tmpl src/kernels src/kv src/sched --include='*.[ch]' || true)
 if [ -n "$found" ]; then

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/bench.h"
+#include "cli/cmd.h"
 #include "cli/manual.h"
 
 static const struct cmd *const kinds[] = {&bench_run, &bench_kv, &bench_serve, NULL};

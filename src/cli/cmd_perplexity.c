@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/bench.h"
+#include "bench/bench.h"
+#include "bench/quality.h"
+#include "bench/samples.h"
+#include "cli/cmd.h"
+#include "cli/common.h"
 #include "cli/prompt.h"
-#include "cli/quality.h"
-#include "cli/samples.h"
 
 enum { ARMS_MAX = 33, CONTEXT_DEFAULT = 512, CONTEXT_LEAST = 8 };
 
@@ -260,7 +262,8 @@ static void begin_section(struct report *r)
 static int measure(struct job *j, const char *path, struct report *r, struct kvik_err *err)
 {
 	begin_section(r);
-	int rc = quality_model_open(&j->exact, j->m, path, &j->o->model, err);
+	struct kvik_model_params params = model_params(&j->o->model);
+	int rc = quality_model_open(&j->exact, j->m, path, &params, err);
 	if (!rc && *j->exact.note)
 		report_note(r, "%s", j->exact.note);
 	if (!rc)

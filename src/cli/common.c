@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "bench/report.h"
 #include "cli/hints.h"
 #include "cli/layers.h"
 #include "cli/manual.h"
@@ -332,15 +333,15 @@ double decode_rate(const struct kvik_generation *g)
 	return rate(g->new_tokens > 0 ? g->new_tokens - 1 : 0, g->decode_ms);
 }
 
-const char *human_bytes(uint64_t bytes, char out[32])
+/* ---- Reports ----------------------------------------------------------------------------------------------------- */
+
+void add_report_opts(struct opt_list *l, struct report_opts *o)
 {
-	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-	double v = (double)bytes;
-	int u = 0;
-	while (v >= 1024 && u < 4) {
-		v /= 1024;
-		u++;
-	}
-	snprintf(out, 32, u ? "%.1f %s" : "%.0f %s", v, units[u]);
-	return out;
+	const struct opt opts[] = {
+		{OPT_HEADING, .help = "Output (else tables as text):"},
+		{OPT_FLAG, 0, "json", &o->json, .help = "One JSON object."},
+		{OPT_TEXT, 0, "html", &o->html, .arg = "FILE",
+		 .help = "Also a page with charts; it needs no network and no other file."},
+	};
+	OPT_LIST_ADD(l, opts);
 }

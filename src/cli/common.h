@@ -4,6 +4,7 @@
 
 #include <kvik.h>
 
+#include "base/human.h"
 #include "cli/opts.h"
 
 /* An option table put together from groups; the last entry stays empty. */
@@ -66,7 +67,7 @@ int read_text(const char *path, char **text, size_t *n, struct kvik_err *err) MU
 double prefill_rate(const struct kvik_generation *g);
 double decode_rate(const struct kvik_generation *g);
 
-/* "1.5 MiB"; out holds 32 bytes. */
-const char *human_bytes(uint64_t bytes, char out[32]);
+struct report_opts;
+void add_report_opts(struct opt_list *l, struct report_opts *o); /* --json, --html FILE */
 
 #endif

@@ -1,8 +1,8 @@
-/* without_server.c: stands for cmd_serve.c, bench_serve.c and load_*.c where kvik is built without them
+/* without_server.c: stands for cmd_serve.c, cmd_bench_serve.c and bench/load_*.c where kvik is built without them
  * (KVIK_SERVER=OFF): the commands are known, and say why they do nothing. */
 #include <stdio.h>
 
-#include "cli/bench.h"
+#include "cli/cmd.h"
 
 static int run(int argc, char **argv)
 {

@@ -1,9 +1,6 @@
 kvik_test(cli/test_opts cli)
 kvik_test(cli/test_layers cli)
 kvik_test(cli/test_ids_npy cli)
-kvik_test(cli/test_bench_load cli)
-kvik_test(cli/test_report cli)
-kvik_test(cli/test_quality cli)
 add_test(NAME cli COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/cli.sh $<TARGET_FILE:kvik>
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 add_test(NAME cli_chat COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/test_chat.py $<TARGET_FILE:kvik>
@@ -12,4 +9,3 @@ add_test(NAME cli_manual COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/manual.sh $<TAR
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 add_test(NAME cli_perplexity COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/test_perplexity.py $<TARGET_FILE:kvik>
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-kvik_threads(test_bench_load)

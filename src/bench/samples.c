@@ -1,5 +1,5 @@
 /* samples.c: models/kvik-mini-sample.txt and models/kvik-mini-recall.json. KVIK_MODELS_DIR comes from the build. */
-#include "cli/samples.h"
+#include "bench/samples.h"
 
 #include "base/embed.h"
 

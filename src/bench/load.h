@@ -4,8 +4,8 @@
  * counts from the planned time of a request, not from when it could be sent: a server that falls behind cannot hide it
  * by making its clients wait (no coordinated omission). A turn after the first is planned when the answer before it
  * has been read and thought about. Owner: one thread, but for load_engine's events. */
-#ifndef KVIK_CLI_LOAD_H
-#define KVIK_CLI_LOAD_H
+#ifndef KVIK_BENCH_LOAD_H
+#define KVIK_BENCH_LOAD_H
 
 #include <kvik.h>
 

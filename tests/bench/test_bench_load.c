@@ -7,14 +7,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cli/bench.h" /* before cmocka.h, which has a macro of the name fail */
-
+/* cmocka needs the headers above */
 #include <cmocka.h>
 #include <event2/event.h>
 
 #include "base/mem.h"
-#include "cli/load.h"
+#include "bench/bench.h"
+#include "bench/load.h"
 
 static const struct load_shape shape = {.seed = 7,
 					.conversations = 20000,

@@ -8,7 +8,7 @@
  *
  * Invariants: 1. section and chart point into root. 2. In the last row exactly the columns before `column` are set.
  * 3. After a failed allocation `failed` is set and what is missing stays missing. */
-#include "cli/report.h"
+#include "bench/report.h"
 
 #include <errno.h>
 #include <math.h>
@@ -316,17 +316,6 @@ static void print_text(json_t *root, FILE *to)
 }
 
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */
-
-void add_report_opts(struct opt_list *l, struct report_opts *o)
-{
-	const struct opt opts[] = {
-		{OPT_HEADING, .help = "Output (else tables as text):"},
-		{OPT_FLAG, 0, "json", &o->json, .help = "One JSON object."},
-		{OPT_TEXT, 0, "html", &o->html, .arg = "FILE",
-		 .help = "Also a page with charts; it needs no network and no other file."},
-	};
-	OPT_LIST_ADD(l, opts);
-}
 
 int report_check(const struct report_opts *o, struct kvik_err *err)
 {

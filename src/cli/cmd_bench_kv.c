@@ -1,17 +1,15 @@
-/* bench_kv.c: `kvik bench kv`: what each ability of the cache gives on this model and machine, measured against its
- * absence. This file chooses the parts and sizes them by a first measurement; the parts are in bench_kv_*.c. */
-#include "cli/bench_kv.h"
-
-#include <stdarg.h>
+/* cmd_bench_kv.c: `kvik bench kv`: what each ability of the cache gives on this model and machine, measured against its
+ * absence. Options and text; the measuring is bench/bench_kv*.c. */
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/os.h"
-#include "cli/samples.h"
+#include "bench/bench_kv.h"
+#include "bench/samples.h"
+#include "cli/cmd.h"
+#include "cli/common.h"
 
-static const struct kv_part *const parts[] = {&kv_part_cache,  &kv_part_pages, &kv_part_dtypes, &kv_part_recall,
-					      &kv_part_prefix, &kv_part_fork,  &kv_part_window, &kv_part_all};
-enum { PARTS = sizeof parts / sizeof *parts, CONTEXT_MOST = 16384 + 64, CONTEXT_LEAST = 512, RANDOM_IDS = 8192 };
+enum { CONTEXT_MOST = 16384 + 64, CONTEXT_LEAST = 512, RANDOM_IDS = 8192 };
 
 struct kv_opts {
 	struct model_opts model;
@@ -23,76 +21,46 @@ struct kv_opts {
 	bool quick;
 };
 
-static const struct usage usage = {"bench kv [OPTIONS] [MODEL]",
-				   "Measures what each ability of the KV cache gives on this model and machine, each "
-				   "against its absence, in turns:\n"
-				   "no cache or a cache; room for the longest text or pages; KV dtypes (bytes, speed "
-				   "at depth, quality); every turn of\n"
-				   "a dialogue anew or shared prefixes; eight answers computed or forked; all tokens "
-				   "or a window; nothing or everything.\n"
-				   "Without MODEL the built-in kvik-mini is asked, and questions about what it was "
-				   "told show what a setting costs.\n"
-				   "Parts (--only): cache, pages, dtypes, recall, prefix, fork, window, all.",
-				   "  kvik bench kv --quick\n"
-				   "  kvik bench kv model.gguf --html kv.html\n"
-				   "  kvik bench kv --synthetic llama3.2-1b:q4_0 --only dtypes --only prefix\n"};
-
-/* ---- For the parts ----------------------------------------------------------------------------------------------- */
-
-struct kvik_cache_params kv_bench_params(enum kvik_dtype d, uint32_t context, uint32_t sessions)
-{
-	struct kvik_cache_params p = kvik_cache_params_default();
-	p.k_dtype = p.v_dtype = d;
-	p.context = context;
-	p.sessions = sessions;
-	return p;
-}
-
-uint32_t kv_bench_tokens(const struct kv_bench *b, double seconds, uint32_t least, uint32_t most)
-{
-	double n = seconds * b->prefill;
-	uint32_t step = n >= 64 ? 8 : 1;
-	if (n >= most)
-		return most;
-	return n <= least ? least : (uint32_t)n / step * step;
-}
-
-void kv_bench_step(const struct kv_part *p, const char *format, ...)
-{
-	char detail[96];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(detail, sizeof detail, format, args);
-	va_end(args);
-	bench_progress(p->name, detail);
-}
+static const struct usage usage = {
+	"bench kv [OPTIONS] [MODEL]",
+	"Measures what each ability of the KV cache gives on this model and machine, each against its absence, in "
+	"turns:\n"
+	"no cache or a cache; room for the longest text or pages; KV dtypes (bytes, speed at depth, quality); every "
+	"turn of\n"
+	"a dialogue anew or shared prefixes; eight answers computed or forked; all tokens or a window; nothing or\n"
+	"everything. Without MODEL the built-in kvik-mini is asked, and questions about what it was told show what a\n"
+	"setting costs.\n"
+	"Parts (--only): cache, pages, dtypes, recall, prefix, fork, window, all.",
+	"  kvik bench kv --quick\n"
+	"  kvik bench kv model.gguf --html kv.html\n"
+	"  kvik bench kv --synthetic llama3.2-1b:q4_0 --only dtypes --only prefix\n"};
 
 /* ---- Preparing --------------------------------------------------------------------------------------------------- */
 
 static int find_part(const char *name, struct kvik_err *err)
 {
 	char known[128] = "";
-	for (int i = 0; i < PARTS; i++) {
-		if (strcmp(parts[i]->name, name) == 0)
+	for (int i = 0; i < KV_PARTS; i++) {
+		if (strcmp(kv_parts[i]->name, name) == 0)
 			return i;
 		size_t n = strlen(known);
-		snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", parts[i]->name);
+		snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", kv_parts[i]->name);
 	}
 	return err_set(err, KVIK_ERR_ARG, "--only: '%s' is no part; there are %s", name, known);
 }
 
-static int choose_parts(const struct kv_opts *o, bool mini, bool wanted[PARTS], struct kvik_err *err)
+static int choose_parts(const struct kv_opts *o, bool mini, bool wanted[KV_PARTS], struct kvik_err *err)
 {
-	for (int i = 0; i < PARTS; i++)
-		wanted[i] = o->only.n == 0 && (mini || !parts[i]->mini_only);
+	for (int i = 0; i < KV_PARTS; i++)
+		wanted[i] = o->only.n == 0 && (mini || !kv_parts[i]->mini_only);
 	for (size_t k = 0; k < o->only.n; k++) {
 		int i = find_part(o->only.text[k], err);
 		if (i < 0)
 			return i;
-		if (parts[i]->mini_only && !mini)
+		if (kv_parts[i]->mini_only && !mini)
 			return err_set(err, KVIK_ERR_ARG,
 				       "--only %s: these questions are for kvik-mini alone: leave MODEL out",
-				       parts[i]->name);
+				       kv_parts[i]->name);
 		wanted[i] = true;
 	}
 	return 0;
@@ -121,48 +89,15 @@ static int get_ids(struct kv_bench *b, const struct kv_opts *o, uint32_t **ids, 
 	return rc;
 }
 
-/* Tokens per second of a prefill: what the parts are sized by. */
-static int measure_prefill(struct kv_bench *b, struct kvik_err *err)
-{
-	enum { TOKENS = 128 };
-	struct arm a = {.params = kv_bench_params(KVIK_F16, 2 * TOKENS, 1)};
-	double start = 0;
-	bench_progress("prefill speed", "");
-	int rc = arm_open(&a, b->m, err);
-	for (int i = 0; i < 2 && !rc; i++) { /* the first one warms up */
-		start = bench_now();
-		rc = kvik_session_feed(a.session, b->ids, TOKENS, NULL, err);
-	}
-	b->prefill = TOKENS / (bench_now() - start);
-	arm_close(&a);
-	return rc;
-}
-
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
 
-static int run_parts(struct kv_bench *b, const bool wanted[PARTS], struct kvik_err *err)
-{
-	int n = 0, done = 0, rc = 0;
-	for (int i = 0; i < PARTS; i++)
-		n += wanted[i];
-	fprintf(stderr, "kvik: %d part%s, about %.0f seconds in all\n", n, n == 1 ? "" : "s", n * b->seconds * 1.25);
-	for (int i = 0; i < PARTS && !rc; i++) {
-		char what[128];
-		if (!wanted[i])
-			continue;
-		snprintf(what, sizeof what, "%d of %d: %s", ++done, n, parts[i]->summary);
-		bench_progress(what, "");
-		rc = parts[i]->run(b, err);
-	}
-	return rc;
-}
-
-static int bench(const struct kv_opts *o, struct kvik_model *m, const char *path, const bool wanted[PARTS],
+static int bench(const struct kv_opts *o, struct kvik_model *m, const char *path, const bool wanted[KV_PARTS],
 		 struct kvik_err *err)
 {
+	struct kvik_model_params params = model_params(&o->model);
 	struct kv_bench b = {.m = m,
 			     .path = path,
-			     .opts = &o->model,
+			     .params = &params,
 			     .info = kvik_model_get_info(m),
 			     .seconds = o->seconds > 0 ? (double)o->seconds
 					: o->quick     ? 5
@@ -182,11 +117,11 @@ static int bench(const struct kv_opts *o, struct kvik_model *m, const char *path
 	int rc = get_ids(&b, o, &ids, err);
 	b.ids = ids;
 	if (!rc)
-		rc = measure_prefill(&b, err);
+		rc = kv_bench_prefill(&b, err);
 	if (!rc) {
 		report_fact(&r, "prefill", "%.0f tok/s; %.3g s for each part, settings in turns, medians", b.prefill,
 			    b.seconds);
-		rc = run_parts(&b, wanted, err);
+		rc = kv_bench_run(&b, wanted, err);
 	}
 	bench_progress("", "");
 	if (!rc)
@@ -202,7 +137,7 @@ static int run(int argc, char **argv)
 	struct opt_list l = {0};
 	struct kvik_model *m = NULL;
 	struct kvik_err err;
-	bool wanted[PARTS];
+	bool wanted[KV_PARTS];
 	const char *rest[1];
 	int status;
 	const struct opt opts[] = {

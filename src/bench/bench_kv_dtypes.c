@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/bench_kv.h"
-#include "cli/quality.h"
-#include "cli/samples.h"
+#include "bench/bench_kv.h"
+#include "bench/quality.h"
+#include "bench/samples.h"
 
 static const enum kvik_dtype dtypes[] = {KVIK_F32, KVIK_F16, KVIK_INT8, KVIK_FP8, KVIK_INT4};
 enum { DTYPES = sizeof dtypes / sizeof *dtypes, DEPTHS_MAX = 3, PIECE = 512, LEFT_OUT = 256 };
@@ -88,7 +88,7 @@ static int compare_quality(struct dtypes_job *j, const struct quality_text *t, s
 	struct arm *arms = mem_zalloc(DTYPES, sizeof *arms);
 	char left_out[LEFT_OUT];
 	struct quality_model q;
-	int rc = quality_model_open(&q, j->b->m, j->b->path, j->b->opts, err), n = 0;
+	int rc = quality_model_open(&q, j->b->m, j->b->path, j->b->params, err), n = 0;
 	if (!rc && !arms)
 		rc = err_set(err, KVIK_ERR_NOMEM, "no memory for the settings");
 	if (!rc)

@@ -1,15 +1,13 @@
-/* bench.h: what the kinds of `kvik bench` share: their table, a clock, medians, a line of progress, and the limit that
+/* bench.h: what measurements share: a clock, medians, a line of progress, and the limit that
  * decoding is held against. One thread. */
-#ifndef KVIK_CLI_BENCH_H
-#define KVIK_CLI_BENCH_H
+#ifndef KVIK_BENCH_H
+#define KVIK_BENCH_H
 
 #include <kvik.h>
 
-#include "cli/cmd.h"
-#include "cli/report.h"
+#include <kvik.h>
 
-/* The kinds; their run is called with argv[0] "bench KIND" left out: argv[0] is KIND. */
-extern const struct cmd bench_kv, bench_run, bench_serve;
+#include "bench/report.h"
 
 double bench_now(void); /* seconds, monotonic */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/bench_kv.h"
+#include "bench/bench_kv.h"
 
 enum { TURNS_MAX = 8, ROUNDS_MAX = 16, ANSWER_MAX = 16, ROUNDS_TEXT = 32 };
 

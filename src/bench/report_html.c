@@ -2,7 +2,7 @@
  * (report_svg.c). Light or dark as the reader's system is. */
 #include <string.h>
 
-#include "cli/report.h"
+#include "bench/report.h"
 
 /* The eight series colours can be told apart by those who do not see all colours (after Okabe and Ito, darkened or
  * lightened for contrast). */

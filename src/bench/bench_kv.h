@@ -1,17 +1,17 @@
 /* bench_kv.h: the parts of `kvik bench kv`. Each compares an ability of the cache with its absence, in turns, and adds
  * a section to the report. One thread, the model's. */
-#ifndef KVIK_CLI_BENCH_KV_H
-#define KVIK_CLI_BENCH_KV_H
+#ifndef KVIK_BENCH_KV_H
+#define KVIK_BENCH_KV_H
 
 #include <kvik.h>
 
-#include "cli/arms.h"
-#include "cli/bench.h"
+#include "bench/arms.h"
+#include "bench/bench.h"
 
 struct kv_bench {
 	struct kvik_model *m;
 	const char *path; /* of m, and how it was loaded */
-	const struct model_opts *opts;
+	const struct kvik_model_params *params;
 	struct kvik_model_info info;
 	struct report *r;
 	uint32_t context; /* most tokens of a sequence */
@@ -31,6 +31,15 @@ struct kv_part {
 };
 extern const struct kv_part kv_part_cache, kv_part_pages, kv_part_dtypes, kv_part_recall, kv_part_prefix, kv_part_fork,
 	kv_part_window, kv_part_all;
+enum { KV_PARTS = 8 };
+extern const struct kv_part *const kv_parts[KV_PARTS]; /* all of them, in the order they run */
+
+/* Fills in b->prefill. */
+int kv_bench_prefill(struct kv_bench *b, struct kvik_err *err) MUST_CHECK;
+/* Runs the parts wanted, each a section of b->r; says on standard error what goes on. */
+int kv_bench_run(struct kv_bench *b, const bool wanted[KV_PARTS], struct kvik_err *err) MUST_CHECK;
+
+/* ---- For the parts ----------------------------------------------------------------------------------------------- */
 
 /* Parameters of a cache with dtype d for `sessions` sequences of `context` tokens. */
 struct kvik_cache_params kv_bench_params(enum kvik_dtype d, uint32_t context, uint32_t sessions);

@@ -1,12 +1,14 @@
 /* quality.c: see quality.h. The reference and a setting are fed the same block of tokens one after the other, and their
  * rows of logits compared on all processors; every row has its own results, which are summed in order, so that the
  * figures do not depend on threads. */
-#include "cli/quality.h"
+#include "bench/quality.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/human.h"
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/pool.h"
@@ -75,15 +77,15 @@ static int choose(enum quality_choice *choice, uint64_t *f32_bytes, uint64_t *fr
 	return rc;
 }
 
-int quality_model_open(struct quality_model *q, struct kvik_model *m, const char *path, const struct model_opts *o,
-		       struct kvik_err *err)
+int quality_model_open(struct quality_model *q, struct kvik_model *m, const char *path,
+		       const struct kvik_model_params *params, struct kvik_err *err)
 {
-	struct kvik_model_params p = model_params(o);
+	struct kvik_model_params exact = *params;
 	enum quality_choice choice;
 	uint64_t f32_bytes = 0, free_bytes = 0;
 	char need[32], have[32];
 	*q = (struct quality_model){.m = m};
-	int rc = choose(&choice, &f32_bytes, &free_bytes, path, &p, err);
+	int rc = choose(&choice, &f32_bytes, &free_bytes, path, params, err);
 	if (rc)
 		return rc;
 	switch (choice) {
@@ -101,12 +103,11 @@ int quality_model_open(struct quality_model *q, struct kvik_model *m, const char
 			 human_bytes(f32_bytes, need), human_bytes(free_bytes, have));
 		return 0;
 	}
-	struct model_opts exact = *o;
 	exact.act = KVIK_ACT_F32;
 	snprintf(q->note, sizeof q->note,
 		 "Quality is of f32 activations, on a copy of the model: rounding them to int8, as speed is measured, "
 		 "moves predictions more than most KV dtypes do.");
-	rc = load_model(&q->m, path, &exact, err);
+	rc = kvik_model_load(&q->m, path, &exact, err);
 	q->copy = !rc;
 	return rc;
 }

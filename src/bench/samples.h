@@ -1,7 +1,7 @@
 /* samples.h: what is built in beside kvik-mini to judge settings of the cache by: a text, and questions whose answers
  * were told earlier. Any thread. */
-#ifndef KVIK_CLI_SAMPLES_H
-#define KVIK_CLI_SAMPLES_H
+#ifndef KVIK_BENCH_SAMPLES_H
+#define KVIK_BENCH_SAMPLES_H
 
 #include <stddef.h>
 

@@ -1,11 +1,13 @@
 /* arms.h: the settings of the cache that a benchmark compares, each with a cache and a session of its own, so that they
  * can be measured in turns: what the machine does meanwhile meets them all. One thread, the model's. */
-#ifndef KVIK_CLI_ARMS_H
-#define KVIK_CLI_ARMS_H
+#ifndef KVIK_BENCH_ARMS_H
+#define KVIK_BENCH_ARMS_H
 
 #include <kvik.h>
 
-#include "cli/common.h"
+#include <kvik.h>
+
+#include "base/err.h"
 
 enum { ARM_RUNS = 512 };
 

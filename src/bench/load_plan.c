@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "cli/load.h"
+#include "bench/load.h"
 
 enum { TURNS_MAX = 1000, TOTAL_MAX = 10000000 };
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cli/report.h"
+#include "bench/report.h"
 
 enum { WIDTH = 500, HEIGHT = 280, LEFT = 56, RIGHT = 20, TOP = 34, BOTTOM = 46, COLOURS = 8, TICKS = 5 };
 

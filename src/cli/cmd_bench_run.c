@@ -1,11 +1,13 @@
-/* bench_run.c: `kvik bench run`: the plain speed of a model, prefill and decode at several depths, against what this
+/* cmd_bench_run.c: `kvik bench run`: the plain speed of a model, prefill and decode at several depths, against what this
  * machine's memory allows: a decoded token reads all weights and the keys and values of all tokens before it once. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/bench.h"
+#include "bench/bench.h"
+#include "cli/cmd.h"
+#include "cli/common.h"
 #include "cli/layers.h"
 
 enum { RUNS_MAX = 1024, RUNS_MIN = 3, SMALL_BYTES = 64 << 20 };

@@ -17,12 +17,14 @@
  *	report_release(&r);
  *
  * Nothing but report_finish can fail: where memory ends, it says so. Owner: one thread. Texts are UTF-8 and copied. */
-#ifndef KVIK_CLI_REPORT_H
-#define KVIK_CLI_REPORT_H
+#ifndef KVIK_BENCH_REPORT_H
+#define KVIK_BENCH_REPORT_H
 
 #include <jansson.h>
+#include <kvik.h>
 
-#include "cli/common.h"
+#include "base/err.h"
+#include "base/human.h"
 
 /* The report is the JSON object that --json prints; the other two are views of it (see report.c for its shape). */
 struct report {
@@ -84,10 +86,9 @@ void report_point(struct report *r, const char *series, double x, double y);
 void report_bar(struct report *r, const char *series, const char *label, double y);
 
 struct report_opts {
-	bool json;
-	const char *html;
+	bool json;        /* on standard output, instead of text */
+	const char *html; /* path of the page; NULL = none */
 };
-void add_report_opts(struct opt_list *l, struct report_opts *o); /* --json, --html FILE */
 
 /* Whether --html can be written: asked before hours of measuring, not after. */
 int report_check(const struct report_opts *o, struct kvik_err *err) MUST_CHECK;

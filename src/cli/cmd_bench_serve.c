@@ -1,4 +1,4 @@
-/* bench_serve.c: `kvik bench serve`: what a server carries, and how long its users wait: any server that speaks
+/* cmd_bench_serve.c: `kvik bench serve`: what a server carries, and how long its users wait: any server that speaks
  * OpenAI's API, or an engine in this process. */
 #include <event2/event.h>
 #include <math.h>
@@ -9,8 +9,10 @@
 
 #include "base/mem.h"
 #include "base/os.h"
-#include "cli/bench.h"
-#include "cli/load.h"
+#include "bench/bench.h"
+#include "bench/load.h"
+#include "cli/cmd.h"
+#include "cli/common.h"
 
 enum { CASES_MAX = 32, CONVERSATIONS = 100 /* unless told otherwise */ };
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "cli/bench.h"
-#include "cli/load.h"
+#include "bench/bench.h"
+#include "bench/load.h"
 
 struct engine_target;
 

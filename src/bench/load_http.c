@@ -9,8 +9,8 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include "cli/bench.h"
-#include "cli/load.h"
+#include "bench/bench.h"
+#include "bench/load.h"
 #include "http/http_client.h"
 #include "http/sse.h"
 

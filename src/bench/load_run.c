@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/bench.h"
-#include "cli/load.h"
+#include "bench/bench.h"
+#include "bench/load.h"
 
 struct load_run {
 	const struct load_plan *plan;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "cli/bench_kv.h"
+#include "bench/bench_kv.h"
 
 /* ---- A cache at all ---------------------------------------------------------------------------------------------- */
 

@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "cli/quality.h"
-/* cmocka needs the headers above, and has a macro of the name of cli's fail() */
+/* cmocka needs the headers above */
 #include <cmocka.h>
+
+#include "bench/quality.h"
 
 static void f32_where_memory_allows(void **state)
 {

@@ -1,5 +1,5 @@
 /* bench.c: see bench.h. */
-#include "cli/bench.h"
+#include "bench/bench.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "cli/bench.h"
-#include "cli/load.h"
+#include "bench/bench.h"
+#include "bench/load.h"
 
 enum { CURVE_POINTS = 50 };
 

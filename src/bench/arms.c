@@ -1,10 +1,10 @@
 /* arms.c: see arms.h. A run goes on in a fork of the session, which is dropped afterwards: truncating instead would
  * fail where a window has freed what lies before. */
-#include "cli/arms.h"
+#include "bench/arms.h"
 
 #include <math.h>
 
-#include "cli/bench.h"
+#include "bench/bench.h"
 
 enum { BURST = 8, RUNS_LEAST = 3, NO_CACHE_RUNS = ARM_ROOM - 1 };
 

@@ -8,12 +8,12 @@
  * Activations that are rounded to int8 move every prediction, by a KL of 0.004 on a real model, as soon as a key or value
  * differs in its last bit: that hides what most KV dtypes cost. So quality is measured with f32 activations, on a copy
  * of the model where it has others, unless the user wants int8 or memory does not suffice. */
-#ifndef KVIK_CLI_QUALITY_H
-#define KVIK_CLI_QUALITY_H
+#ifndef KVIK_BENCH_QUALITY_H
+#define KVIK_BENCH_QUALITY_H
 
 #include <kvik.h>
 
-#include "cli/arms.h"
+#include "bench/arms.h"
 
 struct quality {
 	size_t n;                /* predictions */
@@ -36,9 +36,9 @@ struct quality_model {
 	char note[256]; /* for the report; "" where there is nothing to say */
 };
 
-/* m was loaded from path with these options. Released with quality_model_close, also after an error. */
-int quality_model_open(struct quality_model *q, struct kvik_model *m, const char *path, const struct model_opts *o,
-		       struct kvik_err *err) MUST_CHECK;
+/* m was loaded from path with these parameters. Released with quality_model_close, also after an error. */
+int quality_model_open(struct quality_model *q, struct kvik_model *m, const char *path,
+		       const struct kvik_model_params *params, struct kvik_err *err) MUST_CHECK;
 void quality_model_close(struct quality_model *q);
 
 enum quality_choice { QUALITY_SAME, QUALITY_COPY, QUALITY_WANTED, QUALITY_NO_MEMORY };
