@@ -73,7 +73,9 @@ struct kvik_model_info kvik_model_get_info(const struct kvik_model *m);
 const char *kvik_model_cpu(const struct kvik_model *m); /* the CPU level in use: "avx512" */
 uint32_t kvik_model_threads(const struct kvik_model *m);
 const char *kvik_model_chat_template(const struct kvik_model *m); /* Jinja; NULL = none; lives as long as m */
-bool kvik_model_is_end(const struct kvik_model *m, uint32_t id);  /* the model stops at this id */
+/* The same, for chats with tools, where the model has a template of its own for them (named "tool_use"). */
+const char *kvik_model_tool_template(const struct kvik_model *m);
+bool kvik_model_is_end(const struct kvik_model *m, uint32_t id); /* the model stops at this id */
 
 /* What is odd about a model's files although it could be loaded, one line each: fields that are not honoured,
  * contradictions and how they were settled. i counts from 0; NULL: no more. Lives as long as m. */
@@ -159,6 +161,74 @@ int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, u
  * ARG, NOMEM. */
 int kvik_chat_template_load(char **text, const char *path, const char *name, struct kvik_err *err);
 void kvik_free(void *p); /* what the library gave to the caller; NULL is fine */
+
+/* ---- Chats (any thread) ------------------------------------------------------------------------------------------
+ *
+ * Messages and tools, in OpenAI's JSON, through a model's chat template into a prompt; and the text of the answer cut
+ * into what is said, what is thought and which tools are called. What a template cannot take as it is (lists of parts,
+ * tools, a system message, ...) it gets in a form that it shows. examples/chat.c:
+ *
+ *     kvik_chat_new(&chat, model, NULL, &err);
+ *     kvik_chat_render(&prompt, chat, &(struct kvik_chat_request){.messages = json}, &err);
+ *     kvik_chat_parser_new(&parser, prompt, 1, on_part, NULL, &err);
+ *     kvik_generate(session, kvik_chat_prompt_ids(prompt, &n), ...);   on_token: kvik_chat_parse(parser, text, bytes, &err)
+ *     kvik_chat_parse_end(parser, &err);
+ */
+
+struct kvik_chat; /* the chat templates of a model, and what they can do; read-only */
+
+/* template_text: Jinja instead of the model's own; NULL = its own. The model must outlive the chat. Errors: ARG (the
+ * model has no template, or no vocabulary), FORMAT, LIMIT, NOMEM. */
+int kvik_chat_new(struct kvik_chat **out, const struct kvik_model *m, const char *template_text, struct kvik_err *err);
+void kvik_chat_free(struct kvik_chat *c);
+
+/* What becomes of a last message that is the assistant's. */
+enum kvik_chat_last {
+	KVIK_CHAT_LAST_AUTO,     /* it is gone on with; after any other the assistant begins to speak */
+	KVIK_CHAT_LAST_CONTINUE, /* it must be gone on with: else ARG */
+	KVIK_CHAT_LAST_BEGIN,    /* it is over, and the assistant begins to speak again */
+	KVIK_CHAT_LAST_CLOSE     /* it is over, and nothing follows */
+};
+
+struct kvik_chat_request {
+	const char *messages;  /* JSON: a list of {"role", "content", ...} */
+	const char *tools;     /* JSON: a list of {"type": "function", "function": ...}; NULL = none */
+	const char *variables; /* JSON: an object of more variables of the template ("enable_thinking"); NULL = none */
+	enum kvik_chat_last last;
+	bool parse_special; /* special tokens written in messages and tools are tokens; else they are text there */
+};
+
+struct kvik_chat_prompt;
+
+/* The caller frees *out with kvik_chat_prompt_free. Errors: ARG (no such JSON; content that is no text), FORMAT (the
+ * template refuses), LIMIT, NOMEM. */
+int kvik_chat_render(struct kvik_chat_prompt **out, const struct kvik_chat *c, const struct kvik_chat_request *q,
+		     struct kvik_err *err);
+void kvik_chat_prompt_free(struct kvik_chat_prompt *p);
+const uint32_t *kvik_chat_prompt_ids(const struct kvik_chat_prompt *p, size_t *n); /* lives as long as p */
+const char *kvik_chat_prompt_text(const struct kvik_chat_prompt *p, size_t *bytes);
+
+enum kvik_chat_part_kind { KVIK_CHAT_TEXT, KVIK_CHAT_THOUGHT, KVIK_CHAT_CALL };
+
+struct kvik_chat_part {
+	enum kvik_chat_part_kind kind;
+	const char *text; /* [bytes], of TEXT and THOUGHT */
+	size_t bytes;
+	size_t index;                      /* of a CALL, from 0 */
+	const char *id, *name, *arguments; /* NUL-terminated; arguments: JSON, an object */
+};
+typedef void kvik_chat_part_fn(void *user, const struct kvik_chat_part *p);
+
+struct kvik_chat_parser; /* one thread at a time */
+
+/* Reads the answer to p, which may be freed meanwhile. Generate it with keep_special, so that marks which are special
+ * tokens are seen. id: of the answer; ids of its calls are made of it. */
+int kvik_chat_parser_new(struct kvik_chat_parser **out, const struct kvik_chat_prompt *p, uint64_t id,
+			 kvik_chat_part_fn *on_part, void *user, struct kvik_err *err);
+void kvik_chat_parser_free(struct kvik_chat_parser *p);
+/* More of the text; on_part is called with what is certain. Errors: NOMEM. */
+int kvik_chat_parse(struct kvik_chat_parser *p, const char *text, size_t bytes, struct kvik_err *err);
+int kvik_chat_parse_end(struct kvik_chat_parser *p, struct kvik_err *err); /* nothing more comes */
 
 /* ---- Caches (one thread at a time) -------------------------------------------------------------------------------
  *

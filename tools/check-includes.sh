@@ -25,7 +25,7 @@ check kv base
 check model kernels kv format base
 check sample base
 check sched kv base
-check engine base format token tmpl kernels kv model sample sched
+check engine base format token chat tmpl kernels kv model sample sched
 check chat tmpl base
 check api base tmpl chat
 check http api base

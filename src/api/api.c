@@ -7,10 +7,10 @@
 #include <time.h>
 
 #include "api/call.h"
-#include "api/json_read.h"
 #include "api/routes.h"
 #include "base/mem.h"
-#include "tmpl/tmpl.h"
+#include "chat/json_read.h"
+#include "chat/template.h"
 
 static const struct route {
 	const char *method, *path;
@@ -78,6 +78,32 @@ struct kvik_sampling api_sampling_default(void)
 	return s;
 }
 
+/* The text of a token, NULL: none; freed with mem_free. */
+static char *token_text(const struct kvik_vocab *v, uint32_t id)
+{
+	char *bytes = NULL, *text = NULL;
+	size_t n;
+	if (id != KVIK_NO_ID && !kvik_token_bytes(v, id, &bytes, &n, NULL))
+		text = mem_strndup(bytes, n);
+	kvik_free(bytes);
+	return text;
+}
+
+static int new_template(struct api *a, struct kvik_err *err)
+{
+	const struct kvik_vocab *v = a->config.engine.vocab;
+	char *bos = token_text(v, kvik_vocab_bos(v)), *eos = token_text(v, kvik_vocab_eos(v));
+	const struct chat_template_source s = {.text = a->config.chat_template,
+					       .tool_text = a->config.tool_template,
+					       .name = a->config.template_name,
+					       .bos = bos,
+					       .eos = eos};
+	int rc = chat_template_new(&a->chat_template, &s, err);
+	mem_free(bos);
+	mem_free(eos);
+	return rc;
+}
+
 int api_new(struct api **out, const struct api_config *config, struct kvik_err *err)
 {
 	*out = NULL;
@@ -89,8 +115,7 @@ int api_new(struct api **out, const struct api_config *config, struct kvik_err *
 		a->config.model_path = config->model_name;
 	metrics_init(&a->metrics);
 	a->created = time(NULL);
-	const char *t = config->chat_template;
-	int rc = t ? tmpl_parse(&a->chat_template, t, strlen(t), config->template_name, err) : 0;
+	int rc = config->chat_template && config->engine.vocab ? new_template(a, err) : 0;
 	if (rc)
 		api_free(a);
 	else
@@ -102,7 +127,7 @@ void api_free(struct api *a)
 {
 	if (!a)
 		return;
-	tmpl_free(a->chat_template);
+	chat_template_free(a->chat_template);
 	metrics_release(&a->metrics);
 	mem_free(a);
 }

@@ -29,6 +29,7 @@ struct api_config {
 	const char *model_name;    /* what /v1/models shows */
 	const char *model_path;    /* what /props shows; NULL: the name */
 	const char *chat_template; /* Jinja; NULL: the model has none, and chat answers 400 */
+	const char *tool_template; /* another one, for chats with tools; NULL: there is none */
 	const char *template_name; /* for error texts */
 	uint32_t choices_max;      /* most n of a request */
 	/* How tokens are drawn where a request does not say; seed and biases are not used. */

@@ -22,8 +22,8 @@ struct reply; /* what a generating call collects; reply.h */
 
 struct api {
 	struct api_config config;
-	struct tmpl *chat_template; /* NULL: none */
-	int64_t created;            /* seconds since 1970 */
+	struct chat_template *chat_template; /* NULL: none */
+	int64_t created;                     /* seconds since 1970 */
 	struct metrics metrics;
 };
 

@@ -4,123 +4,80 @@
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/mem.h"
-#include "chat/chat_text.h"
+#include "chat/template.h"
 
-/* The texts of content parts, a line break between two, as vLLM and llama-server have it; NULL after the call was
- * answered: a part is no text. */
-static json_t *join_parts(struct api_call *c, const json_t *parts)
+/* Both fields together, as vLLM and transformers have them. -1: the call was answered. */
+static int last_of(struct api_call *c, const struct chat_request *q, enum chat_last *last)
 {
-	size_t i, bytes = 0;
-	json_t *part;
-	json_array_foreach((json_t *)parts, i, part)
-	{
-		const char *type = json_string_value(json_object_get(part, "type"));
-		const json_t *text = json_object_get(part, "text");
-		bool is_text = type && (strcmp(type, "text") == 0 || strcmp(type, "input_text") == 0 ||
-					strcmp(type, "output_text") == 0);
-		if (!is_text || !json_is_string(text)) {
-			call_error(c, 400, "invalid_request_error", "messages",
-				   "content of type '%.40s' is not supported: this model reads text",
-				   type ? type : "?");
-			return NULL;
-		}
-		bytes += json_string_length(text) + 1;
+	const char *wrong = NULL;
+	bool begins = q->add_generation_prompt && json_is_true(q->add_generation_prompt);
+	bool closes = q->add_generation_prompt && !begins;
+	if (q->add_generation_prompt && !json_is_boolean(q->add_generation_prompt))
+		wrong = "add_generation_prompt";
+	else if (q->continue_final && !json_is_boolean(q->continue_final))
+		wrong = "continue_final_message";
+	if (wrong) {
+		call_error(c, 400, "invalid_request_error", wrong, "'%s' must be true or false", wrong);
+		return -1;
 	}
-	char *all = mem_alloc(bytes + 1), *to = all;
-	if (!all)
-		return json_string("");
-	json_array_foreach((json_t *)parts, i, part)
-	{
-		const json_t *text = json_object_get(part, "text");
-		if (i > 0)
-			*to++ = '\n';
-		memcpy(to, json_string_value(text), json_string_length(text));
-		to += json_string_length(text);
+	if (q->continue_final && json_is_true(q->continue_final) && begins) {
+		call_error(c, 400, "invalid_request_error", "continue_final_message",
+			   "'continue_final_message' and 'add_generation_prompt' cannot both be true");
+		return -1;
 	}
-	json_t *s = json_stringn(all, (size_t)(to - all));
-	mem_free(all);
-	return s;
+	if (q->continue_final && json_is_true(q->continue_final))
+		*last = CHAT_LAST_CONTINUE;
+	else if (closes)
+		*last = CHAT_LAST_CLOSE;
+	else
+		*last = begins || q->continue_final ? CHAT_LAST_BEGIN : CHAT_LAST_AUTO;
+	return 0;
 }
 
-/* Clients send the arguments of tool calls as text; templates want the object. */
-static void open_arguments(json_t *message)
+int chat_render(struct api_call *c, const struct chat_request *q, struct chat_prompt *p)
 {
-	size_t i;
-	json_t *call;
-	json_array_foreach(json_object_get(message, "tool_calls"), i, call)
-	{
-		json_t *f = json_object_get(call, "function"), *args = json_object_get(f, "arguments");
-		json_t *o = json_is_string(args) ? json_loads(json_string_value(args), 0, NULL) : NULL;
-		if (json_is_object(o))
-			json_object_set(f, "arguments", o);
-		json_decref(o);
-	}
-}
-
-/* A copy of the messages as templates want them; NULL after the call was answered. */
-static json_t *prepare(struct api_call *c, const json_t *messages)
-{
-	size_t i;
-	json_t *m, *copy = json_deep_copy(messages);
-	if (!json_is_array(messages) || json_array_size(messages) == 0) {
-		json_decref(copy);
-		call_error(c, 400, "invalid_request_error", "messages",
-			   "'messages' must be a list with at least one message");
-		return NULL;
-	}
-	json_array_foreach(copy, i, m)
-	{
-		json_t *content = json_object_get(m, "content");
-		bool ok = json_is_object(m) && json_is_string(json_object_get(m, "role")) &&
-			  (!content || json_is_string(content) || json_is_array(content) || json_is_null(content));
-		json_t *joined = ok && json_is_array(content) ? join_parts(c, content) : NULL;
-		if (!ok)
-			call_error(c, 400, "invalid_request_error", "messages",
-				   "messages[%zu] must have a 'role' and a 'content' of text", i);
-		if (!ok || (json_is_array(content) && !joined)) {
-			json_decref(copy);
-			return NULL;
-		}
-		if (joined)
-			json_object_set_new(m, "content", joined);
-		open_arguments(m);
-	}
-	return copy;
-}
-
-/* The text of a token, NULL: none; freed with mem_free. */
-static char *token_text(const struct kvik_vocab *v, uint32_t id)
-{
-	char *bytes = NULL, *text = NULL;
-	size_t n;
-	if (id != KVIK_NO_ID && !kvik_token_bytes(v, id, &bytes, &n, NULL))
-		text = mem_strndup(bytes, n);
-	kvik_free(bytes);
-	return text;
-}
-
-int chat_render(struct api_call *c, const struct chat_request *q, struct tmpl_text *text)
-{
-	const struct kvik_vocab *v = c->api->config.engine.vocab;
+	struct chat_input in = {.messages = q->messages, .tools = q->tools, .more = q->kwargs};
 	struct kvik_err err;
-	*text = (struct tmpl_text){0};
-	if (!c->api->chat_template || !v) {
+	*p = (struct chat_prompt){0};
+	if (!c->api->chat_template) {
 		call_error(c, 400, "invalid_request_error", "messages",
 			   "this model has no chat template: use /v1/completions, or give one with --chat-template");
 		return -1;
 	}
-	json_t *list = prepare(c, q->messages);
-	if (!list)
+	if (last_of(c, q, &in.last))
 		return -1;
-	char *bos = token_text(v, kvik_vocab_bos(v)), *eos = token_text(v, kvik_vocab_eos(v));
-	const struct chat_vars vars = {list, q->tools, q->kwargs, bos, eos, q->add_generation_prompt};
-	int rc = chat_text(c->api->chat_template, &vars, text, &err);
-	mem_free(bos);
-	mem_free(eos);
-	json_decref(list);
-	if (rc)
+	int rc = chat_template_render(c->api->chat_template, &in, p, &err);
+	if (rc && err.code == KVIK_ERR_ARG)
+		call_error(c, 400, "invalid_request_error", "messages", "%s", err.text);
+	else if (rc)
 		call_kvik_error(c, &err, 0);
 	return rc;
+}
+
+/* Is the mark written with a token that is not shown unless asked for? */
+static bool is_special(const struct kvik_vocab *v, const char *mark)
+{
+	uint32_t *plain = NULL, *special = NULL;
+	size_t n_plain, n_special;
+	if (!mark || kvik_tokenize(v, mark, strlen(mark), 0, &plain, &n_plain, NULL))
+		return false;
+	bool differs = !kvik_tokenize(v, mark, strlen(mark), KVIK_PARSE_SPECIAL, &special, &n_special, NULL) &&
+		       (n_plain != n_special || memcmp(plain, special, n_plain * sizeof *plain) != 0);
+	kvik_free(plain);
+	kvik_free(special);
+	return differs;
+}
+
+static bool has_special_marks(const struct kvik_vocab *v, const struct answer_style *s)
+{
+	const struct call_format *f = s->calls;
+	const char *const marks[] = {s->think_open,         s->think_close,         f ? f->section : NULL,
+				     f ? f->open : NULL,    f ? f->close : NULL,    f ? f->name_end : NULL,
+				     f ? f->key_end : NULL, f ? f->value_end : NULL};
+	bool found = s->harmony;
+	for (size_t i = 0; i < sizeof marks / sizeof *marks && !found; i++)
+		found = is_special(v, marks[i]);
+	return found;
 }
 
 /* A prompt has at least one token. */
@@ -142,27 +99,39 @@ static int check_ids(struct api_call *c, struct reply_prompt *p, int rc, struct 
 	return rc;
 }
 
+/* Special tokens that messages write are text. */
+static int tokenize(struct api_call *c, struct reply_prompt *p, const struct tmpl_text *text, bool parse_special)
+{
+	struct kvik_err err;
+	struct kvik_span *data = mem_zalloc(text->n_data + 1, sizeof *data);
+	for (size_t i = 0; data && i < text->n_data; i++)
+		data[i] = (struct kvik_span){text->data[i].from, text->data[i].to};
+	int rc = data ? kvik_tokenize_data(c->api->config.engine.vocab, text->text, text->bytes, KVIK_PARSE_SPECIAL,
+					   data, parse_special ? 0 : text->n_data, &p->ids, &p->n_ids, &err)
+		      : err_set(&err, KVIK_ERR_NOMEM, "no memory for the prompt");
+	mem_free(data);
+	return check_ids(c, p, rc, &err);
+}
+
 int chat_prompt(struct api_call *c, const struct chat_request *q)
 {
 	struct reply_prompt *p = reply_add_prompt(c);
-	struct tmpl_text text;
-	struct kvik_err err;
+	struct reply *r = c->reply;
+	struct chat_prompt made;
 	if (!p)
 		return -1;
-	int rc = chat_render(c, q, &text);
-	if (!rc) {
-		struct kvik_span *data = mem_zalloc(text.n_data + 1, sizeof *data);
-		for (size_t i = 0; data && i < text.n_data; i++)
-			data[i] = (struct kvik_span){text.data[i].from, text.data[i].to};
-		rc = data ? kvik_tokenize_data(c->api->config.engine.vocab, text.text, text.bytes, KVIK_PARSE_SPECIAL,
-					       data, q->parse_special ? 0 : text.n_data, &p->ids, &p->n_ids, &err)
-			  : err_set(&err, KVIK_ERR_NOMEM, "no memory for the prompt");
-		mem_free(data);
-		rc = check_ids(c, p, rc, &err);
-	}
-	p->text = text.text;
-	text.text = NULL;
-	tmpl_text_release(&text);
+	int rc = chat_render(c, q, &made);
+	if (!rc)
+		rc = tokenize(c, p, &made.text, q->parse_special);
+	r->style = made.style;
+	r->thinks = made.thinks;
+	r->tools = q->tools;
+	if (!rc && has_special_marks(c->api->config.engine.vocab, &r->style))
+		r->sampling.generate.keep_special = true;
+	p->text = made.text.text;
+	p->text_bytes = made.text.bytes;
+	made.text.text = NULL;
+	chat_prompt_release(&made);
 	return rc;
 }
 

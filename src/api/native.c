@@ -93,22 +93,23 @@ void native_detokenize(struct api_call *c, json_t *body)
 
 void native_apply_template(struct api_call *c, json_t *body)
 {
-	struct chat_request q = {.add_generation_prompt = true};
+	struct chat_request q = {0};
 	const struct field fields[] = {{"messages", FIELD_JSON, &q.messages, 0, 0},
 				       {"tools", FIELD_JSON, &q.tools, 0, 0},
 				       {"chat_template_kwargs", FIELD_JSON, &q.kwargs, 0, 0},
-				       {"add_generation_prompt", FIELD_BOOL, &q.add_generation_prompt, 0, 0},
+				       {"add_generation_prompt", FIELD_JSON, &q.add_generation_prompt, 0, 0},
+				       {"continue_final_message", FIELD_JSON, &q.continue_final, 0, 0},
 				       {"model", FIELD_NO_EFFECT, NULL, 0, 0}};
 	struct field_error e;
-	struct tmpl_text prompt = {0};
+	struct chat_prompt prompt = {0};
 	if (fields_read(body, fields, sizeof fields / sizeof *fields, &e))
 		call_bad_field(c, &e);
 	else if (q.kwargs && !json_is_object(q.kwargs))
 		call_error(c, 400, "invalid_request_error", "chat_template_kwargs",
 			   "'chat_template_kwargs' must be an object");
 	else if (chat_render(c, &q, &prompt) == 0)
-		call_json(c, 200, json_pack("{s:s%}", "prompt", prompt.text, prompt.bytes));
-	tmpl_text_release(&prompt);
+		call_json(c, 200, json_pack("{s:s%}", "prompt", prompt.text.text, prompt.text.bytes));
+	chat_prompt_release(&prompt);
 	json_decref(body);
 }
 

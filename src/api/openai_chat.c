@@ -76,33 +76,25 @@ static void delta(struct api_call *c, uint32_t i, const char *text, size_t bytes
 	send_chunk(c, i, json_pack("{s:s%}", "content", text, bytes), logprobs_object(logprobs), NULL);
 }
 
-/* The tool calls of a whole answer, and how many bytes before them are text; NULL: it is all text. */
-static json_t *calls_of(const struct reply *r, const struct reply_choice *ch, size_t *text_bytes)
+static void thought(struct api_call *c, uint32_t i, const char *text, size_t bytes)
 {
-	size_t text = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true);
-	json_t *calls = text < ch->text.n ? toolcall_parse(r->tools, ch->text.data, ch->text.n, r->id) : NULL;
-	while (r->one_call && json_array_size(calls) > 1)
-		json_array_remove(calls, 1);
-	*text_bytes = calls ? text : ch->text.n;
-	return calls;
+	begin_choice(c, i);
+	send_chunk(c, i, json_pack("{s:s%}", "reasoning_content", text, bytes), NULL, NULL);
+}
+
+static void call(struct api_call *c, uint32_t i, json_t *call_json)
+{
+	json_t *numbered = json_copy(call_json);
+	json_object_set_new(numbered, "index",
+			    json_integer((json_int_t)json_array_size(c->reply->choices[i].calls) - 1));
+	begin_choice(c, i);
+	send_chunk(c, i, json_pack("{s:[o]}", "tool_calls", numbered), NULL, NULL);
 }
 
 static void choice_end(struct api_call *c, uint32_t i)
 {
-	struct reply *r = c->reply;
-	struct reply_choice *ch = &r->choices[i];
-	size_t text, k;
-	json_t *call, *calls = calls_of(r, ch, &text);
 	begin_choice(c, i);
-	if (text > ch->sent)
-		send_chunk(c, i, json_pack("{s:s%}", "content", ch->text.data + ch->sent, text - ch->sent), NULL, NULL);
-	json_array_foreach(calls, k, call)
-	{
-		json_object_set_new(call, "index", json_integer((json_int_t)k));
-		send_chunk(c, i, json_pack("{s:[O]}", "tool_calls", call), NULL, NULL);
-	}
-	send_chunk(c, i, json_object(), NULL, calls ? "tool_calls" : kvik_finish_name(ch->finish));
-	json_decref(calls);
+	send_chunk(c, i, json_object(), NULL, reply_finish(c->reply, i));
 }
 
 static void end(struct api_call *c)
@@ -119,18 +111,17 @@ static void end(struct api_call *c)
 	call_stream_end(c, true);
 }
 
-static json_t *message(const struct api_call *c, uint32_t i, const char **finish)
+static json_t *message(const struct reply_choice *ch)
 {
-	const struct reply *r = c->reply;
-	const struct reply_choice *ch = &r->choices[i];
-	size_t text;
-	json_t *calls = calls_of(r, ch, &text);
-	*finish = calls ? "tool_calls" : kvik_finish_name(ch->finish);
-	if (!calls)
-		return json_pack("{s:s, s:s%, s:n}", "role", "assistant", "content", ch->text.data, ch->text.n,
-				 "refusal");
-	return json_pack("{s:s, s:o, s:n, s:o}", "role", "assistant", "content",
-			 text > 0 ? json_stringn(ch->text.data, text) : json_null(), "refusal", "tool_calls", calls);
+	bool calls = json_array_size(ch->calls) > 0;
+	json_t *m =
+		json_pack("{s:s, s:o, s:n}", "role", "assistant", "content",
+			  calls && ch->said.n == 0 ? json_null() : json_stringn(ch->said.data, ch->said.n), "refusal");
+	if (ch->thought.n > 0)
+		json_object_set_new(m, "reasoning_content", json_stringn(ch->thought.data, ch->thought.n));
+	if (calls)
+		json_object_set(m, "tool_calls", ch->calls);
+	return m;
 }
 
 static void whole(struct api_call *c)
@@ -138,11 +129,10 @@ static void whole(struct api_call *c)
 	const struct reply *r = c->reply;
 	json_t *o = head(c, "chat.completion"), *choices = json_array();
 	for (uint32_t i = 0; i < r->n_choices; i++) {
-		const char *finish;
-		json_t *m = message(c, i, &finish);
-		json_array_append_new(choices,
-				      json_pack("{s:i, s:o, s:o?, s:s}", "index", (int)i, "message", m, "logprobs",
-						logprobs_object(r->choices[i].logprobs), "finish_reason", finish));
+		const struct reply_choice *ch = &r->choices[i];
+		json_array_append_new(choices, json_pack("{s:i, s:o, s:o?, s:s}", "index", (int)i, "message",
+							 message(ch), "logprobs", logprobs_object(ch->logprobs),
+							 "finish_reason", reply_finish(r, i)));
 	}
 	json_object_set_new(o, "choices", choices);
 	json_object_set_new(o, "usage", reply_usage(c));
@@ -153,7 +143,7 @@ static void whole(struct api_call *c)
 	call_json(c, 200, o);
 }
 
-static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole};
+static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole, thought, call};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
@@ -161,7 +151,8 @@ struct chat_fields {
 	json_t *messages, *tools, *tool_choice, *format, *kwargs, *stream_options, *prompt_logprobs, *salt;
 	json_t *reasoning_effort, *verbosity, *enable_thinking; /* to the template */
 	json_t *max_tokens, *max_completion_tokens;
-	bool add_generation_prompt, parse_special, many_calls;
+	json_t *add_generation_prompt, *continue_final, *reasoning_format;
+	bool parse_special, many_calls;
 };
 
 /* "auto" and "none" can be kept; forcing a call needs constrained decoding. */
@@ -194,6 +185,10 @@ static int check_template_words(const struct chat_fields *f, struct field_error 
 		return field_fail(e, "reasoning_effort", "'reasoning_effort' must be a text, such as low");
 	if (f->verbosity && !json_is_string(f->verbosity))
 		return field_fail(e, "verbosity", "'verbosity' must be a text, such as low");
+	const char *format = json_string_value(f->reasoning_format);
+	if (f->reasoning_format && !(format && (strcmp(format, "none") == 0 || strcmp(format, "auto") == 0 ||
+						strcmp(format, "deepseek") == 0)))
+		return field_fail(e, "reasoning_format", "'reasoning_format' must be auto, deepseek or none");
 	if (f->enable_thinking && !json_is_boolean(f->enable_thinking))
 		return field_fail(e, "enable_thinking", "'enable_thinking' must be true or false");
 	return 0;
@@ -235,7 +230,9 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 		{"parallel_tool_calls", FIELD_BOOL, &f->many_calls, 0, 0},
 		{"response_format", FIELD_JSON, &f->format, 0, 0},
 		{"chat_template_kwargs", FIELD_JSON, &f->kwargs, 0, 0},
-		{"add_generation_prompt", FIELD_BOOL, &f->add_generation_prompt, 0, 0},
+		{"add_generation_prompt", FIELD_JSON, &f->add_generation_prompt, 0, 0},
+		{"continue_final_message", FIELD_JSON, &f->continue_final, 0, 0},
+		{"reasoning_format", FIELD_JSON, &f->reasoning_format, 0, 0},
 		{"parse_special", FIELD_BOOL, &f->parse_special, 0, 0}, /* as of /tokenize: of messages, too */
 		{"reasoning_effort", FIELD_JSON, &f->reasoning_effort, 0, 0},
 		{"verbosity", FIELD_JSON, &f->verbosity, 0, 0},
@@ -271,7 +268,7 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 void openai_chat(struct api_call *c, json_t *body)
 {
 	struct reply *r = reply_new(c, &dialect, body, "chatcmpl-");
-	struct chat_fields f = {.add_generation_prompt = true, .many_calls = true};
+	struct chat_fields f = {.many_calls = true};
 	struct field_error e;
 	if (!r) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
@@ -282,15 +279,19 @@ void openai_chat(struct api_call *c, json_t *body)
 		return;
 	}
 	r->one_call = !f.many_calls;
-	r->tools = f.tools ? toolcall_format_of(c->api->config.chat_template) : TOOLCALL_NONE;
+	r->is_chat = true;
 	r->state = mem_zalloc(r->sampling.n, sizeof(bool)); /* has the choice begun? */
 	if (!r->state) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
 	json_t *words = template_words(&f);
-	const struct chat_request q = {f.messages, f.tools, words, f.add_generation_prompt, f.parse_special};
-	if (chat_prompt(c, &q) == 0)
+	const struct chat_request q = {f.messages,       f.tools,        words, f.add_generation_prompt,
+				       f.continue_final, f.parse_special};
+	int rc = chat_prompt(c, &q);
+	if (f.reasoning_format && strcmp(json_string_value(f.reasoning_format), "none") == 0)
+		r->style.think_open = NULL, r->thinks = false; /* thoughts stay in the text */
+	if (!rc)
 		reply_start(c);
 	json_decref(words);
 }

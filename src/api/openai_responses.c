@@ -137,7 +137,7 @@ static void whole(struct api_call *c)
 	call_json(c, 200, response(c, "completed", true));
 }
 
-static const struct dialect dialect = {no_logprob, delta, choice_end, end, whole};
+static const struct dialect dialect = {no_logprob, delta, choice_end, end, whole, NULL, NULL};
 
 /* `instructions` and `input` as messages. NULL after the call was answered. */
 static json_t *messages_of(struct api_call *c, json_t *input, json_t *instructions)
@@ -251,7 +251,7 @@ static int read_body(struct api_call *c, struct response_fields *f, struct field
 static void answer(struct api_call *c, const struct response_fields *f)
 {
 	json_t *messages = messages_of(c, f->input, f->instructions);
-	const struct chat_request q = {.messages = messages, .kwargs = f->words, .add_generation_prompt = true};
+	const struct chat_request q = {.messages = messages, .kwargs = f->words};
 	if (messages && chat_prompt(c, &q) == 0)
 		reply_start(c);
 	json_decref(messages);

@@ -45,6 +45,14 @@ static void free_prompts(struct reply *r)
 	mem_free(r->prompts);
 }
 
+static void release_chat(struct reply_choice *ch)
+{
+	answer_release(&ch->answer);
+	buf_release(&ch->said);
+	buf_release(&ch->thought);
+	json_decref(ch->calls);
+}
+
 void reply_free(struct reply *r)
 {
 	if (!r)
@@ -52,6 +60,7 @@ void reply_free(struct reply *r)
 	free_prompts(r);
 	for (uint32_t i = 0; i < r->n_choices; i++) {
 		buf_release(&r->choices[i].text);
+		release_chat(&r->choices[i]);
 		json_decref(r->choices[i].logprobs);
 		json_decref(r->choices[i].ids);
 	}
@@ -146,14 +155,32 @@ static bool new_choice(const struct reply *r, struct reply_choice *ch)
 	return buf_add_text(&ch->text, "", 0);
 }
 
-static bool new_choices(struct reply *r)
+/* The answer of a chat is read as it comes. */
+static bool new_chat(struct api_call *c, uint32_t i)
 {
+	const struct reply *r = c->reply;
+	struct reply_choice *ch = &r->choices[i];
+	ch->call = c;
+	ch->index = i;
+	ch->calls = json_array();
+	ch->answer = (struct answer){.style = r->style,
+				     .thinks = r->thinks,
+				     .tools = r->tools,
+				     .id = hash_bytes(c->request_id, strlen(c->request_id)) + i,
+				     .fn = reply_on_part,
+				     .user = ch};
+	return ch->calls && buf_add_text(&ch->said, "", 0) && buf_add_text(&ch->thought, "", 0);
+}
+
+static bool new_choices(struct api_call *c)
+{
+	struct reply *r = c->reply;
 	uint32_t n = r->n_prompts * r->sampling.n;
 	r->choices = mem_zalloc(n, sizeof *r->choices);
 	r->n_choices = r->choices ? n : 0;
 	bool ok = r->choices != NULL;
 	for (uint32_t i = 0; i < r->n_choices; i++)
-		ok = new_choice(r, &r->choices[i]) && ok;
+		ok = new_choice(r, &r->choices[i]) && (!r->is_chat || new_chat(c, i)) && ok;
 	return ok;
 }
 
@@ -177,7 +204,6 @@ static struct kvik_request_params request_params(const struct api_call *c, struc
 	q.ids = p->ids;
 	q.n_ids = p->n_ids;
 	q.generate = r->sampling.generate;
-	q.generate.keep_special |= r->tools != TOOLCALL_NONE;
 	q.generate.n_logprobs = r->wants_logprobs ? at_least_one(r->top_logprobs) : 0;
 	q.choices = r->sampling.n;
 	q.tenant = c->tenant;
@@ -214,7 +240,7 @@ void reply_start(struct api_call *c)
 			   c->api->config.choices_max);
 		return;
 	}
-	if (!new_choices(r)) {
+	if (!new_choices(c)) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}

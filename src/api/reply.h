@@ -8,11 +8,17 @@
 
 #include "api/call.h"
 #include "api/sampling.h"
-#include "api/toolcall.h"
 #include "base/buf.h"
+#include "chat/answer.h"
 
 struct reply_choice {
-	struct buf text;  /* NUL-terminated */
+	struct buf text;          /* NUL-terminated */
+	struct answer answer;     /* of a chat: reads the text as it comes */
+	struct buf said, thought; /* of a chat: what it read; NUL-terminated */
+	json_t *calls;            /* array, of a chat; owned */
+	struct api_call *call;    /* whose answer it is, and its number there */
+	uint32_t index;
+	uint32_t thought_tokens;
 	size_t sent;      /* bytes that a stream has sent as content */
 	json_t *logprobs; /* array of one entry per token, in the dialect's form; owned; NULL = not wanted */
 	size_t logprobs_sent;
@@ -55,6 +61,9 @@ struct dialect {
 	void (*choice_end)(struct api_call *c, uint32_t i); /* stream */
 	void (*end)(struct api_call *c);                    /* stream: what comes last */
 	void (*whole)(struct api_call *c);                  /* no stream: everything */
+	/* Stream of a chat: thoughts, and a call (borrowed: the last of the choice's calls). */
+	void (*thought)(struct api_call *c, uint32_t i, const char *text, size_t bytes);
+	void (*call)(struct api_call *c, uint32_t i, json_t *call);
 };
 
 struct reply {
@@ -69,8 +78,11 @@ struct reply {
 	bool no_answer;                      /* only the prompt is wanted: what is generated is not shown */
 	bool no_memory;                      /* a text could not grow: the call ends as an error */
 	bool failed;                         /* an error was answered; under the call's lock */
-	enum toolcall_format tools;          /* TOOLCALL_NONE: text is text */
-	bool one_call;                       /* of an answer only the first tool call is told */
+	bool is_chat;                        /* answers are read in this style: */
+	struct answer_style style;
+	bool thinks;         /* the prompt has opened the thoughts */
+	const json_t *tools; /* borrowed from body; NULL = none */
+	bool one_call;       /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
 	const char *model; /* as the caller named it; borrowed from body */
 	char id[API_ID_BYTES];

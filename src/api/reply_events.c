@@ -20,18 +20,48 @@ static json_t *unsent_logprobs(struct reply_choice *ch)
 	return list;
 }
 
-/* Sends what is text for certain: not what may be the beginning of a tool call. */
 static void send_delta(struct api_call *c, uint32_t i)
 {
 	struct reply *r = c->reply;
 	struct reply_choice *ch = &r->choices[i];
-	size_t upto = toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, false);
+	const struct buf *shown = r->is_chat ? &ch->said : &ch->text;
 	json_t *logprobs = unsent_logprobs(ch);
-	if (upto > ch->sent || json_array_size(logprobs) > 0)
-		r->dialect->delta(c, i, ch->text.data + ch->sent, upto > ch->sent ? upto - ch->sent : 0, logprobs);
+	if (shown->n > ch->sent || json_array_size(logprobs) > 0)
+		r->dialect->delta(c, i, shown->data + ch->sent, shown->n - ch->sent, logprobs);
 	json_decref(logprobs);
-	if (upto > ch->sent)
-		ch->sent = upto;
+	ch->sent = shown->n;
+}
+
+static void add_call(struct reply_choice *ch, const struct answer_part *p)
+{
+	struct reply *r = ch->call->reply;
+	if (r->one_call && p->index > 0)
+		return;
+	json_t *call = json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", p->id, "type", "function", "function", "name",
+				 p->name, "arguments", p->arguments);
+	r->no_memory |= json_array_append_new(ch->calls, call) != 0;
+	if (r->stream && !r->no_memory)
+		r->dialect->call(ch->call, ch->index, call);
+}
+
+/* answer_fn */
+void reply_on_part(void *user, const struct answer_part *p)
+{
+	struct reply_choice *ch = user;
+	struct reply *r = ch->call->reply;
+	switch (p->kind) {
+	case ANSWER_TEXT: r->no_memory |= !buf_add_text(&ch->said, p->text, p->bytes); break;
+	case ANSWER_THOUGHT:
+		r->no_memory |= !buf_add_text(&ch->thought, p->text, p->bytes);
+		if (r->stream)
+			r->dialect->thought(ch->call, ch->index, p->text, p->bytes);
+		break;
+	case ANSWER_CALL:
+		if (r->stream) /* what was said before it */
+			send_delta(ch->call, ch->index);
+		add_call(ch, p);
+		break;
+	}
 }
 
 static void on_prompt(const struct reply_prompt *p, const struct kvik_token *t)
@@ -80,6 +110,10 @@ static void on_token(const struct reply_prompt *p, uint32_t i, const struct kvik
 			json_array_append_new(ch->logprobs, r->dialect->logprob(c, t));
 	}
 	r->no_memory |= !buf_add_text(&ch->text, t->text, t->text_bytes);
+	if (r->is_chat) {
+		r->no_memory |= answer_feed(&ch->answer, t->text, t->text_bytes, NULL) != 0;
+		ch->thought_tokens += t->id != KVIK_NO_ID && answer_thinks(&ch->answer);
+	}
 	if (r->stream)
 		send_delta(c, i);
 }
@@ -104,6 +138,10 @@ static void on_choice(struct api_call *c, uint32_t i, const struct kvik_event *e
 	r->choices[i].ended = true;
 	if (e->finish != KVIK_FINISH_CANCELLED)
 		metrics_count_end(&c->api->metrics, e->finish == KVIK_FINISH_STOP ? METRICS_STOP : METRICS_LENGTH, 1);
+	if (r->is_chat)
+		r->no_memory |= answer_end(&r->choices[i].answer, NULL) != 0;
+	if (r->stream && r->is_chat)
+		send_delta(c, i);
 	if (r->stream)
 		r->dialect->choice_end(c, i);
 }

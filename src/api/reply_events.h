@@ -12,4 +12,7 @@ void reply_on_event(void *user, const struct kvik_event *e);
  * prompts are cancelled. */
 void reply_fail(struct api_call *c, uint32_t n_closed, const struct kvik_err *err, uint64_t retry_ms);
 
+/* What an answer of a chat was read to be; user: the struct reply_choice. */
+void reply_on_part(void *user, const struct answer_part *p);
+
 #endif

@@ -70,10 +70,13 @@ json_t *reply_unsent_ids(struct reply *r, uint32_t choice)
 json_t *reply_usage(const struct api_call *c)
 {
 	const struct kvik_usage u = reply_total(c->reply);
-	return json_pack("{s:I, s:I, s:I, s:{s:I}, s:{s:i}}", "prompt_tokens", (json_int_t)u.prompt_tokens,
+	json_int_t thoughts = 0;
+	for (uint32_t i = 0; i < c->reply->n_choices; i++)
+		thoughts += c->reply->choices[i].thought_tokens;
+	return json_pack("{s:I, s:I, s:I, s:{s:I}, s:{s:I}}", "prompt_tokens", (json_int_t)u.prompt_tokens,
 			 "completion_tokens", (json_int_t)u.new_tokens, "total_tokens",
 			 (json_int_t)u.prompt_tokens + u.new_tokens, "prompt_tokens_details", "cached_tokens",
-			 (json_int_t)u.cached_tokens, "completion_tokens_details", "reasoning_tokens", 0);
+			 (json_int_t)u.cached_tokens, "completion_tokens_details", "reasoning_tokens", thoughts);
 }
 
 json_t *reply_usage_so_far(const struct api_call *c, uint32_t choice)
@@ -121,9 +124,7 @@ double reply_number(float x)
 const char *reply_finish(const struct reply *r, uint32_t choice)
 {
 	const struct reply_choice *ch = &r->choices[choice];
-	bool calls = r->tools != TOOLCALL_NONE &&
-		     toolcall_text_bytes(r->tools, ch->text.data, ch->text.n, true) < ch->text.n;
-	return calls && ch->finish == KVIK_FINISH_STOP ? "tool_calls" : kvik_finish_name(ch->finish);
+	return json_array_size(ch->calls) > 0 ? "tool_calls" : kvik_finish_name(ch->finish);
 }
 
 /* {"id", "text"}, or null. */

@@ -6,7 +6,7 @@
 #include <kvik.h>
 
 #include "api/call.h"
-#include "tmpl/tmpl.h"
+#include "chat/template.h"
 
 struct reply_prompt;
 
@@ -19,15 +19,16 @@ route_fn native_completion, native_infill, native_tokenize, native_detokenize, n
 /* What a chat asks for; all borrowed, any may be NULL but the messages. */
 struct chat_request {
 	json_t *messages, *tools;
-	json_t *kwargs; /* more variables of the template */
-	bool add_generation_prompt;
-	bool parse_special; /* special tokens written in messages are tokens */
+	json_t *kwargs;                /* more variables of the template */
+	json_t *add_generation_prompt; /* true or false; NULL: as the last message has it */
+	json_t *continue_final;        /* the same */
+	bool parse_special;            /* special tokens written in messages are tokens */
 };
 
 /* The prompt of messages through the model's chat template. On an error the call is answered and -1 returned; the
- * caller releases *text in any case. */
-int chat_render(struct api_call *c, const struct chat_request *q, struct tmpl_text *text);
-/* The same as the one prompt of c->reply. */
+ * caller releases *p in any case. */
+int chat_render(struct api_call *c, const struct chat_request *q, struct chat_prompt *p);
+/* The same as the one prompt of c->reply, which also learns how the answer is to be read. */
 int chat_prompt(struct api_call *c, const struct chat_request *q);
 /* Text to p->ids, at least one. add_special: with the token that begins a text. 0, or -1: the call was answered. */
 int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text, size_t bytes, bool add_special);

@@ -25,7 +25,8 @@ int chat_text(const struct tmpl *t, const struct chat_vars *vars, struct tmpl_te
 				 "add_generation_prompt", vars->add_generation_prompt);
 	if (data && vars->more)
 		json_object_update(data, (json_t *)(uintptr_t)vars->more);
-	const struct tmpl_input in = {.variables = data, .own = own, .trusts = is_known_role, .now = time(NULL)};
+	const struct tmpl_input in = {
+		.variables = data, .own = own, .trusts = is_known_role, .now = time(NULL), .limits = vars->limits};
 	int rc = tmpl_render_text(t, &in, text, err);
 	json_decref(own);
 	json_decref(data);

@@ -12,14 +12,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/os.h"
-#include "chat/chat_text.h"
+#include "chat/template.h"
 #include "cli/common.h"
-#include "tmpl/tmpl.h"
 
 struct chat {
 	const struct kvik_vocab *vocab; /* borrowed */
-	char *bos, *eos;                /* texts of its tokens that begin and end a text; NULL = none */
-	struct tmpl *template;
+	struct chat_template *template;
 	struct kvik_cache *cache;
 	struct kvik_session *session;
 	json_t *messages;
@@ -37,6 +35,18 @@ static char *token_text(const struct kvik_vocab *v, uint32_t id)
 	return text;
 }
 
+static int load_template(struct chat *c, const struct chat_config *config, struct kvik_err *err)
+{
+	char *bos = token_text(c->vocab, kvik_vocab_bos(c->vocab)),
+	     *eos = token_text(c->vocab, kvik_vocab_eos(c->vocab));
+	const struct chat_template_source s = {
+		.text = config->template, .name = config->template_name, .bos = bos, .eos = eos};
+	int rc = chat_template_new(&c->template, &s, err);
+	mem_free(bos);
+	mem_free(eos);
+	return rc;
+}
+
 int chat_new(struct chat **out, const struct chat_config *config, struct kvik_err *err)
 {
 	struct chat *c = mem_zalloc(1, sizeof *c);
@@ -45,13 +55,11 @@ int chat_new(struct chat **out, const struct chat_config *config, struct kvik_er
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a conversation");
 	uint32_t trained = kvik_model_get_info(config->model).context;
 	c->vocab = kvik_model_vocab(config->model);
-	c->bos = token_text(c->vocab, kvik_vocab_bos(c->vocab));
-	c->eos = token_text(c->vocab, kvik_vocab_eos(c->vocab));
 	c->messages = json_array();
 	c->context = config->cache.context ? config->cache.context : trained;
 	c->piece = config->cache.chunk ? config->cache.chunk : 1;
 	c->stop = config->stop;
-	int rc = tmpl_parse(&c->template, config->template, strlen(config->template), config->template_name, err);
+	int rc = load_template(c, config, err);
 	if (!rc)
 		rc = kvik_cache_new(&c->cache, config->model, &config->cache, err);
 	if (!rc)
@@ -69,9 +77,7 @@ void chat_free(struct chat *c)
 		return;
 	kvik_session_free(c->session);
 	kvik_cache_free(c->cache);
-	tmpl_free(c->template);
-	mem_free(c->bos);
-	mem_free(c->eos);
+	chat_template_free(c->template);
 	json_decref(c->messages);
 	mem_free(c);
 }
@@ -244,13 +250,12 @@ static int tokenize(const struct chat *c, const struct tmpl_text *text, uint32_t
 /* The conversation as token ids. */
 static int render(const struct chat *c, uint32_t **ids, size_t *n, struct kvik_err *err)
 {
-	const struct chat_vars vars = {
-		.messages = c->messages, .bos = c->bos, .eos = c->eos, .add_generation_prompt = true};
-	struct tmpl_text text;
-	int rc = chat_text(c->template, &vars, &text, err);
+	const struct chat_input in = {.messages = c->messages};
+	struct chat_prompt prompt;
+	int rc = chat_template_render(c->template, &in, &prompt, err);
 	if (!rc)
-		rc = tokenize(c, &text, ids, n, err);
-	tmpl_text_release(&text);
+		rc = tokenize(c, &prompt.text, ids, n, err);
+	chat_prompt_release(&prompt);
 	if (!rc && *n == 0)
 		rc = err_set(err, KVIK_ERR_FORMAT, "the chat template made an empty text of the conversation");
 	if (!rc && *n >= c->context)

@@ -109,6 +109,7 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 				.model_path = path ? path : "built in",
 				.seed = o->seed == UINT64_MAX ? -1 : (int64_t)(o->seed & INT64_MAX),
 				.chat_template = template ? template : kvik_model_chat_template(m),
+				.tool_template = template ? NULL : kvik_model_tool_template(m),
 				.template_name = template ? o->template_file : "the model's chat template",
 				.sampling = recommended_sampling(m),
 				.choices_max = o->choices_max,

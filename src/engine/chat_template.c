@@ -86,12 +86,12 @@ static int of_folder(char **out, const char *dir, const char *name, struct kvik_
 	return rc;
 }
 
-int chat_template_of(char **out, const struct source *s, struct kvik_err *err)
+int chat_template_of(char **out, const struct source *s, const char *name, struct kvik_err *err)
 {
 	*out = NULL;
 	if (source_gguf(s))
-		return of_gguf(out, source_gguf(s), NULL, err);
-	return source_dir(s) ? of_folder(out, source_dir(s), NULL, err) : 0;
+		return of_gguf(out, source_gguf(s), name, err);
+	return source_dir(s) ? of_folder(out, source_dir(s), name, err) : 0;
 }
 
 /* ---- Without a model --------------------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@ struct kvik_model {
 	struct model *model;
 	struct kvik_vocab vocab; /* v is NULL when the model has none */
 	char *chat_template;     /* NULL: none */
+	char *tool_template;     /* the one named tool_use; NULL: none */
 };
 
 struct kvik_file {
@@ -34,7 +35,7 @@ int model_params_check(const struct kvik_model_params *p, struct kvik_err *err) 
 bool wants_int8(enum kvik_act act, const struct source *s);
 int quantized_type(enum kvik_quantize q); /* enum wtype or -1 */
 /* *out: freed with mem_free; NULL when the model has none. */
-int chat_template_of(char **out, const struct source *s, struct kvik_err *err) MUST_CHECK;
+int chat_template_of(char **out, const struct source *s, const char *name, struct kvik_err *err) MUST_CHECK;
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters);
 
 /* Logits [vocab_size] of the ids that the model's files say are never drawn become -infinity. */

@@ -56,7 +56,9 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 	if (!rc)
 		rc = vocab_of_source(&m->vocab.v, m->source, &m->vocab.warnings, err);
 	if (!rc)
-		rc = chat_template_of(&m->chat_template, m->source, err);
+		rc = chat_template_of(&m->chat_template, m->source, NULL, err);
+	if (!rc)
+		rc = chat_template_of(&m->tool_template, m->source, "tool_use", err);
 	if (rc)
 		return rc;
 	struct model_params mp = {.kernels = m->kernels,
@@ -92,6 +94,7 @@ void kvik_model_free(struct kvik_model *m)
 	vocab_free(m->vocab.v);
 	warnings_release(&m->vocab.warnings);
 	mem_free(m->chat_template);
+	mem_free(m->tool_template);
 	source_free(m->source);
 	pool_free(m->pool);
 	mem_free(m);
@@ -126,6 +129,11 @@ const char *kvik_model_warning(const struct kvik_model *m, size_t i)
 {
 	const struct warnings *of_file = source_warnings(m->source);
 	return i < of_file->n ? warn_at(of_file, i) : warn_at(&m->vocab.warnings, i - of_file->n);
+}
+
+const char *kvik_model_tool_template(const struct kvik_model *m)
+{
+	return m->tool_template;
 }
 
 bool kvik_model_is_end(const struct kvik_model *m, uint32_t id)

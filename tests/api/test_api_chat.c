@@ -3,6 +3,15 @@
 
 #define CHAT .request = "POST /v1/chat/completions"
 
+#define THINKS "{% for m in messages %}{{ m.content }}{% endfor %}<think>\n{# </think> #}"
+/* after ../shared/cases: a template that wants ids of nine letters and digits */
+#define MISTRAL                                                                                                       \
+	"{% for m in messages %}{% if m.role == 'tool' %}[R]{{ m.content }}{{ m.tool_call_id }}{% elif m.tool_calls " \
+	"%}"                                                                                                          \
+	"[TOOL_CALLS] [{% for t in m.tool_calls %}{% if t.id | length != 9 %}{{ raise_exception('ids of nine') }}"    \
+	"{% endif %}{{ (t.function | tojson)[:-1] }}, \"id\": \"{{ t.id }}\"}{% endfor %}]{% else %}{{ m.content }}"  \
+	"{% endif %}{% endfor %}"
+
 static const struct api_case cases[] = {
 	{.name = "text",
 	 CHAT,
@@ -128,8 +137,8 @@ static const struct api_case cases[] = {
 	 .answer = "200 application/json\n"
 		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
 		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`ab`,"
-		   "`refusal`:null},`logprobs`:null,`finish_reason`:`length`}],`usage`:{`prompt_tokens`:9,"
-		   "`completion_tokens`:2,`total_tokens`:11,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`length`}],`usage`:{`prompt_tokens`:251,"
+		   "`completion_tokens`:2,`total_tokens`:253,`prompt_tokens_details`:{`cached_tokens`:0},"
 		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
 	{.name = "a tool schema goes through unchanged",
 	 .request = "POST /apply-template",
@@ -155,15 +164,16 @@ static const struct api_case cases[] = {
 	{.name = "parallel_tool_calls false",
 	 .request = "POST /v1/chat/completions",
 	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`parallel_tool_calls`:false,`tools`:[{`type`:`function`,"
-		 "`function`:{`name`:`f`,`parameters`:{`type`:`object`}}}]}",
+		 "`function`:{`name`:`f`,`parameters`:{`type`:`object`}}},{`type`:`function`,`function`:{`name`:`g`}}]"
+		 "}",
 	 .says = "{|\"|n|a|m|e|\"|:|\"|f|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|}|}|;|{|\"|n|a|m|e|\"|:|\"|g|\"|,|\"|a|r|g|u|"
 		 "m|e|n|t|s|\"|:|{|}|}",
 	 .answer = "200 application/json\n"
 		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
 		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,"
-		   "`refusal`:null,`tool_calls`:[{`id`:`call_chatcmpl-1_0`,`type`:`function`,`function`:{`name`:`f`,"
-		   "`arguments`:`{}`}}]},`logprobs`:null,`finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:9,"
-		   "`completion_tokens`:55,`total_tokens`:64,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`refusal`:null,`tool_calls`:[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`f`,"
+		   "`arguments`:`{}`}}]},`logprobs`:null,`finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:200,"
+		   "`completion_tokens`:55,`total_tokens`:255,`prompt_tokens_details`:{`cached_tokens`:0},"
 		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
 	{.name = "max_tokens 0",
 	 .request = "POST /v1/chat/completions",
@@ -222,6 +232,184 @@ static const struct api_case cases[] = {
 	 .answer = "400 application/json\n"
 		   "{`error`:{`message`:`'stop_token_ids' must be ids below 2048`,`type`:`invalid_request_error`,"
 		   "`param`:`stop_token_ids`,`code`:400,`request_id`:`1`}}"},
+	{.name = "a call in a stream",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`stream`:true,`tools`:[{`type`:`function`,`function`:{`"
+		 "name`:`f`,`parameters`:{`type`:`object`,`properties`:{`a`:{`type`:`string`}}}}}]}",
+	 .says = "O|k|.|\n|<|t|o|o|l|_|c|a|l|l|>|{|\"|n|a|m|e|\"|:|\"|f|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|\"|a|\"|:|\"|"
+		 "b|\"|}|}|<|/|t|o|o|l|_|c|a|l|l|>",
+	 .answer = "200 text/event-stream\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`role`:`assistant`,`content`:``},"
+		   "`logprobs`:null,`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`content`:`O`},`logprobs`:null,"
+		   "`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`content`:`k`},`logprobs`:null,"
+		   "`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`content`:`.`},`logprobs`:null,"
+		   "`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`tool_calls`:[{`id`:`Lq3zfWCBD`,"
+		   "`type`:`function`,`function`:{`name`:`f`,`arguments`:`{\\`a\\`:\\`b\\`}`},`index`:0}]},"
+		   "`logprobs`:null,`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{},`logprobs`:null,"
+		   "`finish_reason`:`tool_calls`}]}\n"
+		   "\n"
+		   "data: [DONE]\n"
+		   "\n"},
+	{.name = "thoughts",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}]}",
+	 .chat_template = THINKS,
+	 .says = "H|m|.|<|/|t|h|i|n|k|>|\n|Y|e|s",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,"
+		   "`content`:`Yes`,`refusal`:null,`reasoning_content`:`Hm.`},`logprobs`:null,"
+		   "`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:6,`completion_tokens`:15,`total_tokens`:21,"
+		   "`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:10}}}"},
+	{.name = "thoughts in a stream",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`stream`:true}",
+	 .chat_template = THINKS,
+	 .says = "H|m|.|<|/|t|h|i|n|k|>|\n|Y|e|s",
+	 .answer = "200 text/event-stream\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`role`:`assistant`,`content`:``},"
+		   "`logprobs`:null,`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`reasoning_content`:`H`},"
+		   "`logprobs`:null,`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`reasoning_content`:`m`},"
+		   "`logprobs`:null,`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`reasoning_content`:`.`},"
+		   "`logprobs`:null,`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`content`:`Y`},`logprobs`:null,"
+		   "`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`content`:`e`},`logprobs`:null,"
+		   "`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{`content`:`s`},`logprobs`:null,"
+		   "`finish_reason`:null}]}\n"
+		   "\n"
+		   "data: {`id`:`chatcmpl-1`,`object`:`chat.completion.chunk`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`delta`:{},`logprobs`:null,"
+		   "`finish_reason`:`stop`}]}\n"
+		   "\n"
+		   "data: [DONE]\n"
+		   "\n"},
+	{.name = "thoughts as text",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`reasoning_format`:`none`}",
+	 .chat_template = THINKS,
+	 .says = "H|m|.|<|/|t|h|i|n|k|>|\n|Y|e|s",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,"
+		   "`content`:`Hm.</think>\\nYes`,`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],"
+		   "`usage`:{`prompt_tokens`:6,`completion_tokens`:15,`total_tokens`:21,"
+		   "`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "tools_ignored",
+	 CHAT,
+	 .file = "tools_ignored.json",
+	 .says = "a|b",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`ab`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:204,"
+		   "`completion_tokens`:2,`total_tokens`:206,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "null_content",
+	 CHAT,
+	 .file = "null_content.json",
+	 .says = "a|b",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`ab`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:75,"
+		   "`completion_tokens`:2,`total_tokens`:77,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "mistral_turn1",
+	 CHAT,
+	 .file = "mistral_turn1.json",
+	 .chat_template = MISTRAL,
+	 .says = "[|T|O|O|L|_|C|A|L|L|S|]| |[|{|\"|n|a|m|e|\"|:| |\"|f|\"|,| |\"|a|r|g|u|m|e|n|t|s|\"|:| |{|}|}|]",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,"
+		   "`refusal`:null,`tool_calls`:[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`f`,"
+		   "`arguments`:`{}`}}]},`logprobs`:null,`finish_reason`:`tool_calls`}],"
+		   "`usage`:{`prompt_tokens`:415,`completion_tokens`:45,`total_tokens`:460,"
+		   "`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "mistral_turn2",
+	 CHAT,
+	 .file = "mistral_turn2.json",
+	 .chat_template = MISTRAL,
+	 .says = "a|b",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`ab`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:297,"
+		   "`completion_tokens`:2,`total_tokens`:299,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "an answer is gone on with",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`},{`role`:`assistant`,`content`:`A`}]}",
+	 .says = "b",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`b`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:10,"
+		   "`completion_tokens`:1,`total_tokens`:11,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "or not",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`},{`role`:`assistant`,`content`:`A`}],`add_generation_"
+		 "prompt`:true}",
+	 .says = "b",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,"
+		   "`system_fingerprint`:`kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`b`,"
+		   "`refusal`:null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:15,"
+		   "`completion_tokens`:1,`total_tokens`:16,`prompt_tokens_details`:{`cached_tokens`:0},"
+		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "both is too much",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`add_generation_prompt`:true,`continue_final_message`:"
+		 "true}",
+	 .says = "b",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'continue_final_message' and 'add_generation_prompt' cannot both be true`,"
+		   "`type`:`invalid_request_error`,`param`:`continue_final_message`,`code`:400,`request_id`:`1`}}"},
+	{.name = "an image",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:[{`type`:`image_url`,`image_url`:{`url`:`x`}}]}]}",
+	 .says = "b",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`messages[0]: content of type 'image_url' is not supported: this model read"
+		   "s text only`,`type`:`invalid_request_error`,`param`:`messages`,`code`:400,`request_id`:`1`}}"},
 };
 
 int main(void)

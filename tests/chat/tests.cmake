@@ -1,1 +1,3 @@
+kvik_test(chat/test_templates chat)
+kvik_test(chat/test_answer chat)
 kvik_test(chat/test_forge chat token)

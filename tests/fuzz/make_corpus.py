@@ -361,6 +361,36 @@ def write_dict(name, words):
     (HERE / f"{name}.dict").write_text("\n".join(lines) + "\n")
 
 
+# ---- Answers: the format's number in src/chat/call_format.c, the size of pieces, and what a model writes ----------------
+
+ANSWERS = {
+    (9, "hermes"): b'So.\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>',
+    (13, "mistral"): b'[TOOL_CALLS] [{"name": "f", "arguments": {}}]',
+    (10, "qwen3-coder"): b'<tool_call>\n<function=f>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>',
+    (11, "glm"): b'<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>',
+    (21, "lfm2"): b"<|tool_call_start|>[f(a='x', b=[1, None])]<|tool_call_end|>",
+    (22, "gemma4"): b'<|tool_call>call:f{a:<|"|>x<|"|>,b:[1]}<tool_call|>',
+    (23, "llama3"): b'{"name": "f", "parameters": {}}; {"name": "g", "parameters": {}}',
+    (4, "kimi-k2"): b'<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>',
+    (5, "minimax-m3"): b']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="f">]<]minimax[>[<a>x]<]minimax[>[</a>]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>',
+    (0x80 | 9, "thinks"): b"Hm.</think>\nYes.",
+    (26, "harmony"): b"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f "
+                     b"<|constrain|>json<|message|>{}<|call|>",
+}
+
+
+def answer_seeds():
+    return {name: bytes([number, 2]) + text for (number, name), text in ANSWERS.items()}
+
+
+def answer_words():
+    """The marks of the table, as C writes them."""
+    source = (HERE.parent.parent / "src/chat/call_format.c").read_text()
+    marks = re.findall(r'\.(?:open|close|section|section_end|name_end|key|key_end|value|value_end) = "([^"\\]+)"', source)
+    return {m.encode() for m in marks} | {b'{"name": "f", "arguments": {}}', b"<think>", b"</think>", b"<|message|>",
+                                          b"<|channel|>", b"to=functions.f", b"<|end|>"}
+
+
 def main():
     keys = {**hparams("llama", rope__scaling__type=0, rope__freq_base=0, rope__dimension_count=0, expert_count=0,
                       attention__sliding_window=0, attention__sliding_window_pattern=0, attention__key_length=0,
@@ -388,7 +418,8 @@ def main():
                                     ("fuzz_http", http_seeds(),
                                      {b"\r\n", b"\r\n\r\n", b" HTTP/1.1\r\n", b"GET ", b"POST ", b"HEAD ", b"Host: x\r\n", b"Content-Length: ",
                                       b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n"}),
-                                    ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"})):
+                                    ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"}),
+                                    ("fuzz_answer", answer_seeds(), answer_words())):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():

@@ -1,6 +1,6 @@
 /* json_read.c: see json_read.h. Only a text that jansson refuses for a number's size is looked at again: there these
  * numbers are put between quotes, behind a random mark, and found again in what jansson makes of it. */
-#include "api/json_read.h"
+#include "chat/json_read.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -144,6 +144,8 @@ static void make_mark(char mark[MARK_BYTES])
 
 json_t *json_read(const char *text, size_t bytes, size_t flags, json_error_t *e)
 {
+	json_error_t unread;
+	e = e ? e : &unread;
 	json_t *o = json_loadb(text, bytes, flags, e);
 	if (o || json_error_code(e) != json_error_numeric_overflow)
 		return o;
@@ -163,6 +165,46 @@ json_t *json_read(const char *text, size_t bytes, size_t flags, json_error_t *e)
 }
 
 /* ---- What became of them ----------------------------------------------------------------------------------------- */
+
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
+
+/* The digits behind `mark`, so that they are found again in the text. */
+static json_t *huge_to_marked(const json_t *v, const void *mark)
+{
+	return json_is_huge(v) ? json_sprintf("%s%s", (const char *)mark, json_string_value(v) + 1) : NULL;
+}
+
+/* Takes the quotes off the numbers. */
+static void unquote(char *text, const char *mark)
+{
+	size_t n = strlen(mark);
+	for (char *at = text; (at = strstr(at, mark));) {
+		char *end = strchr(at, '"');
+		if (!end || at == text || at[-1] != '"')
+			break;
+		memmove(end, end + 1, strlen(end));
+		memmove(at - 1, at + n, strlen(at + n) + 1);
+	}
+}
+
+char *json_write(const json_t *v, size_t flags)
+{
+	char mark[MARK_BYTES + 1] = "";
+	char *text = json_is_huge(v) ? NULL : json_dumps(v, flags);
+	if (text) /* only huge numbers are not UTF-8 */
+		return text;
+	json_t *copy = json_deep_copy(v), *whole;
+	make_mark(mark);
+	whole = huge_to_marked(v, mark);
+	if (!whole)
+		exchange(copy, huge_to_marked, mark);
+	text = json_dumps(whole ? whole : copy, flags);
+	json_decref(whole);
+	json_decref(copy);
+	if (text)
+		unquote(text, mark);
+	return text;
+}
 
 bool json_is_huge(const json_t *v)
 {

@@ -3,15 +3,18 @@
  *
  * Such a number becomes a string that begins with TMPL_NUMBER (tmpl/tmpl.h), a byte that no string of JSON has, and
  * goes on with its digits: templates write it as it was sent. Any thread. */
-#ifndef KVIK_API_JSON_READ_H
-#define KVIK_API_JSON_READ_H
+#ifndef KVIK_CHAT_JSON_READ_H
+#define KVIK_CHAT_JSON_READ_H
 
 #include <jansson.h>
 
 #include "base/err.h"
 
-/* flags: jansson's. NULL: *e says why. */
+/* flags: jansson's. NULL: *e, which may be NULL, says why. */
 json_t *json_read(const char *text, size_t bytes, size_t flags, json_error_t *e);
+
+/* json_dumps, with huge numbers as they were; freed with free. NULL: no memory, or bytes that are no UTF-8. */
+char *json_write(const json_t *v, size_t flags);
 
 bool json_is_huge(const json_t *v); /* such a number */
 /* Huge numbers of an object's members, however deep, become reals (the largest, where they are beyond); but not those

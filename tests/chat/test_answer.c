@@ -1,0 +1,303 @@
+/* test_answer.c: what models say, think and call, in every format of the table, whole and cut at every byte; and texts
+ * that look like calls and are none. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "chat/answer.h"
+
+#define BAR "\xEF\xBD\x9C"
+#define BLOCK "\xE2\x96\x81"
+#define DS(what) "<" BAR "tool" BLOCK what BAR ">"
+#define DSML(what) "<" BAR "DSML" BAR what
+#define DSML_END(what) "</" BAR "DSML" BAR what
+#define MM(what) "]<]minimax[>[" what
+
+struct answer_case {
+	const char *format;       /* NULL: no tools */
+	const char *open, *close; /* of thoughts */
+	bool thinks;
+	const char *text;                   /* that the model writes */
+	const char *thought, *said, *calls; /* calls: name{..} one after the other */
+};
+
+static const struct answer_case cases[] = {
+	/* no format: everything is text */
+	{NULL, NULL, NULL, false, "Hi <tool_call>{} \n", "", "Hi <tool_call>{} \n", ""},
+	/* hermes */
+	{"hermes", NULL, NULL, false, "Just text. ", "", "Just text. ", ""},
+	{"hermes", NULL, NULL, false, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>", "", "",
+	 "f{\"a\":1}"},
+	{"hermes", NULL, NULL, false,
+	 "Let me see.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"s\": "
+	 "\"}</tool_call>\\\"\"}}\n</tool_call>\n<tool_call>\n"
+	 "{\"name\": \"g\", \"arguments\": {}}\n</tool_call>",
+	 "", "Let me see.", "f{\"s\":\"}</tool_call>\\\"\"}g{}"},
+	{"hermes", NULL, NULL, false, "<tool_call>{\"name\": \"f\", \"arguments\": \"{\\\"a\\\": 1}\"}", "", "",
+	 "f{\"a\":1}"},
+	{"hermes", NULL, NULL, false, "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}", "",
+	 "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1}", ""}, /* cut off */
+	{"hermes", NULL, NULL, false, "<tool_call>oops</tool_call> and <tool", "",
+	 "<tool_call>oops</tool_call> and <tool", ""},
+	{"hermes", NULL, NULL, false, "<tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call>\nDone.", "", "Done.",
+	 "f{}"},
+	{"hermes", NULL, NULL, false, "a <<tool_call>{\"name\": \"f\", \"parameters\": {}}</tool_call>", "", "a <",
+	 "f{}"},
+	{"generic", NULL, NULL, false, "So.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", "",
+	 "So.", "f{}"},
+	{"generic", NULL, NULL, false, " {\"name\": \"f\", \"arguments\": {\"a\": 1}}", "", "", "f{\"a\":1}"},
+	{"generic", NULL, NULL, false, "{\"name\": \"h\", \"arguments\": {}}", "",
+	 "{\"name\": \"h\", \"arguments\": {}}", ""},
+	/* thoughts */
+	{"hermes", "<think>", "</think>", false,
+	 "<think>\nHm.\n  So.\n</think>\n\nYes.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>",
+	 "Hm.\n  So.", "Yes.", "f{}"},
+	{NULL, "<think>", "</think>", true, "\nHm. \n</think>\n\nYes.\n", "Hm.", "Yes.\n", ""},
+	{NULL, "<think>", "</think>", true, "<think>Hm.</think>Yes.", "Hm.", "Yes.", ""},
+	{NULL, "<think>", "</think>", true, "Hm. < /think>", "Hm. < /think>", "", ""}, /* never closed */
+	{NULL, "<think>", "</think>", false, " <thin air", "", " <thin air", ""},
+	{NULL, "<think>", "</think>", false, "A <think> later", "", "A <think> later", ""},
+	{NULL, "[THINK]", "[/THINK]", false, "[THINK]a[/b][/THINK]c", "a[/b]", "c", ""},
+	{NULL, "<think>", "</think>", false, "<think></think>\nYes", "", "Yes", ""},
+	/* mistral, old and new */
+	{"mistral", NULL, NULL, false,
+	 "[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": [1, {}]}}, {\"name\": \"g\", "
+	 "\"arguments\": {}, \"id\": \"abc\"}]",
+	 "", "", "f{\"a\":[1,{}]}g{}"},
+	{"mistral", NULL, NULL, false, "Wait.[TOOL_CALLS]f[ARGS]{\"a\": \"[TOOL_CALLS]\"}[TOOL_CALLS]g[ARGS]{}", "",
+	 "Wait.", "f{\"a\":\"[TOOL_CALLS]\"}g{}"},
+	{"mistral", NULL, NULL, false, "[TOOL_CALLS] none", "", "[TOOL_CALLS] none", ""},
+	/* functionary */
+	{"functionary", NULL, NULL, false, "<function=f>{\"a\": 1}</function><function=g>{}</function>", "", "",
+	 "f{\"a\":1}g{}"},
+	/* llama 3 */
+	{"llama3", NULL, NULL, false, "{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "", "", "f{\"a\":1}"},
+	{"llama3", NULL, NULL, false,
+	 " <|python_tag|>{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"f\", \"parameters\": {}}", "", "",
+	 "f{}f{}"},
+	{"llama3", NULL, NULL, false, "{\"name\": \"unknown\", \"parameters\": {}}", "",
+	 "{\"name\": \"unknown\", \"parameters\": {}}", ""},
+	{"llama3", NULL, NULL, false, "{\"a\": 1} is JSON", "", "{\"a\": 1} is JSON", ""},
+	{"llama3", NULL, NULL, false, "See {\"name\": \"f\", \"parameters\": {}}", "",
+	 "See {\"name\": \"f\", \"parameters\": {}}", ""},
+	/* a name and tagged arguments */
+	{"qwen3-coder", NULL, NULL, false,
+	 "Ok\n<tool_call>\n<function=f>\n<parameter=s>\n12\n</parameter>\n<parameter=n>\n12\n</"
+	 "parameter>\n<parameter=o>\n"
+	 "{\"k\": [true]}\n</parameter>\n<parameter=free>\na < "
+	 "b\n\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n"
+	 "<function=g>\n</function>\n</tool_call>",
+	 "", "Ok", "f{\"s\":\"12\",\"n\":12,\"o\":{\"k\":[true]},\"free\":\"a < b\\n\"}g{}"},
+	{"qwen3-coder", NULL, NULL, false, "<function=f>\n<parameter=n>1</parameter></function>", "", "", "f{\"n\":1}"},
+	{"qwen3-coder", NULL, NULL, false, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"n\": 1}}\n</tool_call>",
+	 "", "", "f{\"n\":1}"},
+	{"seed-oss", NULL, NULL, false,
+	 "<seed:tool_call>\n<function=f>\n<parameter=s>x</parameter>\n</function>\n</seed:tool_call>", "", "",
+	 "f{\"s\":\"x\"}"},
+	{"glm", NULL, NULL, false,
+	 "\n<tool_call>f\n<arg_key>s</arg_key>\n<arg_value>true</arg_value>\n<arg_key>n</arg_key>\n<arg_value>3</"
+	 "arg_value>\n"
+	 "</tool_call>\n<tool_call>g\n</tool_call>",
+	 "", "", "f{\"s\":\"true\",\"n\":3}g{}"},
+	{"minimax-m2", NULL, NULL, false,
+	 "<minimax:tool_call>\n<invoke name=\"f\">\n<parameter name=\"s\">x y</parameter>\n</invoke>\n<invoke "
+	 "name=\"g\">\n"
+	 "</invoke>\n</minimax:tool_call>",
+	 "", "", "f{\"s\":\"x y\"}g{}"},
+	{"minimax-m3", NULL, NULL, false,
+	 MM("<tool_call>\n") MM("<invoke name=\"f\">") MM("<s>x") MM("</s>") MM("<n>3") MM("</n>") MM("</invoke>\n")
+		 MM("</tool_call>"),
+	 "", "", "f{\"s\":\"x\",\"n\":3}"},
+	{"deepseek-v3.2", NULL, NULL, false,
+	 "\n\n" DSML("function_calls>\n") DSML("invoke name=\"f\">\n") DSML("parameter name=\"free\" string=\"true\">3")
+		 DSML_END("parameter>\n") DSML("parameter name=\"s\" string=\"false\">[3]") DSML_END("parameter>\n")
+			 DSML_END("invoke>\n") DSML_END("function_calls>"),
+	 "", "", "f{\"free\":\"3\",\"s\":[3]}"},
+	{"minicpm", NULL, NULL, false,
+	 "<function name=\"f\"><param name=\"s\">x</param></function>\n<function name=\"g\"></function>", "", "",
+	 "f{\"s\":\"x\"}g{}"},
+	{"hunyuan", NULL, NULL, false,
+	 "<tool_calls:opensource>\n<tool_call:opensource>f<tool_sep:opensource>\n<arg_key:opensource>s</"
+	 "arg_key:opensource>\n"
+	 "<arg_value:opensource>x</arg_value:opensource>\n</tool_call:opensource>\n</tool_calls:opensource>",
+	 "", "", "f{\"s\":\"x\"}"},
+	/* a name and JSON */
+	{"deepseek-v3", NULL, NULL, false,
+	 DS("calls" BLOCK "begin") DS("call" BLOCK "begin") "function" DS("sep") "f\n```json\n{\"a\": 1}\n```" DS(
+		 "call" BLOCK
+		 "end") "\n" DS("call" BLOCK "begin") "function" DS("sep") "g\n```json\n{}\n```" DS("call" BLOCK "end")
+		 DS("calls" BLOCK "end"),
+	 "", "", "f{\"a\":1}g{}"},
+	{"deepseek-v3.1", NULL, NULL, false,
+	 "Ok." DS("calls" BLOCK "begin") DS("call" BLOCK "begin") "f" DS("sep") "{\"a\": 1}" DS("call" BLOCK "end")
+		 DS("calls" BLOCK "end"),
+	 "", "Ok.", "f{\"a\":1}"},
+	{"kimi-k2", NULL, NULL, false,
+	 "<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\": "
+	 "1}<|tool_call_end|>"
+	 "<|tool_call_begin|>functions.g:1<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
+	 "", "", "f{\"a\":1}g{}"},
+	/* JSON elsewhere */
+	{"command-r", NULL, NULL, false,
+	 "Action: ```json\n[\n {\"tool_name\": \"f\", \"parameters\": {\"a\": 1}}\n]```", "", "", "f{\"a\":1}"},
+	{"command-r7b", NULL, NULL, false,
+	 "<|START_ACTION|>[\n {\"tool_call_id\": \"0\", \"tool_name\": \"f\", \"parameters\": {}}\n]<|END_ACTION|>", "",
+	 "", "f{}"},
+	{"nemotron", NULL, NULL, false, "<TOOLCALL>[{\"name\": \"f\", \"arguments\": {}}]</TOOLCALL>", "", "", "f{}"},
+	{"tool_calls", "Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]", true,
+	 "One.\n[BEGIN FINAL RESPONSE]\nSo.\n<tool_calls>[{\"name\": \"f\", \"arguments\": {}}, {\"name\": \"g\", "
+	 "\"arguments\": {}}]"
+	 "</tool_calls>",
+	 "One.", "So.", "f{}g{}"},
+	{"phi4", NULL, NULL, false, "<|tool_call|>[{\"name\": \"f\", \"arguments\": {}}]<|/tool_call|>", "", "", "f{}"},
+	{"gigachat", NULL, NULL, false,
+	 "function call<|role_sep|>\n{\"name\": \"f\", \"arguments\": {}}<|message_sep|>\n\n", "", "", "f{}"},
+	/* not JSON at all */
+	{"lfm2", NULL, NULL, false,
+	 "<|tool_call_start|>[f(s='it\\'s', n=-3, o={'k': [True, None, 1.5, (1, 2)]}), g()]<|tool_call_end|>Checking.",
+	 "", "Checking.", "f{\"s\":\"it's\",\"n\":-3,\"o\":{\"k\":[true,null,1.5,[1,2]]}}g{}"},
+	{"lfm2", NULL, NULL, false, "<|tool_call_start|>[f(s=']", "", "<|tool_call_start|>[f(s=']", ""},
+	{"gemma4", "<|channel>thought", "<channel|>", false,
+	 "<|channel>thought\nHm.\n<channel|><|tool_call>call:f{s:<|\"|>a, "
+	 "{b}<|\"|>,n:3,o:{k:[true,<|\"|>x<|\"|>]}}<tool_call|>"
+	 "<|tool_call>call:g{}<tool_call|>",
+	 "Hm.", "", "f{\"s\":\"a, {b}\",\"n\":3,\"o\":{\"k\":[true,\"x\"]}}g{}"},
+	/* gpt-oss */
+	{"harmony", NULL, NULL, false,
+	 "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes <|2.", "Hm.",
+	 "Yes <|2.", ""},
+	{"harmony", NULL, NULL, false,
+	 "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>I "
+	 "look.<|end|><|start|>"
+	 "assistant<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\":1}<|call|>",
+	 "Hm.", "I look.", "f{\"a\":1}"},
+	{"harmony", NULL, NULL, false, "<|start|>assistant<|channel|>commentary to=functions.f<|message|>{\"a\"", "",
+	 "{\"a\"", ""},
+	{"harmony", NULL, NULL, false, "<|channel|>final<|message|>Yes<|return|>", "", "Yes", ""},
+};
+
+/* f has a schema: s is a text, n and o are not; of free and g nothing is said. */
+static json_t *tools(void)
+{
+	return json_pack("[{s:s, s:{s:s, s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}}}}}, {s:s, s:{s:s}}]", "type", "function",
+			 "function", "name", "f", "parameters", "type", "object", "properties", "s", "type", "string",
+			 "n", "type", "integer", "o", "type", "object", "type", "function", "function", "name", "g");
+}
+
+struct heard {
+	struct buf thought, said, calls;
+	size_t n;
+};
+
+static void hear(void *user, const struct answer_part *p)
+{
+	struct heard *h = user;
+	if (p->kind == ANSWER_CALL) {
+		assert_int_equal(p->index, h->n++);
+		assert_int_equal(strlen(p->id), 9);
+		assert_int_equal(strspn(p->id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), 9);
+		assert_true(buf_add_text(&h->calls, p->name, strlen(p->name)));
+		assert_true(buf_add_text(&h->calls, p->arguments, strlen(p->arguments)));
+	} else {
+		assert_true(p->bytes > 0);
+		assert_true(buf_add_text(p->kind == ANSWER_THOUGHT ? &h->thought : &h->said, p->text, p->bytes));
+	}
+}
+
+static void check(const char *what, const struct answer_case *c, size_t cut, const struct buf *got, const char *want)
+{
+	const char *text = got->data ? got->data : "";
+	if (strcmp(text, want) != 0)
+		fail_msg("%s, cut at %zu of '%s'\n%s: '%s', not '%s'", c->format ? c->format : "-", cut, c->text, what,
+			 text, want);
+}
+
+/* step: bytes at a time; cut: SIZE_MAX, or two pieces. */
+static void run(const struct answer_case *c, const json_t *t, size_t step, size_t cut)
+{
+	struct heard h = {0};
+	struct answer a = {.thinks = c->thinks, .tools = t, .id = 42, .fn = hear, .user = &h};
+	size_t n = strlen(c->text);
+	a.style.think_open = c->open;
+	a.style.think_close = c->close;
+	a.style.harmony = c->format && strcmp(c->format, "harmony") == 0;
+	if (c->format && !a.style.harmony) {
+		a.style.calls = call_format_named(c->format);
+		assert_non_null(a.style.calls);
+	}
+	for (size_t at = 0, bytes; at < n; at += bytes) {
+		bytes = cut < n ? (at == 0 ? cut : n - cut) : n - at < step ? n - at : step;
+		char *piece = mem_strndup(c->text + at, bytes); /* exactly so many bytes, for the sanitizer */
+		assert_int_equal(answer_feed(&a, piece, bytes, NULL), 0);
+		mem_free(piece);
+		if (bytes == 0)
+			break;
+	}
+	assert_int_equal(answer_end(&a, NULL), 0);
+	check("thought", c, cut, &h.thought, c->thought);
+	check("said", c, cut, &h.said, c->said);
+	check("calls", c, cut, &h.calls, c->calls);
+	buf_release(&h.thought);
+	buf_release(&h.said);
+	buf_release(&h.calls);
+	answer_release(&a);
+}
+
+static void every_format(void **state)
+{
+	(void)state;
+	json_t *t = tools();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		run(&cases[i], t, SIZE_MAX, SIZE_MAX);
+		run(&cases[i], t, 1, SIZE_MAX);
+		run(&cases[i], t, 3, SIZE_MAX);
+		for (size_t cut = 1; cut < strlen(cases[i].text); cut++)
+			run(&cases[i], t, 0, cut);
+	}
+	for (size_t k = 0; k < call_formats_n; k++) {
+		bool tested = strcmp(call_formats[k].name, "deepseek-v4") == 0; /* as v3.2 */
+		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+			tested |= cases[i].format && strcmp(cases[i].format, call_formats[k].name) == 0 &&
+				  *cases[i].calls;
+		if (!tested)
+			fail_msg("%s has no test", call_formats[k].name);
+	}
+	json_decref(t);
+}
+
+/* What is certain is told at once, not at the end. */
+static void comes_as_it_is_known(void **state)
+{
+	(void)state;
+	struct heard h = {0};
+	struct answer a = {.fn = hear, .user = &h};
+	a.style.calls = call_format_named("hermes");
+	a.style.think_open = "<think>";
+	a.style.think_close = "</think>";
+	assert_int_equal(answer_feed(&a, "<think>Hm", 9, NULL), 0);
+	assert_string_equal(h.thought.data, "Hm");
+	assert_int_equal(answer_feed(&a, "</think>\n\nYes, <tool", 20, NULL), 0);
+	assert_string_equal(h.said.data, "Yes,");
+	assert_int_equal(answer_feed(&a, "_call>{\"name\":\"f\",\"arguments\":{}}", 33, NULL), 0);
+	assert_int_equal(h.n, 0);
+	assert_int_equal(answer_feed(&a, "</tool_call>", 12, NULL), 0);
+	assert_int_equal(h.n, 1);
+	buf_release(&h.thought);
+	buf_release(&h.said);
+	buf_release(&h.calls);
+	answer_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_format), cmocka_unit_test(comes_as_it_is_known)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
