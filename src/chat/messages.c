@@ -472,7 +472,7 @@ static int explain_tools(struct job *j, const json_t *tools)
 	return rc;
 }
 
-json_t *chat_messages(const struct chat_caps *c, const json_t *messages, const json_t *tools, struct kvik_err *err)
+json_t *messages_form(const struct chat_caps *c, const json_t *messages, const json_t *tools, struct kvik_err *err)
 {
 	struct job j = {.c = c, .err = err, .out = json_array()};
 	int rc = json_is_array(messages) && json_array_size(messages) > 0

@@ -186,7 +186,7 @@ int chat_template_render(const struct chat_template *t, const struct chat_input 
 	if (json_array_size(with.tools) == 0)
 		with.tools = NULL;
 	const struct form *f = with.tools && t->with_tools.tmpl ? &t->with_tools : &t->usual;
-	json_t *list = chat_messages(&f->caps, in->messages, with.tools, err);
+	json_t *list = messages_form(&f->caps, in->messages, with.tools, err);
 	if (!list)
 		return err->code;
 	int rc = render(t, f, &with, list, p, err);
