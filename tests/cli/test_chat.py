@@ -101,13 +101,17 @@ class Pipes(unittest.TestCase):
     def test_templates(self):
         self.assertIn("no vocabulary", chat(["Hi"], "tests/model/data/llama-gqa.gguf", status=2).stderr)
         with tempfile.NamedTemporaryFile("w", suffix=".jinja") as file:
-            file.write("{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-                       "{{ m.content }}\n{% endfor %}")
+            file.write("{% for m in messages %}{% if m.role == 'system' or m.content == 'no' %}{{ raise_exception('not so') }}"
+                       "{% endif %}{{ m.content }}\n{% endfor %}")
             file.flush()
             plain = turns(["Once upon a time"], "--template", file.name, "-n", "3")[0]
             ids = subprocess.run([KVIK, "tokenize", "--json"], input="Once upon a time\n", capture_output=True, text=True)
             self.assertEqual(plain["prompt_ids"], json.loads(ids.stdout))
-            self.assertIn("no system", chat(["Hi"], "--template", file.name, "--system", "x", status=1).stderr)
+            self.assertIn("not so", chat(["no"], "--template", file.name, status=1).stderr)
+            # what it has no form for is told by the user
+            system = turns(["upon a time"], "--template", file.name, "--system", "Once", "-n", "3")[0]
+            ids = subprocess.run([KVIK, "tokenize", "--json"], input="Once\n\nupon a time\n", capture_output=True, text=True)
+            self.assertEqual(system["prompt_ids"], json.loads(ids.stdout))
         stories = "../shared/models/stories260K/stories260K.gguf"
         if os.path.exists(stories):
             self.assertIn("give one with --template", chat(["Hi"], stories, status=2).stderr)
