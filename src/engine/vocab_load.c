@@ -308,6 +308,9 @@ static int load_folder(struct vocab **out, const char *dir, const char *main, st
 		{"tokenizer_config.json", &f.tokenizer_config, false},
 		{"special_tokens_map.json", &f.special_tokens_map, false},
 		{"added_tokens.json", &f.added_tokens, false},
+		{"vocab.json", &f.vocab, true},
+		{"merges.txt", &f.merges, true},
+		{"config.json", &f.model_config, false},
 	};
 	enum { FILES = sizeof files / sizeof *files };
 	struct file_map maps[FILES + 1] = {{0}};
@@ -317,7 +320,7 @@ static int load_folder(struct vocab **out, const char *dir, const char *main, st
 	for (size_t i = 0; i < FILES && !rc; i++)
 		if (!main || !files[i].is_main)
 			rc = map_file(file_join(dir, strlen(dir), files[i].name), true, &maps[i], files[i].text, err);
-	if (!rc && (f.tokenizer_json.text || f.sentencepiece.text))
+	if (!rc && (f.tokenizer_json.text || f.sentencepiece.text || f.vocab.text))
 		rc = vocab_from_files(out, &f, err);
 	for (size_t i = 0; i <= FILES; i++)
 		file_unmap(&maps[i]);

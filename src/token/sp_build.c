@@ -1,5 +1,6 @@
 /* sp_build.c: a vocabulary from a SentencePiece model (tokenizer.model) and the small files beside it. Pieces have the types
  * of GGUF's tokens; control pieces are recognised in a text only where special tokens are. Thread: the builder's. */
+#include <ctype.h>
 #include <math.h>
 
 #include "token/sp_model.h"
@@ -130,9 +131,20 @@ static int set_config(struct loading *l, const struct sp_model *m)
 	return rc;
 }
 
+/* Other files have this name, too: lines of a token in base 64 and its rank. */
+static bool is_tiktoken(struct vocab_str file)
+{
+	size_t n = 0;
+	while (n < file.bytes && (isalnum((unsigned char)file.text[n]) || memchr("+/=", file.text[n], 3)))
+		n++;
+	return n > 0 && n + 1 < file.bytes && file.text[n] == ' ' && isdigit((unsigned char)file.text[n + 1]);
+}
+
 int vocab_load_sp(struct loading *l)
 {
 	struct sp_model m;
+	if (is_tiktoken(l->files->sentencepiece))
+		return tj_unsupported("tokenizer.model: a tiktoken file", "", l->err);
 	int rc = sp_model_read(&m, l->files->sentencepiece.text, l->files->sentencepiece.bytes, l->err);
 	if (!rc)
 		rc = set_pieces(l, &m);

@@ -224,6 +224,8 @@ static int set_config(const struct loading *l, bool template)
 	v->eos = added_named(l, "eos_token");
 	v->pad = added_named(l, "pad_token");
 	v->sep = added_named(l, "sep_token");
+	if (v->eos < 0 && l->vocab) /* what both classes of such folders take */
+		v->eos = vocab_find(v, "<|endoftext|>", 13);
 	if (v->unk < 0)
 		v->unk = v->model == WORD_BPE ? -1 : added_named(l, "unk_token");
 	v->eot = vocab_guess_eot(v);
@@ -318,14 +320,26 @@ static int parse(const json_t **j, const struct vocab_str *file, size_t flags, c
 
 static void release(struct loading *l)
 {
-	const json_t *all[] = {l->root, l->config, l->special_map, l->added_map, l->added};
+	const json_t *all[] = {l->root, l->config, l->special_map, l->added_map, l->added, l->vocab, l->model_config};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		json_decref((json_t *)(uintptr_t)all[i]);
 }
 
-static int none(const struct loading *l)
+/* vocab.json and merges.txt. */
+static int load_pairs(struct loading *l)
 {
-	return err_set(l->err, KVIK_ERR_FORMAT, "there is neither a tokenizer.json nor a tokenizer.model");
+	json_t *root = NULL;
+	int rc = parse(&l->vocab, &l->files->vocab, 0, "vocab.json", l->err);
+	if (!rc && (!l->vocab || !l->files->merges.text))
+		rc = err_set(l->err, KVIK_ERR_FORMAT,
+			     "there is neither a tokenizer.json nor a tokenizer.model, nor both of vocab.json and "
+			     "merges.txt");
+	if (!rc)
+		rc = parse(&l->model_config, &l->files->model_config, JSON_DECODE_INT_AS_REAL, "config.json", l->err);
+	if (!rc)
+		rc = vocab_join_pairs(l, l->vocab, &root);
+	l->root = root;
+	return rc ? rc : load(l);
 }
 
 int vocab_from_files(struct vocab **out, const struct vocab_files *f, struct kvik_err *err)
@@ -340,7 +354,7 @@ int vocab_from_files(struct vocab **out, const struct vocab_files *f, struct kvi
 	    (rc = parse(&l.added_map, &f->added_tokens, 0, "added_tokens.json", err)) ||
 	    (rc = l.root                  ? load(&l)
 		  : f->sentencepiece.text ? vocab_load_sp(&l)
-					  : none(&l))) {
+					  : load_pairs(&l))) {
 		err_prefix(err, "%s", f->name);
 		vocab_free(l.v);
 	} else {

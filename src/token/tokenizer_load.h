@@ -13,7 +13,9 @@ struct loading {
 	const json_t *config;      /* tokenizer_config.json, or NULL */
 	const json_t *special_map; /* special_tokens_map.json, or NULL */
 	const json_t *added_map;   /* added_tokens.json: text -> id, or NULL */
-	json_t *added;             /* of all files: a list of {"id", "content", "special", ...}, owned */
+	const json_t *vocab;       /* vocab.json, or NULL */
+	const json_t *model_config; /* config.json, or NULL */
+	json_t *added;              /* of all files: a list of {"id", "content", "special", ...}, owned */
 	struct kvik_err *err;
 };
 
@@ -26,6 +28,8 @@ int added_make_special(const struct loading *l) MUST_CHECK;
 /* The token that a file names as bos_token, eos_token ...; -1: none. */
 int64_t added_named(const struct loading *l, const char *key);
 
+/* *root: what a tokenizer.json would say, from vocab and l->files->merges; the caller's also after an error. */
+int vocab_join_pairs(struct loading *l, const json_t *vocab, json_t **root) MUST_CHECK;
 /* All of l->files->sentencepiece (sp_build.c). */
 int vocab_load_sp(struct loading *l) MUST_CHECK;
 

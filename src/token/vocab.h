@@ -87,6 +87,8 @@ struct vocab_files {
 	const char *name; /* of the folder or the main file, for error texts */
 	struct vocab_str tokenizer_json;
 	struct vocab_str sentencepiece;      /* tokenizer.model; read where there is no tokenizer.json */
+	struct vocab_str vocab, merges;      /* vocab.json and merges.txt; read where there is neither */
+	struct vocab_str model_config;       /* config.json: its model_type says which tokenizer goes with these two */
 	struct vocab_str tokenizer_config;   /* tokenizer_config.json: names bos_token ..., added_tokens_decoder */
 	struct vocab_str special_tokens_map; /* special_tokens_map.json: the same names, of older folders */
 	struct vocab_str added_tokens;       /* added_tokens.json: text -> id, of older folders */

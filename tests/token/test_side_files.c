@@ -179,6 +179,41 @@ static void nonsense_is_refused(void **state)
 	}
 }
 
+/* vocab.json and merges.txt, of the two classes that have such folders. */
+static int load_pairs(struct vocab **v, const char *class, const char *merges, struct kvik_err *err)
+{
+	char config[128];
+	struct vocab_files f = {.name = "folder", .merges = {merges, merges ? strlen(merges) : 0}};
+	snprintf(config, sizeof config, "{'tokenizer_class':'%s'}", class);
+	f.vocab = quoted("{'a':0,'b':1,'ab':2,'1':3,'11':4,'\xC4\xA0':5,'\xC4\xA0\x61':6,'<|endoftext|>':7}");
+	f.tokenizer_config = quoted(config);
+	int rc = vocab_from_files(v, &f, err);
+	mem_free((void *)(uintptr_t)f.vocab.text);
+	mem_free((void *)(uintptr_t)f.tokenizer_config.text);
+	return rc;
+}
+
+static void pairs_without_tokenizer_json(void **state)
+{
+	static const char merges[] = "#version: 0.2\na b\r\n1 1\n\xC4\xA0 a\n";
+	struct kvik_err err;
+	struct vocab *v;
+	(void)state;
+	assert_int_equal(load_pairs(&v, "GPT2Tokenizer", merges, &err), 0);
+	assert_true(vocab_eos(v) == 7 && vocab_is_end(v, 7));
+	encodes(v, "ab a 11", "2 6 5 4");
+	vocab_free(v);
+	assert_int_equal(load_pairs(&v, "Qwen2TokenizerFast", merges, &err), 0);
+	encodes(v, "ab a11", "2 6 3 3"); /* every digit alone */
+	vocab_free(v);
+	assert_int_equal(load_pairs(&v, "CLIPTokenizer", merges, &err), KVIK_ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "CLIPTokenizer"));
+	assert_int_equal(load_pairs(&v, "GPT2Tokenizer", NULL, &err), KVIK_ERR_FORMAT);
+	assert_non_null(strstr(err.text, "merges.txt"));
+	assert_int_equal(load_pairs(&v, "GPT2Tokenizer", "ab\n", &err), KVIK_ERR_FORMAT);
+	assert_non_null(strstr(err.text, "no pair of tokens"));
+}
+
 static void memory_may_fail(void **state)
 {
 	const struct given g = {.config = "{'added_tokens_decoder':{'7':{'content':'<t>','special':true}}}",
@@ -208,6 +243,7 @@ int main(void)
 		cmocka_unit_test(added_tokens_of_their_own_file),
 		cmocka_unit_test(oddities_are_told),
 		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(pairs_without_tokenizer_json),
 		cmocka_unit_test(memory_may_fail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

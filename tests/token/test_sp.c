@@ -192,6 +192,18 @@ static void the_files_beside_a_model(void **state)
 	buf_release(&model);
 }
 
+/* Llama 3's folders had this under the same name. */
+static void tiktoken_is_named(void **state)
+{
+	char lines[] = "IQ== 0\nIg== 1\n";
+	struct buf file = {.data = lines, .n = sizeof lines - 1};
+	struct kvik_err err;
+	struct vocab *v;
+	(void)state;
+	assert_int_equal(from_model(&v, &file, NULL, &err), KVIK_ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "a tiktoken file"));
+}
+
 /* No byte of a model may lead outside of it; whatever comes of damage is usable or refused. */
 static void damage_is_survived(void **state)
 {
@@ -247,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_and_texts_are_the_librarys),
 		cmocka_unit_test(the_files_beside_a_model),
+		cmocka_unit_test(tiktoken_is_named),
 		cmocka_unit_test(damage_is_survived),
 		cmocka_unit_test(memory_may_fail),
 	};
