@@ -7,7 +7,9 @@
 #include "cli/common.h"
 
 static const struct usage usage = {"inspect [OPTIONS] [MODEL]",
-				   "Shows what a model file holds: hyperparameters, then its tensors, types and sizes.",
+				   "Shows what a model file holds: hyperparameters, what in it is not honoured or "
+				   "contradicts itself (docs/MODELS.md), "
+				   "then its tensors, types and sizes.",
 				   "  kvik inspect model.gguf\n"
 				   "  kvik inspect ./Qwen3-0.6B --json | jq '.tensors | length'\n"};
 

@@ -168,6 +168,8 @@ static int get_settings(const struct gguf *g, struct vocab_desc *d, struct warni
 		{"tokenizer.ggml.add_sep_token", &d->add_sep},
 		{"tokenizer.ggml.add_space_prefix", &d->add_space_prefix},
 		{"tokenizer.ggml.remove_extra_whitespaces", &d->remove_extra_whitespaces},
+		{"tokenizer.ggml.normalizer.lowercase", &d->lowercase},
+		{"tokenizer.ggml.normalizer.strip_accents", &d->strip_accents},
 	};
 	int rc = 0;
 	for (size_t i = 0; i < sizeof ids / sizeof *ids && rc >= 0; i++) {
@@ -179,8 +181,16 @@ static int get_settings(const struct gguf *g, struct vocab_desc *d, struct warni
 			rc = warn_add(w, err, "GGUF key '%s' is %llu, outside the vocabulary of %zu, and is not used",
 				      ids[i].key, (unsigned long long)id, d->n_tokens);
 	}
-	for (size_t i = 0; i < sizeof flags / sizeof *flags && rc >= 0; i++)
+	for (size_t i = 0; i < sizeof flags / sizeof *flags && rc >= 0; i++) {
 		rc = gguf_get_bool(g, flags[i].key, flags[i].flag, err);
+		if (flags[i].flag == &d->lowercase)
+			d->strip_accents = d->lowercase; /* unless the next one says otherwise */
+	}
+	/* Published files say no, and are wrong: llama.cpp overrides them, too. */
+	if (rc >= 0 && d->pre && strcmp(d->pre, "gemma4") == 0 && !d->add_bos) {
+		d->add_bos = true;
+		rc = warn_add(w, err, "GGUF key 'tokenizer.ggml.add_bos_token' is false, but Gemma 4 wants true");
+	}
 	return rc < 0 ? rc : 0;
 }
 

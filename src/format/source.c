@@ -83,10 +83,25 @@ static int source_new(struct source **out, const char *path, struct kvik_err *er
 	return 0;
 }
 
+/* Adapters, projectors and importance matrices are GGUF files, too. */
+static int check_type(const struct source *s, struct kvik_err *err)
+{
+	struct gguf_str type;
+	int rc = gguf_get_str(s->parts[0], "general.type", &type, err);
+	if (rc < 0)
+		err_prefix(err, "%s", s->path);
+	if (rc <= 0 || (type.bytes == 5 && memcmp(type.text, "model", 5) == 0))
+		return rc;
+	return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: GGUF key 'general.type' is '%.*s': this is no model", s->path,
+		       (int)(type.bytes < 60 ? type.bytes : 60), type.text);
+}
+
 static int finish(struct source **out, struct source *s, int rc, struct kvik_err *err)
 {
 	if (!rc)
 		rc = index_names(s, err);
+	if (!rc && s->n_parts > 0)
+		rc = check_type(s, err);
 	if (!rc && s->n_parts > 0)
 		rc = generation_of_gguf(&s->generation, s->parts[0], s->path, &s->warnings, err);
 	if (rc)

@@ -69,7 +69,6 @@ static int add_file(struct source *s, const char *name, struct kvik_err *err)
 	return rc;
 }
 
-/* Files that weight_map names, each once, in the order of their names. */
 static int load_json(json_t **root, const char *path, struct kvik_err *err)
 {
 	struct file_map m;
@@ -82,6 +81,27 @@ static int load_json(json_t **root, const char *path, struct kvik_err *err)
 	return rc;
 }
 
+/* Each tensor of the index must have come with the files. */
+static int check_complete(const struct source *s, const json_t *map, const char *path, struct kvik_err *err)
+{
+	const char *tensor;
+	json_t *v, *names = json_object();
+	int rc = names ? 0 : err_set(err, KVIK_ERR_NOMEM, "%s: no memory", path);
+	for (size_t i = 0; i < s->n_tensors && !rc; i++)
+		if (json_object_set_new(names, s->tensors[i].name, json_true()) != 0)
+			rc = err_set(err, KVIK_ERR_NOMEM, "%s: no memory", path);
+	json_object_foreach((json_t *)(uintptr_t)map, tensor, v)
+	{
+		if (!rc && !of_no_use(tensor) && !json_object_get(names, tensor))
+			rc = err_set(err, KVIK_ERR_FORMAT,
+				     "%s: tensor '%.200s' should be in %.100s, but is in no file; download them again",
+				     path, tensor, json_string_value(v));
+	}
+	json_decref(names);
+	return rc;
+}
+
+/* Files that weight_map names, each once, in the order of their names. */
 static int add_indexed(struct source *s, const json_t *map, const char *path, struct kvik_err *err)
 {
 	const char *tensor;
@@ -106,7 +126,7 @@ static int add_indexed(struct source *s, const json_t *map, const char *path, st
 		}
 	}
 	json_decref(seen);
-	return rc;
+	return rc ? rc : check_complete(s, map, path, err);
 }
 
 static int add_index(struct source *s, const char *path, struct kvik_err *err)

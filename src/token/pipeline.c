@@ -123,16 +123,23 @@ int pipeline_encode(const struct vocab *v, const char *text, size_t bytes, unsig
 	return rc;
 }
 
-int pipeline_for_bert(struct pipeline **out, struct kvik_err *err)
+int pipeline_for_bert(struct pipeline **out, bool lowercase, bool strip_accents, struct kvik_err *err)
 {
-	static const enum normalizer_kind steps[] = {NORMALIZER_BERT_CLEAN, NORMALIZER_BERT_CHINESE, NORMALIZER_NFD,
-						     NORMALIZER_BERT_ACCENTS, NORMALIZER_LOWERCASE};
+	const struct {
+		enum normalizer_kind kind;
+		bool wanted;
+	} steps[] = {{NORMALIZER_BERT_CLEAN, true},
+		     {NORMALIZER_BERT_CHINESE, true},
+		     {NORMALIZER_NFD, strip_accents},
+		     {NORMALIZER_BERT_ACCENTS, strip_accents},
+		     {NORMALIZER_LOWERCASE, lowercase}};
 	struct pipeline *p = mem_zalloc(1, sizeof *p);
 	*out = p; /* the vocabulary's from now on */
 	if (!p)
 		return no_memory(err);
-	for (; p->n_normalizers < sizeof steps / sizeof *steps; p->n_normalizers++)
-		p->normalizers[p->n_normalizers].kind = steps[p->n_normalizers];
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+		if (steps[i].wanted)
+			p->normalizers[p->n_normalizers++].kind = steps[i].kind;
 	p->n_splitters = 2;
 	p->splitters[0].behavior = SPLIT_REMOVED;
 	p->splitters[1].behavior = SPLIT_ISOLATED;

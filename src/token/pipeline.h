@@ -21,8 +21,8 @@ struct pipeline {
 #define PIPELINE_WHITE "\\s"
 #define PIPELINE_PUNCTUATION "[\\p{P}!-/:-@\\[-`{-~]"
 
-/* The steps before WordPiece, for GGUF files, which do not name them: BERT's, without case. */
-int pipeline_for_bert(struct pipeline **out, struct kvik_err *err) MUST_CHECK;
+/* The steps before WordPiece, for GGUF files, which do not name them: BERT's. */
+int pipeline_for_bert(struct pipeline **out, bool lowercase, bool strip_accents, struct kvik_err *err) MUST_CHECK;
 
 /* Runs the normalizers over text; front as for normalize. */
 int pipeline_normalize(const struct pipeline *p, struct regex_work *work, struct buf *text, bool *front,

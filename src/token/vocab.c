@@ -130,7 +130,7 @@ void vocab_desc_default(struct vocab_desc *d, enum vocab_kind kind, const char *
 		d->unk = 100;
 		d->sep = 102;
 		d->pad = 0;
-		d->add_bos = d->add_sep = true;
+		d->add_bos = d->add_sep = d->lowercase = d->strip_accents = true;
 	}
 }
 
@@ -269,11 +269,11 @@ static int set_unigram(struct vocab *v, const struct vocab_desc *d, struct kvik_
 	return rc ? rc : charsmap_open(&v->charsmap, d->precompiled_charsmap, d->charsmap_bytes, err);
 }
 
-static int set_wordpiece(struct vocab *v, struct kvik_err *err)
+static int set_wordpiece(struct vocab *v, const struct vocab_desc *d, struct kvik_err *err)
 {
 	v->model = WORD_PIECE;
 	int rc = vocab_index_pieces(v, ~0u, err);
-	return rc ? rc : pipeline_for_bert(&v->pipeline, err);
+	return rc ? rc : pipeline_for_bert(&v->pipeline, d->lowercase, d->strip_accents, err);
 }
 
 static int set_tokens(struct vocab *v, const struct vocab_desc *d, struct kvik_err *err)
@@ -297,7 +297,7 @@ static int fill(struct vocab *v, const struct vocab_desc *d, struct kvik_err *er
 	switch (d->kind) {
 	case VOCAB_BPE: rc = set_bpe(v, d, err); break;
 	case VOCAB_UNIGRAM: rc = set_unigram(v, d, err); break;
-	case VOCAB_WPM: rc = set_wordpiece(v, err); break;
+	case VOCAB_WPM: rc = set_wordpiece(v, d, err); break;
 	default: break;
 	}
 	if (rc)

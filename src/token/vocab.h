@@ -62,6 +62,7 @@ struct vocab_desc {
 	bool add_space_prefix;
 	bool remove_extra_whitespaces;
 	bool escape_whitespaces;             /* ' ' becomes U+2581 before the vocabulary is asked */
+	bool lowercase, strip_accents;       /* WPM: of BERT's normalisation */
 	bool ignore_merges;                  /* a word that is a token as a whole is not cut and merged */
 	const uint8_t *precompiled_charsmap; /* [charsmap_bytes], SentencePiece's; may be NULL */
 	size_t charsmap_bytes;

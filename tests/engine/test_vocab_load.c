@@ -189,6 +189,42 @@ static void gguf_keys(void **state)
 	warnings_release(&w);
 }
 
+/* Case and accents of a WordPiece vocabulary are kept where the file says so. */
+static void bert_keeps_case(void **state)
+{
+	static const char *const texts[] = {"[UNK]", "\xE2\x96\x81\x61", "\xE2\x96\x81\x41"};
+	(void)state;
+	for (int keep = 0; keep < 2; keep++) {
+		struct folder f = folder_new();
+		struct kvik_err err;
+		struct vocab *v;
+		struct buf b;
+		char path[256];
+		uint32_t *ids;
+		size_t n;
+		put_head(&b, 3, 0, 3 + (keep ? 1u : 0u));
+		put_key_str(&b, "tokenizer.ggml.model", "bert");
+		put_key_u32(&b, "tokenizer.ggml.unknown_token_id", 0);
+		put_key_array(&b, "tokenizer.ggml.tokens", 8, 3);
+		for (int i = 0; i < 3; i++)
+			put_str(&b, texts[i]);
+		if (keep) {
+			put_str(&b, "tokenizer.ggml.normalizer.lowercase");
+			put_u32(&b, 7);
+			put(&b, &(uint8_t){0}, 1);
+		}
+		folder_write(&f, "m.gguf", b.data, b.n);
+		folder_path(&f, "m.gguf", path);
+		if (vocab_open(&v, path, NULL, &err))
+			fail_msg("%s", err.text);
+		assert_int_equal(vocab_encode(v, "A", 1, 0, &ids, &n, &err), 0);
+		assert_true(n == 1 && ids[0] == (keep ? 2 : 1));
+		mem_free(ids);
+		vocab_free(v);
+		folder_free(&f, (const char *const[]){"m.gguf", NULL});
+	}
+}
+
 /* Without its merges every text would become single characters. */
 static void gguf_without_merges(void **state)
 {
@@ -217,11 +253,17 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(deepseek_llm), cmocka_unit_test(gpt_2),
-		cmocka_unit_test(llama_spm),    cmocka_unit_test(phi_3),
-		cmocka_unit_test(llama_bpe),    cmocka_unit_test(qwen2),
-		cmocka_unit_test(folder),       cmocka_unit_test(refused),
-		cmocka_unit_test(gguf_keys),    cmocka_unit_test(gguf_without_merges),
+		cmocka_unit_test(deepseek_llm),
+		cmocka_unit_test(gpt_2),
+		cmocka_unit_test(llama_spm),
+		cmocka_unit_test(phi_3),
+		cmocka_unit_test(llama_bpe),
+		cmocka_unit_test(qwen2),
+		cmocka_unit_test(folder),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(gguf_keys),
+		cmocka_unit_test(bert_keeps_case),
+		cmocka_unit_test(gguf_without_merges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,6 +408,33 @@ static void an_lm_head_is_used_unless_tied(void **state)
 	folder_free(&f, hf_names);
 }
 
+static void an_index_must_find_all_its_tensors(void **state)
+{
+	(void)state;
+	struct folder f = folder_new();
+	folder_write_json(&f, "config.json", config);
+	folder_write_json(&f, "model.safetensors.index.json",
+			  "{'weight_map':{'model.embed_tokens.weight':'model-00001-of-00002.safetensors',"
+			  "'model.layers.0.self_attn.q_proj.weight':'model-00001-of-00002.safetensors',"
+			  "'model.layers.0.self_attn.rotary_emb.inv_freq':'model-00001-of-00002.safetensors'}}");
+	write_safetensors(&f, "model-00001-of-00002.safetensors", "model.embed_tokens.weight", "model.norm.weight");
+	path_must_fail(&f, "", KVIK_ERR_FORMAT,
+		       "tensor 'model.layers.0.self_attn.q_proj.weight' should be in model-00001-of-00002.safetensors, "
+		       "but is in no file");
+	folder_free(&f, hf_names);
+}
+
+/* Adapters and projectors are GGUF files, too. */
+static void what_is_no_model_is_named(void **state)
+{
+	(void)state;
+	struct buf b;
+	put_head(&b, 3, 0, HPARAMS_KEYS + 1);
+	put_hparams(&b, DIM);
+	put_key_str(&b, "general.type", "adapter");
+	must_fail(&b, KVIK_ERR_UNSUPPORTED, "'general.type' is 'adapter': this is no model");
+}
+
 static void of_tied_matrices_either_may_be_there(void **state)
 {
 	(void)state;
@@ -569,6 +596,8 @@ int main(void)
 		cmocka_unit_test(parts_that_do_not_fit_are_named),
 		cmocka_unit_test(a_folder_is_a_model),
 		cmocka_unit_test(an_lm_head_is_used_unless_tied),
+		cmocka_unit_test(an_index_must_find_all_its_tensors),
+		cmocka_unit_test(what_is_no_model_is_named),
 		cmocka_unit_test(of_tied_matrices_either_may_be_there),
 		cmocka_unit_test(an_lm_head_of_its_own_is_not_tied),
 		cmocka_unit_test(folders_that_do_not_fit_are_named),
