@@ -59,7 +59,7 @@ static void step(struct sched *s, int64_t now_us, struct figures *f)
 	double planned = cpu_us();
 	for (uint32_t i = 0; i < p->n_items; i++)
 		for (uint32_t k = 0; k < p->items[i].n_samples; k++)
-			sched_token(s, &p->items[i], k, bench_random(), false);
+			sched_accept(s, &p->items[i], k, 0, bench_random(), false);
 	f->tokens += p->n_tokens;
 	sched_commit(s, now_us, 40000);
 	f->plan_us += planned - start;

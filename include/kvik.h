@@ -458,13 +458,29 @@ struct kvik_token {
 	size_t text_bytes;
 	const struct kvik_logprob *top; /* [n_top], best first */
 	uint32_t n_top;
-	const float *logits; /* [vocab_size] that id was picked from; NULL with KVIK_NO_ID */
+	const float *logits; /* [vocab_size] that id was picked from; NULL with KVIK_NO_ID, and in events of engines */
 };
 typedef bool kvik_token_fn(void *user, const struct kvik_token *t); /* false: cancel */
 
+/* Stands between a row of logits and the sampler: a constraint, a penalty of one's own, an observer. Each function may
+ * be NULL. They are called on threads of the engine (of a session: its own), for one answer one at a time and in the
+ * order of positions, each position once, whatever was preempted or drafted in vain; they must not block. */
+struct kvik_processor {
+	void *user; /* borrowed, until the answer has ended */
+	/* The row that the token after ids[0..n) of answer `choice` is picked from, before biases and penalties. It may
+	 * be changed: -INFINITY forbids a token. Log-probabilities are those of the row as it came. */
+	void (*process)(void *user, uint32_t choice, const uint32_t *ids, size_t n, float *logits, size_t vocab_size);
+	/* The token that was picked. */
+	void (*accept)(void *user, uint32_t choice, uint32_t id);
+	/* Into ids[max]: what must come next, as far as it is certain; returns how many. In an engine with `drafts`
+	 * they are computed in one step; they are sampled like all others. */
+	size_t (*forced)(void *user, uint32_t choice, uint32_t *ids, size_t max);
+};
+
 struct kvik_generate_params {
 	struct kvik_sampling sampling;
-	uint32_t max_tokens;     /* 0 = as many as fit */
+	struct kvik_processor processor; /* all NULL: none */
+	uint32_t max_tokens;             /* 0 = as many as fit */
 	uint32_t min_tokens;     /* before so many nothing but max_tokens ends it: the ids that would are not drawn, and
 				    stop strings not looked for */
 	const char *const *stop; /* [n_stop] strings that end the text and are not shown */
@@ -511,6 +527,9 @@ int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, cons
  * least urgent request waits. Any thread may call these functions. */
 struct kvik_engine;
 
+/* A guess of the tokens that follow ids[0..n), into out[max]; returns how many. On the engine's thread. */
+typedef size_t kvik_draft_fn(void *user, const uint32_t *ids, size_t n, uint32_t *out, size_t max);
+
 struct kvik_engine_params {
 	/* chunk: token budget of a step; sessions: of full length, for which the default of kv_memory has room */
 	struct kvik_cache_params cache;
@@ -521,6 +540,12 @@ struct kvik_engine_params {
 	uint32_t tenants;        /* 0..tenants-1 share fairly (default 64) */
 	uint32_t queue_requests; /* most that wait (default 1024) */
 	uint64_t queue_tokens;   /* most prompt tokens that wait (default 16 Mi) */
+	/* Speculation: so many drafts are computed in a step beside the tokens that they continue, of all sequences
+	 * together (default 0). An answer has the same tokens with and without, to the bit; it has them sooner if
+	 * guesses are right. Drafts are what a processor says is forced, else what `draft` (may be NULL) guesses. */
+	uint32_t drafts;
+	kvik_draft_fn *draft;
+	void *draft_user;
 };
 struct kvik_engine_params kvik_engine_params_default(void);
 
@@ -591,7 +616,10 @@ struct kvik_event {
 	uint64_t retry_ms;
 	const float *embedding; /* [dim], with END of a request that asked for it */
 };
-/* On the engine's thread, in order; must not block and not call kvik_engine_free. What it points to ends with the
+/* On the engine's consumer thread, a thread of its own, in order; what it does keeps no step waiting. It must not call
+ * kvik_engine_drain or kvik_engine_free. Events that are not taken yet lie in a ring of fixed size; when it is full the
+ * engine computes no faster than they are taken, and a request whose call back takes a second meanwhile is cancelled.
+ * After kvik_engine_cancel no more tokens come, but for one that is on its way. What it points to ends with the
  * call. */
 typedef void kvik_event_fn(void *user, const struct kvik_event *e);
 
@@ -636,8 +664,10 @@ struct kvik_engine_stats {
 	uint64_t kv_pages_packed; /* at the floor dtype now */
 	uint64_t prefix_tokens_queried, prefix_tokens_hit, prefix_tokens_joined, prefix_tokens_evicted;
 	uint64_t prompt_tokens_computed, new_tokens, tokens_recomputed;
+	uint64_t drafts_computed, drafts_right;
 	uint64_t requests, refused, finished, cancelled, expired, failed, preemptions, steps;
 	double queue_ms_sum, step_ms_last;
+	double step_ms_sum, overhead_ms_sum; /* of all steps; of these, outside forward passes and sampling */
 	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
 	bool draining;
 };

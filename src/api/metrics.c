@@ -181,6 +181,9 @@ static void print_engine(struct printer *p, const struct kvik_engine_stats *s)
 		{"kvik_requests_failed_total", "counter", "Requests that failed.", (double)s->failed},
 		{"kvik_steps_total", "counter", "Steps computed.", (double)s->steps},
 		{"kvik_step_seconds", "gauge", "Length of the last step.", s->step_ms_last / 1e3},
+		{"kvik_steps_seconds_total", "counter", "Time that steps took.", s->step_ms_sum / 1e3},
+		{"kvik_steps_overhead_seconds_total", "counter", "Of that: neither in a forward pass nor in sampling.",
+		 s->overhead_ms_sum / 1e3},
 	};
 	print_figures(p, list, sizeof list / sizeof *list);
 }

@@ -116,12 +116,17 @@ static void begin_text(struct emit *e, const uint32_t *history, size_t n)
 int emit_next(struct emit *e, const struct emit_room *room, const float *logits, const uint32_t *history, size_t n,
 	      struct kvik_token *t, struct kvik_err *err)
 {
+	const struct kvik_processor *p = &e->params.processor;
 	memcpy(room->row, logits, e->n_vocab * sizeof *room->row);
+	if (p->process)
+		p->process(p->user, e->choice, history, n, room->row, e->n_vocab);
 	for (size_t i = 0; i < e->ends.n && e->new_tokens < e->params.min_tokens; i++)
 		room->row[e->ends.data[i]] = -INFINITY;
 	suppress(e->model, room->row);
 	uint32_t id = sample_next(&e->params.sampling, room->row, e->n_vocab, history, n, n, room->sample_scratch);
 	bool end = is_end(e, id);
+	if (p->accept)
+		p->accept(p->user, e->choice, id);
 	*t = (struct kvik_token){.id = id, .logits = logits, .top = e->top};
 	e->text.n = 0;
 	if (e->new_tokens++ == 0)

@@ -1,5 +1,5 @@
-/* emit.h: from a row of logits to what a reader gets: sample, log-probabilities, text, stop strings, and why a
- * generation ends. The same for a session and for a request among many.
+/* emit.h: from a row of logits to what a reader gets: processor, sample, log-probabilities, text, stop strings, and why
+ * a generation ends. The same for a session and for a request among many.
  *
  * Owner: the generation; one thread. */
 #ifndef KVIK_ENGINE_EMIT_H
@@ -27,6 +27,7 @@ struct emit {
 	struct stop stop;
 	struct buf text; /* set free by the step at hand */
 	bool no_memory;  /* text could not grow */
+	uint32_t choice; /* of its request: for the processor */
 	uint32_t n_vocab, new_tokens;
 	struct ids ends; /* what may not be drawn before min_tokens; empty without it */
 	struct kvik_logprob top[KVIK_LOGPROBS_MAX];

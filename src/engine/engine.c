@@ -1,7 +1,6 @@
 /* engine.c: an engine's life, and the queue between its callers and its owner thread (engine_step.c). */
 #include "engine/engine_prompt.h"
 
-#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,7 +26,7 @@ static int new_buffers(struct kvik_engine *e, struct kvik_err *err)
 	e->items = mem_zalloc(n, sizeof *e->items);
 	e->slots = mem_zalloc(n, sizeof *e->slots);
 	e->rooms = mem_zalloc(threads, sizeof *e->rooms);
-	e->logits = mem_zalloc(n, h->n_vocab * sizeof *e->logits);
+	e->logits = mem_zalloc((size_t)n + e->params.drafts, h->n_vocab * sizeof *e->logits);
 	e->hidden = mem_zalloc(e->params.cache.chunk, h->dim * sizeof *e->hidden);
 	int rc = engine_prompt_new(&e->prompt, h->n_vocab, err);
 	if (rc)
@@ -47,6 +46,7 @@ static int new_sched(struct kvik_engine *e, struct kvik_err *err)
 	c.step_tokens_max = e->cache->params.chunk;
 	c.step_seqs_max = e->params.sequences;
 	c.seq_tokens_max = e->cache->params.context;
+	c.step_drafts_max = e->params.drafts;
 	c.itl_factor = (double)e->params.itl_factor;
 	c.itl_us = (double)e->params.itl_ms * 1000;
 	c.tenants_max = e->params.tenants;
@@ -57,6 +57,45 @@ static int new_sched(struct kvik_engine *e, struct kvik_err *err)
 	return sched_new(&e->sched, &c, &cache, err);
 }
 
+/* ---- The consumer of events -------------------------------------------------------------------------------------- */
+
+static void deliver(void *engine, const void *record)
+{
+	struct kvik_engine *e = engine;
+	atomic_store(&e->delivering, request_of(record)->id);
+	request_deliver(record);
+	atomic_store(&e->delivering, 0);
+}
+
+static void all_delivered(void *engine)
+{
+	struct kvik_engine *e = engine;
+	pthread_mutex_lock(&e->lock);
+	pthread_cond_broadcast(&e->quiet);
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* A call back keeps everybody waiting: its request goes, so that it does so once. */
+static void stuck(void *engine)
+{
+	struct kvik_engine *e = engine;
+	kvik_engine_cancel(e, atomic_load(&e->delivering));
+}
+
+static int new_events(struct kvik_engine *e, struct kvik_err *err)
+{
+	enum { STEPS = 16, TYPICAL = 512, LEAST = 16 * EVENTS_RECORD_MAX }; /* so many steps of typical records */
+	size_t bytes = (size_t)e->params.sequences * STEPS * TYPICAL;
+	struct events_config c = {.bytes = bytes > LEAST ? bytes : LEAST,
+				  .ctx = e,
+				  .deliver = deliver,
+				  .idle = all_delivered,
+				  .stuck = stuck};
+	return events_new(&e->events, &c, err);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
+
 static int check(const struct kvik_engine_params *p, struct kvik_err *err)
 {
 	if (p->sequences < 1 || p->sequences > 4096)
@@ -65,6 +104,11 @@ static int check(const struct kvik_engine_params *p, struct kvik_err *err)
 	if (p->cache.chunk <= p->sequences)
 		return err_set(err, KVIK_ERR_ARG, "a step of %u tokens is too small for %u sequences: raise --chunk",
 			       p->cache.chunk, p->sequences);
+	if (p->drafts > p->cache.chunk)
+		return err_set(err, KVIK_ERR_ARG, "%u drafts do not fit into a step of %u tokens: raise --chunk",
+			       p->drafts, p->cache.chunk);
+	if (p->draft && p->drafts == 0)
+		return err_set(err, KVIK_ERR_ARG, "a source of drafts is given, and none may be computed: set drafts");
 	if (p->cache.no_kv_cache)
 		return err_set(err, KVIK_ERR_ARG, "an engine serves from its cache: no_kv_cache is only for sessions");
 	return 0;
@@ -104,6 +148,8 @@ int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct
 	if (!rc)
 		rc = new_sched(e, err);
 	if (!rc)
+		rc = new_events(e, err);
+	if (!rc)
 		engine_publish(e);
 	if (!rc && os_thread_new(&e->thread, engine_run, e) != 0)
 		rc = err_set(err, KVIK_ERR_NOMEM, "no thread for the engine");
@@ -123,7 +169,7 @@ static struct timespec deadline(uint64_t ms)
 
 static bool is_busy(const struct kvik_engine *e)
 {
-	return e->started && (e->live || e->incoming || !e->idle);
+	return e->started && (e->live || e->incoming || !e->idle || !events_idle(e->events));
 }
 
 void kvik_engine_drain(struct kvik_engine *e, uint64_t grace_ms)
@@ -156,6 +202,7 @@ void kvik_engine_free(struct kvik_engine *e)
 		pthread_mutex_unlock(&e->lock);
 		pthread_join(e->thread, NULL);
 	}
+	events_free(e->events);
 	sched_free(e->sched);
 	kvik_cache_free(e->cache);
 	for (uint32_t t = 0; e->rooms && t < pool_threads(e->model->pool); t++) {
@@ -202,6 +249,7 @@ int kvik_engine_submit(struct kvik_engine *e, const struct kvik_request_params *
 		rc = err_set(err, KVIK_ERR_CANCELLED, "the engine is shutting down and takes no more requests");
 	} else {
 		r->id = *id = e->next_id++;
+		r->events = e->events;
 		*e->incoming_end = r;
 		e->incoming_end = &r->next;
 		pthread_cond_signal(&e->wake);

@@ -19,7 +19,8 @@ struct sample_slot {
 	uint32_t i; /* of the item's samples */
 	struct request *r;
 	uint32_t choice;
-	const float *logits; /* [n_vocab] */
+	uint32_t n_right;    /* drafts of the item that were sampled, and shown */
+	const float *logits; /* [n_vocab]: row n_right of the item */
 	struct kvik_token token;
 	int state; /* enum emit_state, or an error */
 	struct kvik_err err;
@@ -35,11 +36,15 @@ struct kvik_engine {
 	struct step_item *items;   /* [sequences] */
 	struct sample_slot *slots; /* [sequences] */
 	struct emit_room *rooms;   /* [threads] */
-	float *logits;             /* [sequences][n_vocab] */
+	float *logits;             /* [sequences + drafts][n_vocab] */
 	float *hidden;             /* [chunk][dim] */
 	struct engine_prompt *prompt;
+	struct events *events;       /* to callers */
+	_Atomic uint64_t delivering; /* id of the request whose call back the consumer is in; 0: none */
 	double step_ms;
-	uint64_t sampled; /* tokens, of all requests */
+	uint64_t computing_ns;                  /* of the loop at hand: forward passes and sampling */
+	uint64_t busy_ns_sum, computing_ns_sum; /* of all loops that computed something */
+	uint64_t sampled;                       /* tokens, of all requests */
 
 	pthread_t thread;
 	bool started;

@@ -1,8 +1,11 @@
-/* engine_step.c: the owner thread: drain the queue, plan, compute, sample, emit, commit.
+/* engine_step.c: the owner thread: drain the queue, plan, compute, sample, emit, commit. What callers are told goes
+ * into a ring (events.h); another thread tells them.
  *
- * Invariants: 1. A request is in exactly one place: incoming (under lock), live (known to the scheduler), or freed. 2.
- * Its END event is sent once, right before it is freed. 3. No lock is held while events are sent or anything is
- * computed. */
+ * Invariants:
+ *  1. A request is in exactly one place: incoming (under lock), live (known to the scheduler), or the consumer's.
+ *  2. Its END event is put once, when it is in no list any more; nothing touches it here after that.
+ *  3. No lock is held while events are put or anything is computed.
+ *  4. From plan to commit nothing is allocated but by text that grows (emit.h). */
 #include <assert.h>
 #include <string.h>
 #include <time.h>
@@ -34,13 +37,6 @@ static void unlink_live(struct kvik_engine *e, struct request *r)
 		e->live = r->next;
 	if (r->next)
 		r->next->prev = r->prev;
-}
-
-/* The last event of a request that is in no list any more. */
-static void finish(struct request *r, const struct kvik_err *error, uint64_t retry_ms)
-{
-	request_end(r, error, retry_ms);
-	request_free(r);
 }
 
 /* The most of `room` new tokens behind n that the KV cache could hold if the request were alone; at least 1, so that of
@@ -126,7 +122,7 @@ static void take_incoming(struct kvik_engine *e, struct request *list)
 			e->stats.refused++;
 		pthread_mutex_unlock(&e->lock);
 		if (rc)
-			finish(r, &err, retry_ms);
+			request_end(r, &err, retry_ms);
 	}
 }
 
@@ -183,11 +179,50 @@ static void take_ended(struct kvik_engine *e)
 		pthread_mutex_lock(&e->lock);
 		unlink_live(e, r);
 		pthread_mutex_unlock(&e->lock);
-		finish(r, err.code ? &err : NULL, 0);
+		request_end(r, err.code ? &err : NULL, 0);
 	}
 }
 
+/* ---- Drafts ------------------------------------------------------------------------------------------------------ */
+
+/* What may come next in one answer, into ids[max]; returns how many. */
+static uint32_t guess(const struct kvik_engine *e, const struct request *r, uint32_t choice, uint32_t *ids,
+		      uint32_t max)
+{
+	const struct kvik_processor *p = &r->params.generate.processor;
+	size_t n = p->forced ? p->forced(p->user, choice, ids, max) : 0;
+	if (n == 0 && e->params.draft) {
+		uint32_t n_ids;
+		const uint32_t *known = sched_req_ids(r->planned, choice, &n_ids);
+		n = e->params.draft(e->params.draft_user, known, n_ids, ids, max);
+	}
+	return n < max ? (uint32_t)n : max;
+}
+
+static void draft(struct kvik_engine *e)
+{
+	enum { MOST = 16 }; /* of one answer in a step */
+	uint32_t ids[MOST], n_vocab = cache_vocab_size(e->cache);
+	if (e->params.drafts == 0)
+		return;
+	for (const struct request *r = e->live; r; r = r->next)
+		for (uint32_t c = 0; c < r->n_choices && !r->cancelled; c++) {
+			uint32_t room = sched_draft_room(r->planned, c), n = 0;
+			if (room > 0)
+				n = guess(e, r, c, ids, room < MOST ? room : MOST);
+			for (uint32_t i = 0; i < n; i++)
+				n = ids[i] < n_vocab ? n : i; /* up to the first that is no token */
+			sched_draft(r->planned, c, ids, n);
+		}
+}
+
 /* ---- A step ------------------------------------------------------------------------------------------------------ */
+
+/* What is measured as the model's and the sampler's time; all else is overhead of the owner. */
+static void computing(struct kvik_engine *e, uint64_t since_ns)
+{
+	e->computing_ns += os_clock_ns() - since_ns;
+}
 
 /* Rows that an item wants: its last one to sample from; every one for what is said about the prompt itself. */
 static void compute(struct kvik_engine *e, const struct sched_plan *plan)
@@ -197,43 +232,61 @@ static void compute(struct kvik_engine *e, const struct sched_plan *plan)
 		e->items[i] = (struct step_item){.seq = it->kv,
 						 .ids = it->ids + it->position,
 						 .n = it->n_tokens,
-						 .n_logits = it->n_samples > 0,
+						 .n_logits = it->n_rows,
 						 .n_hidden = engine_prompt_rows(it)};
 	}
+	uint64_t start = os_clock_ns();
 	cache_forward(e->cache, e->items, plan->n_items, e->logits, e->hidden);
+	computing(e, start);
 }
 
 static void sample_slot(void *ctx, uint32_t item, uint32_t thread)
 {
 	struct kvik_engine *e = ctx;
 	struct sample_slot *s = &e->slots[item];
-	s->state = emit_next(&s->r->choices[s->choice].emit, &e->rooms[thread], s->logits, s->item->ids, s->item->n_ids,
-			     &s->token, &s->err);
+	s->state = emit_next(&s->r->choices[s->choice].emit, &e->rooms[thread], s->logits, s->item->ids,
+			     s->item->n_ids + s->n_right, &s->token, &s->err);
 }
 
-/* Shows a sampled token and tells the scheduler. */
-static void emit_slot(struct kvik_engine *e, struct sample_slot *s)
+/* Shows a sampled token. True: it is the draft whose row comes next, and the answer goes on. Else the scheduler is told
+ * how far this step has come. */
+static bool emit_slot(struct kvik_engine *e, struct sample_slot *s)
 {
 	struct request *r = s->r;
+	const struct sched_item *it = s->item;
 	if (s->state < 0) {
 		r->failure = s->err;
-		sched_token(e->sched, s->item, s->i, 0, true);
+		sched_accept(e->sched, it, s->i, s->n_right, 0, true);
 		sched_cancel(e->sched, r->planned);
-		return;
+		return false;
 	}
 	e->sampled++;
 	if (!r->cancelled)
 		request_token(r, s->choice, &s->token);
+	if (s->state == EMIT_GOES_ON && s->n_right < it->n_drafts && it->ids[it->n_ids + s->n_right] == s->token.id) {
+		s->n_right++;
+		s->logits += cache_vocab_size(e->cache);
+		return true;
+	}
 	if (s->state != EMIT_GOES_ON && !r->cancelled)
 		request_choice_end(r, s->choice, s->state == EMIT_STOP ? KVIK_FINISH_STOP : KVIK_FINISH_LENGTH);
-	sched_token(e->sched, s->item, s->i, s->token.id, s->state != EMIT_GOES_ON);
+	sched_accept(e->sched, it, s->i, s->n_right, s->token.id, s->state != EMIT_GOES_ON);
+	return false;
 }
 
+/* Each slot samples one row; those whose draft was right go on with the next one, together. */
 static void run_slots(struct kvik_engine *e, uint32_t n)
 {
-	pool_run(e->model->pool, n, sample_slot, e);
-	for (uint32_t i = 0; i < n; i++)
-		emit_slot(e, &e->slots[i]);
+	while (n > 0) {
+		uint64_t start = os_clock_ns();
+		uint32_t go_on = 0;
+		pool_run(e->model->pool, n, sample_slot, e);
+		computing(e, start);
+		for (uint32_t i = 0; i < n; i++)
+			if (emit_slot(e, &e->slots[i]))
+				e->slots[go_on++] = e->slots[i];
+		n = go_on;
+	}
 }
 
 /* A row may be sampled for several choices, so there can be more samples than slots: they go in rounds. */
@@ -252,7 +305,7 @@ static void sample(struct kvik_engine *e, const struct sched_plan *plan)
 				n = 0;
 			}
 		}
-		row += it->n_samples > 0 ? n_vocab : 0;
+		row += it->n_rows * n_vocab;
 	}
 	run_slots(e, n);
 }
@@ -268,6 +321,7 @@ static void step(struct kvik_engine *e, const struct sched_plan *plan)
 	compute(e, plan);
 	engine_prompt_take(e, plan);
 	sample(e, plan);
+	events_flush(e->events);
 	uint64_t ns = os_clock_ns() - start;
 	e->step_ms = (double)ns / 1e6;
 	sched_commit(e->sched, now_us(), ns / 1000);
@@ -297,6 +351,8 @@ void engine_publish(struct kvik_engine *e)
 					.prompt_tokens_computed = s.tokens_prefill,
 					.new_tokens = e->sampled,
 					.tokens_recomputed = s.tokens_again,
+					.drafts_computed = s.tokens_drafted,
+					.drafts_right = s.tokens_accepted,
 					.requests = s.submitted,
 					.refused = s.refused,
 					.finished = s.ended[SCHED_FINISHED],
@@ -305,7 +361,9 @@ void engine_publish(struct kvik_engine *e)
 					.failed = s.ended[SCHED_FAILED],
 					.steps = s.steps,
 					.queue_ms_sum = (double)s.queue_us_sum / 1e3,
-					.step_ms_last = e->step_ms};
+					.step_ms_last = e->step_ms,
+					.step_ms_sum = (double)e->busy_ns_sum / 1e6,
+					.overhead_ms_sum = (double)(e->busy_ns_sum - e->computing_ns_sum) / 1e6};
 	for (int i = 0; i < SCHED_CAUSES; i++)
 		o->preemptions += s.preempted[i];
 	for (uint32_t g = 0; g < e->cache->plan.n_groups; g++)
@@ -341,21 +399,41 @@ static bool take(struct kvik_engine *e, bool idle, int64_t wake_us, struct reque
 	return go_on;
 }
 
+/* A loop is over, which began then and computed something or not; returns when the next begins. */
+static uint64_t note_time(struct kvik_engine *e, uint64_t begun_ns, bool computed)
+{
+	uint64_t now = os_clock_ns();
+	if (computed) {
+		e->busy_ns_sum += now - begun_ns;
+		e->computing_ns_sum += e->computing_ns;
+	}
+	e->computing_ns = 0;
+	return now;
+}
+
 void *engine_run(void *engine)
 {
 	struct kvik_engine *e = engine;
 	struct request *incoming;
 	const struct sched_plan *plan = NULL;
 	bool cancels;
+	uint64_t begun_ns = os_clock_ns();
 	while (take(e, !plan || plan->n_tokens == 0, plan ? plan->wake_us : SCHED_NEVER, &incoming, &cancels)) {
+		if (!plan || plan->n_tokens == 0)
+			begun_ns = os_clock_ns(); /* it has slept */
 		take_incoming(e, incoming);
+		if (incoming)
+			events_flush(e->events); /* what is refused waits for no step */
 		if (cancels)
 			pass_cancels(e);
 		cache_tick(e->cache);
+		draft(e);
 		plan = sched_plan(e->sched, now_us());
 		step(e, plan);
 		engine_publish(e); /* who has seen an end finds it in the figures */
 		take_ended(e);
+		events_flush(e->events);
+		begun_ns = note_time(e, begun_ns, plan->n_tokens > 0);
 	}
 	assert(!e->live && !incoming);
 	return NULL;

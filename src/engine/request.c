@@ -86,6 +86,7 @@ static int init_choices(struct request *r, const struct kvik_model *m, struct kv
 		struct kvik_generate_params g = r->params.generate;
 		g.sampling.seed += i;
 		rc = emit_init(&r->choices[i].emit, m, &g, err);
+		r->choices[i].emit.choice = i;
 	}
 	return rc;
 }
@@ -131,20 +132,72 @@ void request_free(struct request *r)
 	mem_free(r);
 }
 
-static void send(struct request *r, const struct kvik_event *e)
+/* ---- Events, on their way to the consumer ------------------------------------------------------------------------ */
+
+#define TEXT_MAX 8192 /* bytes of one event; a longer text goes in pieces */
+
+/* struct kvik_event as it lies in the ring: then come top[n_top] and the text. */
+struct record {
+	struct request *r;
+	enum kvik_event_kind kind;
+	enum kvik_finish finish; /* of CHOICE */
+	uint32_t choice, id, rank, n_top, text_bytes;
+	float logprob;
+	struct kvik_logprob top[];
+};
+_Static_assert(sizeof(struct record) + KVIK_LOGPROBS_MAX * sizeof(struct kvik_logprob) + TEXT_MAX <= EVENTS_RECORD_MAX,
+	       "a record of the ring");
+
+static void put_token(struct request *r, enum kvik_event_kind kind, uint32_t choice, const struct kvik_token *t)
 {
-	r->params.on_event(r->params.user, e);
+	size_t text_bytes = t->text_bytes < TEXT_MAX ? t->text_bytes : TEXT_MAX, top_bytes = t->n_top * sizeof *t->top;
+	struct record *e = events_put(r->events, sizeof *e + top_bytes + text_bytes);
+	*e = (struct record){.r = r,
+			     .kind = kind,
+			     .choice = choice,
+			     .id = t->id,
+			     .rank = t->rank,
+			     .n_top = t->n_top,
+			     .text_bytes = (uint32_t)text_bytes,
+			     .logprob = t->logprob};
+	if (top_bytes > 0)
+		memcpy(e->top, t->top, top_bytes);
+	if (text_bytes > 0)
+		memcpy((char *)e->top + top_bytes, t->text, text_bytes);
+}
+
+/* Pieces end between characters, as whole texts do. */
+static size_t piece_bytes(const char *text, size_t n)
+{
+	size_t end = n < TEXT_MAX ? n : TEXT_MAX;
+	while (end < n && end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80)
+		end--;
+	return end > 0 ? end : n < TEXT_MAX ? n : TEXT_MAX;
+}
+
+static void put_text(struct request *r, enum kvik_event_kind kind, uint32_t choice, struct kvik_token t)
+{
+	const char *text = t.text;
+	size_t left = t.text_bytes;
+	do {
+		t.text = text;
+		t.text_bytes = piece_bytes(text, left);
+		put_token(r, kind, choice, &t);
+		text += t.text_bytes;
+		left -= t.text_bytes;
+		t.id = KVIK_NO_ID;
+		t.n_top = 0;
+	} while (left > 0);
 }
 
 void request_token(struct request *r, uint32_t choice, const struct kvik_token *t)
 {
-	struct kvik_event e = {.kind = KVIK_EVENT_TOKEN, .choice = choice, .token = t};
 	if (t->id != KVIK_NO_ID) {
 		r->usage.new_tokens++;
 		if (r->first_token_ns == 0)
 			r->first_token_ns = os_clock_ns();
 	}
-	send(r, &e);
+	put_text(r, KVIK_EVENT_TOKEN, choice, *t);
 }
 
 void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish finish)
@@ -156,12 +209,8 @@ void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish fin
 	c->ended = true;
 	if (finish != KVIK_FINISH_CANCELLED && emit_flush(&c->emit, &t))
 		request_token(r, choice, &t);
-	struct kvik_event e = {.kind = KVIK_EVENT_CHOICE,
-			       .choice = choice,
-			       .finish = finish,
-			       .stop = c->emit.stop.hit,
-			       .stop_bytes = c->emit.stop.hit_bytes};
-	send(r, &e);
+	struct record *e = events_put(r->events, sizeof *e);
+	*e = (struct record){.r = r, .kind = KVIK_EVENT_CHOICE, .choice = choice, .finish = finish};
 }
 
 static double ms_between(uint64_t from_ns, uint64_t to_ns)
@@ -176,20 +225,54 @@ void request_end(struct request *r, const struct kvik_err *error, uint64_t retry
 		request_choice_end(r, i, KVIK_FINISH_LENGTH); /* those that have ended stay as they are */
 	r->usage.total_ms = ms_between(r->submitted_ns, os_clock_ns());
 	r->usage.first_token_ms = ms_between(r->submitted_ns, r->first_token_ns);
-	struct kvik_event e = {.kind = KVIK_EVENT_END,
-			       .usage = &r->usage,
-			       .error = error,
-			       .retry_ms = retry_ms,
-			       .embedding = error ? NULL : r->embedding};
-	send(r, &e);
+	r->failure = error ? *error : (struct kvik_err){0};
+	r->retry_ms = retry_ms;
+	struct record *e = events_put(r->events, sizeof *e);
+	*e = (struct record){.r = r, .kind = KVIK_EVENT_END};
 }
 
 void request_prompt_token(struct request *r, const struct kvik_token *t)
 {
-	struct kvik_event e = {.kind = KVIK_EVENT_PROMPT, .token = t};
 	r->passed++;
-	send(r, &e);
+	put_text(r, KVIK_EVENT_PROMPT, 0, *t);
 }
+
+struct request *request_of(const void *record)
+{
+	return ((const struct record *)record)->r;
+}
+
+void request_deliver(const void *record)
+{
+	const struct record *e = record;
+	struct request *r = e->r;
+	bool is_token = e->kind == KVIK_EVENT_TOKEN || e->kind == KVIK_EVENT_PROMPT, end = e->kind == KVIK_EVENT_END;
+	struct kvik_token t = {.id = e->id,
+			       .rank = e->rank,
+			       .logprob = e->logprob,
+			       .text = (const char *)(e->top + e->n_top),
+			       .text_bytes = e->text_bytes,
+			       .top = e->top,
+			       .n_top = e->n_top};
+	struct kvik_event out = {.kind = e->kind, .choice = e->choice, .token = is_token ? &t : NULL};
+	if (e->kind == KVIK_EVENT_CHOICE) {
+		out.finish = e->finish;
+		out.stop = r->choices[e->choice].emit.stop.hit;
+		out.stop_bytes = r->choices[e->choice].emit.stop.hit_bytes;
+	}
+	if (end) {
+		out.error = r->failure.code ? &r->failure : NULL;
+		out.usage = &r->usage;
+		out.retry_ms = r->retry_ms;
+		out.embedding = out.error ? NULL : r->embedding;
+	}
+	if (!is_token || !r->cancelled)
+		r->params.on_event(r->params.user, &out);
+	if (end)
+		request_free(r);
+}
+
+/* ---- Embeddings -------------------------------------------------------------------------------------------------- */
 
 void request_pool(struct request *r, const float *rows, size_t position, size_t n, size_t dim)
 {

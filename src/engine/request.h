@@ -1,5 +1,6 @@
 /* request.h: a request from submission to its last event: the engine's own copy of what the caller gave, the state of
- * its choices, and its events. Owner: the engine's thread, but before it is queued. */
+ * its choices, and its events. Owner: the engine's thread, but before it is queued; from its END event on, the consumer
+ * of events (events.h), which frees it. */
 #ifndef KVIK_ENGINE_REQUEST_H
 #define KVIK_ENGINE_REQUEST_H
 
@@ -8,6 +9,7 @@
 #include <kvik.h>
 
 #include "engine/emit.h"
+#include "engine/events.h"
 #include "kv/kv.h"
 
 struct sched_req;
@@ -23,12 +25,14 @@ struct request {
 	struct kvik_request_params params; /* pointers go to copies, owned */
 	char *copies;                      /* ids, biases, strings: one block */
 	uint64_t submitted_ns, first_token_ns;
+	struct events *events;     /* borrowed; where what it has to say is put */
 	struct sched_req *planned; /* while it is live */
 	struct kv_share share;     /* of the prefix tree */
 	atomic_bool cancelled;     /* set under the engine's lock */
 	atomic_bool drained;       /* set before it: not the caller, the engine's end cancelled it */
 	bool cancel_passed;        /* the scheduler knows */
-	struct kvik_err failure;   /* code 0: none */
+	struct kvik_err failure;   /* code 0: none; of the END event too */
+	uint64_t retry_ms;         /* of the END event */
 	struct kvik_usage usage;
 	float *embedding; /* [dim], owned; sums first */
 	/* Prompt tokens whose rows were pooled, or shown by request_prompt_token; those that a preempted request
@@ -43,14 +47,19 @@ int request_new(struct request **out, const struct kvik_model *m, const struct k
 		struct kvik_err *err) MUST_CHECK;
 void request_free(struct request *r);
 
+/* These put events; they may wait for the consumer. */
 void request_token(struct request *r, uint32_t choice, const struct kvik_token *t);
 /* What its text still held back, then its end. Once per choice. */
 void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish finish);
-/* The last event: choices that have not ended are cancelled. error: NULL, or why. */
+/* The last event: choices that have not ended are cancelled. error: NULL, or why. r is the consumer's then. */
 void request_end(struct request *r, const struct kvik_err *error, uint64_t retry_ms);
-
 /* The next token of the prompt, with its log-probability. */
 void request_prompt_token(struct request *r, const struct kvik_token *t);
+
+/* Of the consumer: calls its caller with an event that was put; frees the request after its last one. Returns the id of
+ * a request that goes on, for whoever wants to know whose call back is slow. */
+struct request *request_of(const void *record);
+void request_deliver(const void *record);
 
 /* Rows of hidden states, [n][dim], of the prompt's tokens from `position` on, into the embedding. */
 void request_pool(struct request *r, const float *rows, size_t position, size_t n, size_t dim);

@@ -49,6 +49,9 @@ static int check_config(const struct sched_config *c, struct kvik_err *err)
 		return err_set(err, KVIK_ERR_ARG,
 			       "sched: step_tokens_max is %u; must be above step_seqs_max (%u), up to 2^20",
 			       c->step_tokens_max, c->step_seqs_max);
+	if (c->step_drafts_max > c->step_tokens_max)
+		return err_set(err, KVIK_ERR_ARG, "sched: step_drafts_max is %u; must be at most step_tokens_max (%u)",
+			       c->step_drafts_max, c->step_tokens_max);
 	if (c->seq_tokens_max < 1 || c->seq_tokens_max > 1u << 30)
 		return err_set(err, KVIK_ERR_ARG, "sched: seq_tokens_max is %u; must be 1..2^30", c->seq_tokens_max);
 	if (c->itl_factor != 0 && !(c->itl_factor > 1 && c->itl_factor < 1e6))
@@ -293,8 +296,8 @@ static void seq_leave(struct sched *s, struct sched_seq *q)
 	fair_settle(s, q);
 	s->cache.release(s->cache.ctx, q->kv);
 	q->kv = NULL;
-	q->joins = false;
-	q->computed = q->step_tokens = 0;
+	q->joins = q->loads = false;
+	q->computed = q->step_tokens = q->n_drafts = 0;
 }
 
 void seq_preempt(struct sched *s, struct sched_seq *q, enum sched_preempt_cause cause)

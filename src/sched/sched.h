@@ -5,8 +5,9 @@
  *	sched_submit ... sched_cancel ...
  *	plan = sched_plan(now)            every item's pages are reserved
  *	(forward pass over plan->items)
- *	sched_token(item, i, token, last) once for each wanted sample
+ *	sched_accept(item, i, n_right, token, last)  once for each answer that an item samples for
  *	sched_commit(now, step_us)
+ *	sched_draft(req, i, ids, n)       guesses of what comes next: the next step verifies them
  *	while ((r = sched_next_ended()))  notify, sched_req_free
  *
  * Times are microseconds of any clock that does not go back. Owner: one thread. A step costs O(R log R + new + ended)
@@ -21,12 +22,15 @@
 #define SCHED_CHARGE_PREFILL 1   /* what a computed prompt token costs a tenant's share */
 #define SCHED_CHARGE_DECODE 2    /* and a generated one (the weights of the VTC paper, arXiv 2401.00588) */
 #define SCHED_CHUNK_MIN 8        /* prefill tokens that a step may take however slow the machine is */
+#define SCHED_LOAD_POLL_US 2000  /* while everybody waits for reads a plan is made so often, or when one is done */
 #define SCHED_JOIN_TOKENS_MIN 16 /* a shorter piece in common is computed rather than waited for */
 
 /* How far a sequence can start from what others have computed. */
 struct sched_match {
 	uint32_t tokens;  /* that the sequence holds now */
 	uint32_t pending; /* > tokens: another sequence has announced that it computes the same tokens up to here */
+	uint32_t loading; /* > tokens: known up to here, but not in memory yet: being read, which match has begun. Asked
+			     again it says how far that is; a read that fails ends it, and the tokens are computed */
 	/* Why it ends there, for whoever asks why a request was slow; the scheduler only passes it on. */
 	uint32_t matched; /* the same tokens are known up to here, usable or not */
 	uint32_t other;   /* what is known at `matched` instead */
@@ -46,7 +50,8 @@ struct sched_cache {
 	int (*fork)(void *ctx, void **out, const void *seq, uint32_t tokens);
 	/* Room for n tokens behind the committed ones, evicting what no sequence uses. */
 	int (*reserve)(void *ctx, void *seq, uint32_t n);
-	/* The first n of the reserved tokens are written; these are their ids. Others may match them. */
+	/* The first n of the reserved tokens are written; these are their ids. Others may match them. The room of the
+	 * rest stays reserved: drafts that were wrong. */
 	void (*commit)(void *ctx, void *seq, const uint32_t *ids, uint32_t n);
 	/* The prompt ends here: a place that others will come back to. */
 	void (*mark)(void *ctx, void *seq);
@@ -68,6 +73,7 @@ struct sched_config {
 	uint32_t step_tokens_max; /* token budget of a step; above step_seqs_max */
 	uint32_t step_seqs_max;   /* sequences that are resident, and so in a step, at once */
 	uint32_t seq_tokens_max;  /* prompt and generated, of one sequence */
+	uint32_t step_drafts_max; /* draft tokens in a step, of all sequences; at most half of what decode leaves */
 	/* A step that decodes takes at most this times its time without prefill; > 1, or 0: prefill takes what the
 	 * budget leaves. */
 	double itl_factor;
@@ -104,22 +110,29 @@ enum sched_end { SCHED_LIVE, SCHED_FINISHED, SCHED_CANCELLED, SCHED_EXPIRED, SCH
 struct sched;
 struct sched_req;
 
-/* One sequence's share of a step: ids[position .. position + n_tokens). */
+/* One sequence's share of a step: ids[position .. position + n_tokens). Behind the known ids lie drafts, guesses of
+ * what comes next: rows are wanted of the last known token and of each draft, row k says what follows draft k. Whoever
+ * samples row 0 and finds draft 1 goes on to row 1, and so on: the tokens are those of steps without drafts, only
+ * sooner. */
 struct sched_item {
 	struct sched_req *req;
 	void *user;
 	uint32_t index;      /* which of the request's sequences */
 	void *kv;            /* the cache's sequence; holds `position` committed tokens and room for n_tokens */
-	const uint32_t *ids; /* [n_ids]: all known tokens */
+	const uint32_t *ids; /* [n_ids + n_drafts]: all known tokens, then drafts */
 	uint32_t n_ids, position, n_tokens;
-	uint32_t n_samples; /* tokens to be sampled from the last row: for sequences index .. index + n_samples - 1 */
+	uint32_t n_drafts;  /* of n_tokens, the last ones */
+	uint32_t n_rows;    /* logits wanted, of the last so many tokens: 0, or 1 + n_drafts */
+	uint32_t n_samples; /* answers that the last row (with drafts: the first) is sampled for: index .. index +
+			       n_samples - 1; 1 where there are drafts */
 	bool prefill;
 };
 
 struct sched_plan {
 	const struct sched_item *items; /* [n_items], best rank first; valid until sched_commit */
 	uint32_t n_items, n_tokens, n_decode, n_prefill, n_samples; /* tokens: n_tokens = n_decode + n_prefill */
-	int64_t wake_us; /* with n_tokens 0: plan again when something is submitted, or at this time at the latest */
+	uint32_t n_loading; /* sequences that wait for reads and nothing else; they may be all there are */
+	int64_t wake_us;    /* with n_tokens 0: plan again when something is submitted, or at this time at the latest */
 };
 
 /* Errors: ARG naming the field, NOMEM. The cache must outlive the scheduler. */
@@ -140,11 +153,19 @@ int sched_submit(struct sched *s, struct sched_req **out, const struct sched_req
 void sched_cancel(struct sched *s, struct sched_req *r);
 
 const struct sched_plan *sched_plan(struct sched *s, int64_t now_us);
-/* The i-th sample of an item. last: the sequence ends with it (it ends by itself after max_new tokens). A sample that
- * is wanted and not given ends its sequence too. */
-void sched_token(struct sched *s, const struct sched_item *it, uint32_t i, uint32_t token, bool last);
+/* What the i-th answer that an item samples for goes on with: the first n_right of its drafts, which were found right,
+ * then token. last: the sequence ends with it (it ends by itself after max_new tokens). An answer for which nothing is
+ * accepted ends too. */
+void sched_accept(struct sched *s, const struct sched_item *it, uint32_t i, uint32_t n_right, uint32_t token,
+		  bool last);
 /* The planned tokens are computed; step_us is what that took (0: not measured). */
 void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us);
+
+/* Guesses of the tokens that come next in a running answer, for the next step only; as many as fit are taken along,
+ * after everybody has his token. Not between plan and commit. Whatever they are, the answer stays the same. */
+void sched_draft(struct sched_req *r, uint32_t index, const uint32_t *ids, uint32_t n);
+/* Most drafts that would be taken for it now; 0: it is not running, or ends with its next token. */
+uint32_t sched_draft_room(const struct sched_req *r, uint32_t index);
 
 /* Requests that have ended, each once, in the order of their ends; NULL: no more. The caller frees it. */
 struct sched_req *sched_next_ended(struct sched *s);
@@ -176,8 +197,11 @@ struct sched_stats {
 	uint64_t queue_us_sum;                                          /* over `admitted` */
 	uint64_t preempted[SCHED_CAUSES], stalls; /* sequences; a stall: a step without its token for want of memory */
 	uint64_t tokens_prefill, tokens_decode;   /* computed; prefill includes tokens_again */
-	uint64_t tokens_again;                    /* computed once more after a preemption */
-	uint64_t tokens_cached, tokens_joined;    /* prompt tokens found; and waited for instead of computed */
+	uint64_t tokens_drafted,
+		tokens_accepted;               /* drafts that were computed; and that were right (in tokens_decode) */
+	uint64_t tokens_loaded;                /* prompt tokens that were waited for until they were read */
+	uint64_t tokens_again;                 /* computed once more after a preemption */
+	uint64_t tokens_cached, tokens_joined; /* prompt tokens found; and waited for instead of computed */
 	uint64_t steps;
 	uint32_t prefill_budget; /* of the last step */
 	struct sched_cost cost;  /* as estimated now */

@@ -85,7 +85,7 @@ static void detach(struct sched *s, struct sched_seq *q)
 	if (q->kv)
 		s->cache.release(s->cache.ctx, q->kv);
 	q->kv = NULL;
-	q->joins = false;
+	q->joins = q->loads = false;
 	q->computed = 0;
 }
 
@@ -112,13 +112,15 @@ static int match(struct sched *s, struct sched_seq *q)
 	struct sched_match m = {0};
 	uint32_t max = match_max(q);
 	int rc = max > 0 ? s->cache.match(s->cache.ctx, q->kv, q->ids, max, &m) : 0;
-	q->joins = false;
+	q->joins = q->loads = false;
 	if (rc != 0)
 		return rc;
 	note_found(q, &m);
 	q->computed = m.tokens;
-	q->common = m.pending < max ? m.pending : max;
-	q->joins = q->common >= m.tokens + SCHED_JOIN_TOKENS_MIN;
+	q->loads = m.loading > m.tokens; /* what is being read is waited for, whatever its length */
+	uint32_t known = q->loads ? m.loading : m.pending;
+	q->common = known < max ? known : max;
+	q->joins = q->loads || q->common >= m.tokens + SCHED_JOIN_TOKENS_MIN;
 	return 0;
 }
 
@@ -228,10 +230,11 @@ void join_update(struct sched *s)
 	for (uint32_t i = 0; i < s->n_resident; i++) {
 		struct sched_seq *q = s->resident[i];
 		uint32_t before = q->computed;
+		bool loaded = q->loads;
 		if (!q->joins)
 			continue;
 		(void)match(s, q); /* without room for that it computes on its own */
-		s->stats.tokens_joined += q->computed - before;
+		*(loaded ? &s->stats.tokens_loaded : &s->stats.tokens_joined) += q->computed - before;
 		if (q->high < q->computed)
 			q->high = q->computed;
 		if (!q->joins)

@@ -1,4 +1,5 @@
-/* sched_commit.c: what a step has brought: tokens sampled, answers forked off the first, sequences at their end.
+/* sched_commit.c: what a step has brought: tokens sampled, drafts that were right, answers forked off the first,
+ * sequences at their end.
  *
  * All answers of a request are drawn from the one row of logits at the end of its prompt; the others then fork the
  * first one's pages. One that finds no slot or no memory waits like a preempted one, with its first token, and attaches
@@ -8,20 +9,36 @@
 
 #include "sched/sched_impl.h"
 
-void sched_token(struct sched *s, const struct sched_item *it, uint32_t i, uint32_t token, bool last)
+void sched_accept(struct sched *s, const struct sched_item *it, uint32_t i, uint32_t n_right, uint32_t token, bool last)
 {
-	assert(s->planned && i < it->n_samples);
+	assert(s->planned && i < it->n_samples && n_right <= it->n_drafts);
 	struct sched_req *r = it->req;
 	struct sched_seq *q = &r->seqs[it->index + i];
-	assert(!q->sampled);
+	assert(q->n_accepted == 0);
 	if (q->state == SEQ_NEW) {
 		memcpy(q->ids, r->seqs[0].ids, r->n_prompt * sizeof *q->ids);
 		q->n_ids = r->n_prompt;
 	}
+	q->n_ids += n_right; /* they lie there already */
 	q->ids[q->n_ids++] = token;
-	q->sampled = true;
+	q->n_accepted = n_right + 1;
 	q->last = last || q->n_ids == q->cap;
-	fair_serve_decode(s, q);
+	fair_serve_decode(s, q, n_right + 1);
+}
+
+uint32_t sched_draft_room(const struct sched_req *r, uint32_t index)
+{
+	const struct sched_seq *q = &r->seqs[index];
+	return q->state == SEQ_RUNNING && q->n_ids < q->cap ? q->cap - q->n_ids - 1 : 0;
+}
+
+void sched_draft(struct sched_req *r, uint32_t index, const uint32_t *ids, uint32_t n)
+{
+	struct sched_seq *q = &r->seqs[index];
+	uint32_t room = sched_draft_room(r, index);
+	q->n_drafts = n < room ? n : room;
+	if (q->n_drafts > 0)
+		memcpy(q->ids + q->n_ids, ids, q->n_drafts * sizeof *ids);
 }
 
 static void fork_answer(struct sched *s, const struct sched_seq *first, struct sched_seq *q)
@@ -51,7 +68,7 @@ static void commit_tokens(struct sched *s, struct sched_seq *q, uint32_t n)
 	}
 	q->req->computed_first += fair_serve(s, q, n);
 	q->computed = end;
-	q->step_tokens = 0;
+	q->step_tokens = q->n_drafts = 0;
 	if (q->high < end)
 		q->high = end;
 }
@@ -59,8 +76,9 @@ static void commit_tokens(struct sched *s, struct sched_seq *q, uint32_t n)
 /* After a sample, or in its place. */
 static void go_on(struct sched *s, const struct sched_seq *first, struct sched_seq *q)
 {
-	bool ends = !q->sampled || q->last;
-	q->sampled = q->last = false;
+	bool ends = q->n_accepted == 0 || q->last;
+	q->n_accepted = 0;
+	q->last = false;
 	if (ends)
 		seq_end(s, q, SCHED_FINISHED);
 	else if (q->state == SEQ_NEW)
@@ -72,7 +90,10 @@ static void go_on(struct sched *s, const struct sched_seq *first, struct sched_s
 static void commit_item(struct sched *s, const struct sched_item *it)
 {
 	struct sched_seq *q = &it->req->seqs[it->index];
-	commit_tokens(s, q, it->n_tokens);
+	uint32_t right = it->n_drafts > 0 && q->n_accepted > 0 ? q->n_accepted - 1 : 0;
+	s->stats.tokens_drafted += it->n_drafts;
+	s->stats.tokens_accepted += right;
+	commit_tokens(s, q, it->n_tokens - it->n_drafts + right);
 	if (q->computed < it->n_ids)
 		return;
 	fair_settle(s, q);

@@ -70,10 +70,10 @@ uint32_t fair_serve(struct sched *s, struct sched_seq *q, uint32_t n)
 	return first;
 }
 
-void fair_serve_decode(struct sched *s, struct sched_seq *q)
+void fair_serve_decode(struct sched *s, struct sched_seq *q, uint32_t n)
 {
-	fair_charge(s, tenant_of(s, q), SCHED_CHARGE_DECODE);
-	tenant_of(s, q)->served += SCHED_CHARGE_DECODE;
+	fair_charge(s, tenant_of(s, q), (int64_t)n * SCHED_CHARGE_DECODE);
+	tenant_of(s, q)->served += (uint64_t)n * SCHED_CHARGE_DECODE;
 }
 
 void fair_settle(struct sched *s, struct sched_seq *q)

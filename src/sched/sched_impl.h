@@ -37,9 +37,12 @@ struct sched_seq {
 	uint64_t admitted_step;
 	/* A resident's place in the plan. */
 	int64_t level;        /* of its tenant, when ranked */
-	uint32_t step_tokens; /* planned in this step, and reserved */
-	bool sampled, last;   /* between plan and commit: its token has come; it was the last one */
-	bool joins;           /* waits for another that computes ids[computed..common) */
+	uint32_t step_tokens; /* planned in this step, and reserved; n_drafts of them are drafts */
+	uint32_t n_drafts;    /* at ids[n_ids..], within cap - 1 */
+	uint32_t n_accepted;  /* between plan and commit: tokens that have come */
+	bool last;            /* of them the last one ends it */
+	bool joins;           /* waits for ids[computed..common): another computes them, or */
+	bool loads;           /* they are being read */
 	uint32_t common;
 	struct sched_key in_short; /* while prefill is shared out; key: tokens left */
 	/* A waiting one's memory. */
@@ -131,7 +134,7 @@ void fair_leave(struct sched *s, struct sched_tenant *t);
 void fair_owe(struct sched *s, struct sched_seq *q, uint32_t from);
 /* Tokens [q->computed, q->computed + n) were computed. Returns how many of them for the first time. */
 uint32_t fair_serve(struct sched *s, struct sched_seq *q, uint32_t n);
-void fair_serve_decode(struct sched *s, struct sched_seq *q);
+void fair_serve_decode(struct sched *s, struct sched_seq *q, uint32_t n);
 void fair_settle(struct sched *s, struct sched_seq *q); /* it leaves: what it is still owed is given back */
 /* What it was served, in steps of fair_quantum. */
 int64_t fair_level(const struct sched *s, const struct sched_tenant *t);

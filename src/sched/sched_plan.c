@@ -11,7 +11,7 @@
  * Invariants (sched_check proves 1 and 2; the simulation 3):
  *  1. A plan has at most step_tokens_max tokens and step_seqs_max items; each item has its memory.
  *  2. Every running sequence is in the plan, unless it stalls for memory.
- *  3. While anything is resident a plan computes something.
+ *  3. While anything is resident a plan computes something, unless all of it waits for reads.
  */
 #include <assert.h>
 
@@ -52,6 +52,24 @@ static void plan_decode(struct sched *s)
 		if (s->resident[i]->state == SEQ_RUNNING && s->resident[i]->step_tokens == 0 &&
 		    !grow(s, s->resident[i], 1))
 			s->stats.stalls++;
+}
+
+/* Drafts: when everybody has his token, as far as there is room without taking any from others. */
+static void plan_drafts(struct sched *s)
+{
+	uint32_t left = (s->config.step_tokens_max - s->n_decode) / 2;
+	left = left < s->config.step_drafts_max ? left : s->config.step_drafts_max;
+	for (uint32_t i = 0; i < s->n_resident; i++) {
+		struct sched_seq *q = s->resident[i];
+		if (q->state != SEQ_RUNNING || q->step_tokens != 1 || q->n_drafts == 0)
+			continue;
+		q->n_drafts = q->n_drafts < left ? q->n_drafts : left;
+		if (q->n_drafts > 0 && s->cache.reserve(s->cache.ctx, q->kv, 1 + q->n_drafts) != 0)
+			q->n_drafts = 0;
+		q->step_tokens += q->n_drafts;
+		s->n_decode += q->n_drafts;
+		left -= q->n_drafts;
+	}
 }
 
 static uint32_t prefill_budget(const struct sched *s)
@@ -111,6 +129,15 @@ static void plan_prefill(struct sched *s)
 	}
 }
 
+/* How many wait for reads. */
+static uint32_t count_loading(const struct sched *s)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < s->n_resident; i++)
+		n += s->resident[i]->loads;
+	return n;
+}
+
 /* Nobody got a token: the worst resident gives way. Ends it when it may not be preempted: then the cache holds less
  * than was promised when the request was accepted. */
 static void unblock(struct sched *s)
@@ -146,12 +173,17 @@ static void list_items(struct sched *s)
 							     .n_ids = q->n_ids,
 							     .position = q->computed,
 							     .n_tokens = q->step_tokens,
+							     .n_drafts = q->n_drafts,
+							     .n_rows = samples_of(q) > 0 ? 1 + q->n_drafts : 0,
 							     .n_samples = samples_of(q),
 							     .prefill = q->state == SEQ_PREFILLING};
 		p->n_samples += samples_of(q);
 	}
 	p->n_tokens = p->n_decode + p->n_prefill;
+	p->n_loading = count_loading(s);
+	int64_t poll_us = p->n_loading > 0 ? s->now_us + SCHED_LOAD_POLL_US : SCHED_NEVER;
 	p->wake_us = s->deadlines.top ? sched_key_top(&s->deadlines)->key : SCHED_NEVER;
+	p->wake_us = p->wake_us < poll_us ? p->wake_us : poll_us;
 }
 
 const struct sched_plan *sched_plan(struct sched *s, int64_t now_us)
@@ -167,8 +199,11 @@ const struct sched_plan *sched_plan(struct sched *s, int64_t now_us)
 		join_update(s);
 		plan_decode(s);
 		admit(s);
+		plan_drafts(s);
 		plan_prefill(s);
 		if (s->n_decode + s->n_prefill > 0 || s->n_resident == 0)
+			break;
+		if (again && count_loading(s) > 0)
 			break;
 		if (again) /* at first only somebody to wait for may have left */
 			unblock(s);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include <cmocka.h>
 #include <kvik.h>
 
@@ -45,13 +47,18 @@ static uint32_t rng(uint32_t below)
 	return (rng_state >> 8) % below;
 }
 
+static void hash_row(void *user, uint32_t choice, const uint32_t *ids, size_t n, float *logits, size_t n_vocab)
+{
+	struct client *c = user;
+	(void)ids;
+	(void)n;
+	c->hash[choice] = hash_chain(c->hash[choice], logits, n_vocab * sizeof(float));
+	c->tokens[choice]++;
+}
+
 static void on_event(void *user, const struct kvik_event *e)
 {
 	struct client *c = user;
-	if (e->kind == KVIK_EVENT_TOKEN && e->token->logits) {
-		c->hash[e->choice] = hash_chain(c->hash[e->choice], e->token->logits, c->n_vocab * sizeof(float));
-		c->tokens[e->choice]++;
-	}
 	c->choice_ends += e->kind == KVIK_EVENT_CHOICE;
 	if (e->kind != KVIK_EVENT_END)
 		return;
@@ -154,6 +161,7 @@ static uint64_t submit(struct kvik_engine *e, struct client *c, struct waiting *
 	p.choices = c->choices;
 	p.tenant = rng(3);
 	p.on_event = on_event;
+	p.generate.processor = (struct kvik_processor){.user = c, .process = hash_row};
 	p.user = c;
 	c->lock = &w->lock;
 	c->done = &w->done;
@@ -398,6 +406,7 @@ static void without_a_length_it_gets_what_fits(void **state)
 	struct kvik_request_params q = kvik_request_params_default();
 	q.generate = params(1);
 	q.generate.max_tokens = 0;
+	q.generate.processor = (struct kvik_processor){.user = &c, .process = hash_row};
 	q.ids = c.ids;
 	q.n_ids = c.n;
 	q.on_event = on_event;
@@ -491,6 +500,267 @@ static void what_can_not_be_is_refused(void **state)
 	kvik_model_free(m);
 }
 
+/* ---- Speculation ------------------------------------------------------------------------------------------------- */
+
+enum { SPEC_REQUESTS = 16, SPEC_CHOICES = 3, SPEC_IDS = PROMPT_MAX + NEW };
+
+/* All that is seen of a request. */
+struct spec {
+	struct client client;
+	uint32_t ids[SPEC_CHOICES][SPEC_IDS], n_ids[SPEC_CHOICES]; /* prompt and answer */
+	uint64_t text[SPEC_CHOICES];                               /* hash of what the events said */
+	bool forces;              /* its processor says what comes, not the engine's source */
+	const struct spec *plain; /* the same request without drafts */
+};
+
+enum guesses { GUESS_RIGHT, GUESS_WRONG, GUESS_RANDOM, GUESS_PARTLY, GUESSES };
+
+struct guesser {
+	enum guesses kind;
+	const struct spec *plain; /* [SPEC_REQUESTS] */
+	uint32_t random, n_vocab;
+};
+
+static void spec_accept(void *user, uint32_t choice, uint32_t id)
+{
+	struct spec *s = user;
+	s->ids[choice][s->n_ids[choice]++] = id;
+}
+
+static void spec_process(void *user, uint32_t choice, const uint32_t *ids, size_t n, float *logits, size_t n_vocab)
+{
+	struct spec *s = user;
+	assert_int_equal(n, s->n_ids[choice]); /* each position once, and in order */
+	assert_memory_equal(ids, s->ids[choice], n * sizeof *ids);
+	hash_row(&s->client, choice, ids, n, logits, n_vocab);
+}
+
+/* What plain answers of the request went on with, if one of them began like this. */
+static size_t continuation(const struct spec *plain, const uint32_t *ids, size_t n, uint32_t *out, size_t max)
+{
+	for (uint32_t c = 0; c < plain->client.choices; c++)
+		if (n < plain->n_ids[c] && memcmp(plain->ids[c], ids, n * sizeof *ids) == 0) {
+			size_t left = plain->n_ids[c] - n, k = left < max ? left : max;
+			memcpy(out, plain->ids[c] + n, k * sizeof *out);
+			return k;
+		}
+	return 0;
+}
+
+static size_t spec_forced(void *user, uint32_t choice, uint32_t *ids, size_t max)
+{
+	const struct spec *s = user;
+	return s->forces ? continuation(s->plain, s->ids[choice], s->n_ids[choice], ids, max) : 0;
+}
+
+static size_t spec_guess(void *user, const uint32_t *ids, size_t n, uint32_t *out, size_t max)
+{
+	struct guesser *g = user;
+	size_t k = 0;
+	for (int i = 0; i < SPEC_REQUESTS && k == 0; i++)
+		k = continuation(&g->plain[i], ids, n, out, max);
+	for (size_t i = 0; i < k; i++) {
+		g->random = g->random * 1664525u + 1013904223u;
+		if (g->kind == GUESS_WRONG)
+			out[i] = (out[i] + 1) % g->n_vocab;
+		else if (g->kind == GUESS_RANDOM || (g->kind == GUESS_PARTLY && (g->random >> 8) % 3 == 0))
+			out[i] = (g->random >> 8) % (2 * g->n_vocab); /* no token at all, some of them */
+	}
+	return k;
+}
+
+static void on_spec_event(void *user, const struct kvik_event *e)
+{
+	struct spec *s = user;
+	const struct kvik_token *t = e->token;
+	if (e->kind == KVIK_EVENT_TOKEN) {
+		uint64_t h = hash_chain(s->text[e->choice], t->text, t->text_bytes);
+		h = hash_chain(h, &t->id, sizeof t->id);
+		h = hash_chain(h, t->top, t->n_top * sizeof *t->top);
+		s->text[e->choice] = t->n_top ? hash_chain(h, &t->logprob, sizeof t->logprob) : h;
+	}
+	if (e->kind == KVIK_EVENT_CHOICE)
+		s->text[e->choice] = hash_chain(s->text[e->choice], &e->finish, sizeof e->finish) + (e->stop != NULL);
+	on_event(&s->client, e);
+}
+
+static struct kvik_request_params spec_request(struct spec *s, uint32_t i, struct waiting *w)
+{
+	static const char *const stop[] = {" a", "zz", "the"};
+	struct kvik_request_params q = kvik_request_params_default();
+	q.ids = s->client.ids;
+	q.n_ids = s->client.n;
+	q.choices = s->client.choices;
+	q.generate = params(i);
+	q.generate.sampling.temperature = i % 4 == 0 ? 0 : 0.8f;
+	q.generate.sampling.repeat_penalty = i % 5 == 0 ? 1.3f : 1;
+	q.generate.n_logprobs = i % 3 == 0 ? 4 : 0;
+	q.generate.ignore_end = i % 2 == 0;
+	q.generate.stop = stop;
+	q.generate.n_stop = i % 4 == 1 ? 3 : 0;
+	q.generate.processor = (struct kvik_processor){
+		.user = s, .process = spec_process, .accept = spec_accept, .forced = spec_forced};
+	q.on_event = on_spec_event;
+	q.user = s;
+	s->client.lock = &w->lock;
+	s->client.done = &w->done;
+	s->client.left = &w->left;
+	for (uint32_t c = 0; c < s->client.choices; c++) {
+		memcpy(s->ids[c], s->client.ids, s->client.n * sizeof(uint32_t));
+		s->n_ids[c] = (uint32_t)s->client.n;
+	}
+	return q;
+}
+
+/* memory 0: the default. */
+static struct kvik_engine_stats run_spec(struct kvik_model *m, struct spec *all, uint32_t drafts, struct guesser *g,
+					 uint64_t memory)
+{
+	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, SPEC_REQUESTS};
+	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_engine *e;
+	struct kvik_err err;
+	uint64_t id;
+	p.cache.context = SPEC_IDS;
+	p.cache.sessions = SPEC_REQUESTS;
+	p.cache.kv_memory = memory;
+	p.sequences = 8;
+	p.drafts = drafts;
+	p.draft = g ? spec_guess : NULL;
+	p.draft_user = g;
+	if (kvik_engine_new(&e, m, &p, &err))
+		fail_msg("%s", err.text);
+	for (uint32_t i = 0; i < SPEC_REQUESTS; i++) {
+		struct kvik_request_params q = spec_request(&all[i], i, &w);
+		assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), 0);
+	}
+	wait_all(&w);
+	struct kvik_engine_stats stats = kvik_engine_get_stats(e);
+	kvik_engine_free(e);
+	return stats;
+}
+
+static void begin_spec(struct spec *all, const struct spec *plain, bool forces)
+{
+	for (int i = 0; i < SPEC_REQUESTS; i++) {
+		all[i] = (struct spec){.forces = forces, .plain = &plain[i]};
+		memcpy(all[i].client.ids, plain[i].client.ids, sizeof plain[i].client.ids);
+		all[i].client.n = plain[i].client.n;
+		all[i].client.choices = plain[i].client.choices;
+	}
+}
+
+static void check_spec(const struct spec *all, const struct spec *plain)
+{
+	for (int i = 0; i < SPEC_REQUESTS; i++)
+		for (uint32_t c = 0; c < plain[i].client.choices; c++) {
+			assert_int_equal(all[i].client.code, 0);
+			assert_int_equal(all[i].n_ids[c], plain[i].n_ids[c]);
+			assert_memory_equal(all[i].ids[c], plain[i].ids[c], plain[i].n_ids[c] * sizeof(uint32_t));
+			assert_true(all[i].client.hash[c] == plain[i].client.hash[c]);
+			assert_true(all[i].text[c] == plain[i].text[c]);
+			assert_int_equal(all[i].client.usage.new_tokens, plain[i].client.usage.new_tokens);
+		}
+}
+
+/* Right, wrong and random drafts, forced tokens, several answers, stop strings, log-probabilities, penalties, seeds,
+ * preemption: the rows of logits that were sampled, the tokens and the text are those of an engine without drafts. */
+static void speculation_changes_nothing(void **state)
+{
+	static struct spec plain[SPEC_REQUESTS], all[SPEC_REQUESTS];
+	static const uint32_t drafts[] = {1, 5, 64};
+	(void)state;
+	struct kvik_model *m = load(NULL);
+	uint32_t n_vocab = kvik_model_get_info(m).vocab_size;
+	uint64_t stalls = 0;
+	for (int i = 0; i < SPEC_REQUESTS; i++) {
+		make_prompt(&plain[i].client, n_vocab);
+		plain[i].client.choices = i % 3 == 0 ? SPEC_CHOICES : 1;
+	}
+	uint64_t steps = run_spec(m, plain, 0, NULL, 0).steps;
+	for (int kind = 0; kind <= GUESSES; kind++)
+		for (size_t d = 0; d < sizeof drafts / sizeof *drafts; d++) {
+			struct guesser g = {
+				.kind = (enum guesses)kind, .plain = plain, .random = 1, .n_vocab = n_vocab};
+			begin_spec(all, plain, kind == GUESSES);
+			struct kvik_engine_stats s =
+				run_spec(m, all, drafts[d], kind == GUESSES ? NULL : &g, d == 1 ? 320 << 10 : 0);
+			check_spec(all, plain);
+			stalls += s.preemptions;
+			assert_true(s.drafts_computed > 0 && s.drafts_right <= s.drafts_computed);
+			assert_true(kind != GUESS_WRONG || s.drafts_right == 0);
+			assert_true((kind != GUESS_RIGHT && kind != GUESSES) || s.drafts_right * 2 > s.drafts_computed);
+			if (d == 2)
+				printf("drafts of kind %d: %llu, right %llu; %llu steps instead of %llu\n", kind,
+				       (unsigned long long)s.drafts_computed, (unsigned long long)s.drafts_right,
+				       (unsigned long long)s.steps, (unsigned long long)steps);
+			assert_true(d != 2 || (kind != GUESS_RIGHT && kind != GUESSES) || s.steps * 3 < steps * 2);
+		}
+	printf("%llu preemptions\n", (unsigned long long)stalls);
+	assert_true(stalls > 0);
+	kvik_model_free(m);
+}
+
+/* ---- Slow callers ------------------------------------------------------------------------------------------------ */
+
+struct gate {
+	struct client client;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool shut;
+	uint32_t n_told; /* tokens */
+};
+
+static void on_event_at_gate(void *user, const struct kvik_event *e)
+{
+	struct gate *g = user;
+	pthread_mutex_lock(&g->lock);
+	while (g->shut)
+		pthread_cond_wait(&g->changed, &g->lock);
+	pthread_mutex_unlock(&g->lock);
+	g->n_told += e->kind == KVIK_EVENT_TOKEN && e->token->id != KVIK_NO_ID;
+	on_event(&g->client, e);
+}
+
+/* What a call back does, or does not, is not the steps' business. */
+static void a_call_back_that_waits_stalls_no_step(void **state)
+{
+	(void)state;
+	struct kvik_model *m = load(NULL);
+	struct kvik_engine *e;
+	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2};
+	struct gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .shut = true};
+	struct client other = {0};
+	assert_int_equal(kvik_engine_new(&e, m, NULL, NULL), 0);
+	make_prompt(&gate.client, kvik_model_get_info(m).vocab_size);
+	make_prompt(&other, kvik_model_get_info(m).vocab_size);
+	gate.client.choices = other.choices = 1;
+	gate.client.lock = &w.lock;
+	gate.client.done = &w.done;
+	gate.client.left = &w.left;
+	struct kvik_request_params q = kvik_request_params_default();
+	uint64_t id;
+	q.ids = gate.client.ids;
+	q.n_ids = gate.client.n;
+	q.generate = params(1);
+	q.on_event = on_event_at_gate;
+	q.user = &gate;
+	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), 0);
+	submit(e, &other, &w);
+	while (kvik_engine_get_stats(e).finished < 2) /* both are computed to the end */
+		usleep(1000);
+	assert_int_equal(gate.n_told + gate.client.ends + other.ends, 0);
+	pthread_mutex_lock(&gate.lock);
+	gate.shut = false;
+	pthread_cond_signal(&gate.changed);
+	pthread_mutex_unlock(&gate.lock);
+	wait_all(&w);
+	assert_int_equal(gate.n_told, NEW);
+	assert_int_equal(other.tokens[0], NEW);
+	kvik_engine_free(e);
+	kvik_model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +770,8 @@ int main(void)
 		cmocka_unit_test(cancelled_requests_end_once),
 		cmocka_unit_test(embeddings_do_not_depend_on_the_batch),
 		cmocka_unit_test(prompts_have_the_log_probabilities_of_a_session),
+		cmocka_unit_test(speculation_changes_nothing),
+		cmocka_unit_test(a_call_back_that_waits_stalls_no_step),
 		cmocka_unit_test(what_can_not_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,17 +76,24 @@ static void wait_at_gate(struct desk *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
+static void hash_row(void *user, uint32_t choice, const uint32_t *ids, size_t n, float *logits, size_t n_vocab)
+{
+	struct job *j = user;
+	uint32_t running = kvik_engine_get_stats(j->desk->e).running;
+	(void)ids;
+	(void)n;
+	j->hash[choice] = hash_chain(j->hash[choice], logits, n_vocab * sizeof(float));
+	j->tokens[choice]++;
+	pthread_mutex_lock(&j->desk->lock);
+	j->together = running > j->together ? running : j->together;
+	pthread_mutex_unlock(&j->desk->lock);
+	if (j->holds_up)
+		wait_at_gate(j->desk);
+}
+
 static void on_event(void *user, const struct kvik_event *e)
 {
 	struct job *j = user;
-	if (e->kind == KVIK_EVENT_TOKEN && e->token->logits) {
-		uint32_t running = kvik_engine_get_stats(j->desk->e).running;
-		j->hash[e->choice] = hash_chain(j->hash[e->choice], e->token->logits, j->n_vocab * sizeof(float));
-		j->tokens[e->choice]++;
-		j->together = running > j->together ? running : j->together;
-		if (j->holds_up)
-			wait_at_gate(j->desk);
-	}
 	if (e->kind != KVIK_EVENT_END)
 		return;
 	j->usage = *e->usage;
@@ -119,6 +126,7 @@ static void submit(struct desk *d, struct job *j)
 	p.scope = j->scope;
 	p.read_public = j->read_public;
 	p.on_event = on_event;
+	p.generate.processor = (struct kvik_processor){.user = j, .process = hash_row};
 	p.user = j;
 	j->desk = d;
 	pthread_mutex_lock(&d->lock);

@@ -171,6 +171,11 @@ static int fake_match(void *ctx, void *seq, const uint32_t *ids, uint32_t max, s
 		struct fake_node *n = find_child(f, s, ids + from, max - from, &common);
 		if (!n || common <= s->n_tail)
 			break;
+		if (n->reads > 0) { /* it, and what is known behind it */
+			n->reads--;
+			*m = (struct sched_match){.tokens = fake_tokens(s), .loading = from + common};
+			return 0;
+		}
 		if (common == FAKE_PAGE) {
 			f->used -= s->n_pages;
 			s->n_tail = s->n_pages = 0;
@@ -223,7 +228,7 @@ static void fake_commit(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
 			tail_to_node(f, s);
 	}
 	s->reserved -= n;
-	MUST(s->reserved == 0 && s->n_pages == (s->n_tail > 0));
+	MUST(s->n_pages == (s->n_tail + s->reserved + FAKE_PAGE - 1) / FAKE_PAGE);
 }
 
 static int fake_fork(void *ctx, void **out, const void *seq, uint32_t tokens)
@@ -255,8 +260,10 @@ static void fake_release(void *ctx, void *seq)
 	struct fake_seq *s = seq;
 	MUST(s->used);
 	for (uint32_t i = 0; i < s->n_path; i++)
-		if (--s->path[i]->refs == 0)
+		if (--s->path[i]->refs == 0) {
 			f->unreferenced++;
+			s->path[i]->reads = f->reads;
+		}
 	f->used -= s->n_pages;
 	s->used = false;
 	f->n_seqs--;

@@ -13,6 +13,7 @@ struct fake_node {
 	uint32_t refs; /* sequences whose path goes through it */
 	uint32_t n_children;
 	struct fake_node *parent; /* NULL: first page */
+	uint32_t reads;           /* times that a match must ask before it is in memory */
 	const void *share;
 	uint32_t ids[FAKE_PAGE];
 	uint64_t touched;
@@ -30,6 +31,7 @@ struct fake_seq {
 };
 
 struct fake_cache {
+	uint32_t reads; /* a node that nobody holds any more takes so many asks to be read; 0: none */
 	uint32_t capacity, used, unreferenced; /* pages; unreferenced: nodes that may be evicted */
 	uint64_t clock;
 	uint32_t n_nodes_hw, n_seqs; /* hw: nodes beyond were never used */

@@ -121,16 +121,16 @@ static void check_fifo(struct sim *sim)
 static void check_item(struct sim *sim, const struct sched_item *it)
 {
 	const struct sim_req *q = it->user;
-	if (it->n_tokens == 0 || it->position + it->n_tokens > it->n_ids)
+	if (it->n_tokens == 0 || it->position + it->n_tokens > it->n_ids + it->n_drafts)
 		broken(sim, "an item is empty, or goes beyond what is known");
-	if (it->prefill ? it->n_ids < q->r.n_ids : it->n_tokens != 1)
+	if (it->prefill ? it->n_ids < q->r.n_ids || it->n_drafts > 0 : it->n_tokens != 1 + it->n_drafts)
 		broken(sim, "an item is neither prefill nor decode");
 	if (sim->holds && !sim->holds(it->kv, it->ids, it->position))
 		broken(sim, "the cache's sequence does not hold what lies before the item");
 	if (it->n_samples > 0 && it->n_ids != q->r.n_ids + q->n_out[it->index])
 		broken(sim, "an item samples a position again");
-	bool whole = it->position + it->n_tokens == it->n_ids && q->r.max_new > 0;
-	if ((it->n_samples > 0) != whole)
+	bool whole = it->position + it->n_tokens >= it->n_ids && q->r.max_new > 0;
+	if ((it->n_samples > 0) != whole || it->n_rows != (whole ? 1 + it->n_drafts : 0))
 		broken(sim, "an item samples where it should not");
 }
 
@@ -146,12 +146,22 @@ static void check_plan(struct sim *sim, const struct sched_plan *p)
 		broken(sim, "a plan counts wrongly");
 	if (n_tokens > sim->config.step_tokens_max || p->n_items > sim->config.step_seqs_max)
 		broken(sim, "a plan is larger than the budget");
-	if (n_tokens == 0 && sim->n_ended < sim->n_submitted) {
+	if (n_tokens == 0 && p->n_loading == 0 && sim->n_ended < sim->n_submitted) {
 		struct sched_stats st = sched_stats(sim->sched, sim->now_us);
 		if (st.running + st.prefilling + st.waiting > 0)
 			broken(sim, "somebody waits and nothing is computed");
 	}
 	check_fifo(sim);
+}
+
+/* Drafts that are the tokens which come anyway, as far as the answer goes. */
+static uint32_t right_drafts(const struct sched_item *it, uint32_t a, uint32_t position)
+{
+	const struct sim_req *q = it->user;
+	uint32_t n = 0;
+	while (n < it->n_drafts && position + n < q->ends_at && it->ids[it->n_ids + n] == sim_token(q, a, position + n))
+		n++;
+	return n;
 }
 
 static void sample(struct sim *sim, const struct sched_item *it)
@@ -161,12 +171,31 @@ static void sample(struct sim *sim, const struct sched_item *it)
 		uint32_t a = it->index + i, position = q->r.n_ids + q->n_out[a];
 		if (sim->eager && sim_below(sim, 500) == 0)
 			continue; /* the engine could not sample: the sequence ends */
-		sched_token(sim->sched, it, i, sim_token(q, a, position), position >= q->ends_at);
-		if (q->n_out[a]++ == 0)
+		uint32_t right = right_drafts(it, a, position);
+		position += right;
+		sched_accept(sim->sched, it, i, right, sim_token(q, a, position), position >= q->ends_at);
+		if (q->n_out[a] == 0)
 			q->first_us[a] = sim->now_us;
 		else if (sim->now_us - q->last_us[a] > q->itl_us_max)
 			q->itl_us_max = sim->now_us - q->last_us[a];
+		q->n_out[a] += right + 1;
 		q->last_us[a] = sim->now_us;
+	}
+}
+
+/* Guesses for everybody that runs: a run of right ones, then others. */
+static void draft(struct sim *sim)
+{
+	uint32_t ids[16];
+	for (uint32_t i = 0; i < sim->n_submitted && sim->drafts > 0; i++) {
+		const struct sim_req *q = &sim->reqs[i];
+		for (uint32_t a = 0; q->handle && a < q->r.n_sequences; a++) {
+			uint32_t n = 1 + sim_below(sim, sim->drafts), right = sim_below(sim, n + 1);
+			for (uint32_t k = 0; k < n; k++)
+				ids[k] = k < right ? sim_token(q, a, q->r.n_ids + q->n_out[a] + k) : sim_below(sim, 9);
+			if (sim_below(sim, 3) > 0)
+				sched_draft(q->handle, a, ids, n);
+		}
 	}
 }
 
@@ -262,6 +291,7 @@ bool sim_step(struct sim *sim)
 		mem_fail_at(1 + (long)sim_below(sim, 6));
 	submit(sim);
 	cancel(sim);
+	draft(sim);
 	const struct sched_plan *p = sched_plan(sim->sched, sim->now_us);
 	sim->plan_us = sim->now_us;
 	check_plan(sim, p);

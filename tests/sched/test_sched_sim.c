@@ -85,6 +85,8 @@ static void make_config(struct sim *sim)
 	c->waiting_max = one_in(sim, 4) ? 1 + sim_below(sim, 5) : 1000;
 	c->waiting_tokens_max = one_in(sim, 4) ? 1 + sim_below(sim, 200) : 1000000;
 	c->priority_us = sim_below(sim, 200000);
+	sim->drafts = one_in(sim, 2) ? 1 + sim_below(sim, 8) : 0;
+	c->step_drafts_max = sim->drafts ? sim_below(sim, c->step_tokens_max) : 0;
 	sim->model = (struct sim_model){.step_us = 1000 + sim_below(sim, 20000),
 					.decode_us = 100 + sim_below(sim, 2000),
 					.prefill_us = 100 + sim_below(sim, 4000),
@@ -121,6 +123,9 @@ static void add_stats(const struct sched_stats *st)
 	total.tokens_decode += st->tokens_decode;
 	total.steps += st->steps;
 	total.refused += st->refused;
+	total.tokens_drafted += st->tokens_drafted;
+	total.tokens_accepted += st->tokens_accepted;
+	total.tokens_loaded += st->tokens_loaded;
 }
 
 /* What is left when all is done: NULL, or what is wrong. */
@@ -134,6 +139,7 @@ static bool start_fake(struct sim *sim)
 {
 	uint32_t worst = (PROMPT_MAX + 40) / FAKE_PAGE;
 	fake_init(fake, one_in(sim, 5) ? FAKE_PAGES_MAX : worst / 4 + sim_below(sim, 2 * worst));
+	fake->reads = one_in(sim, 2) ? sim_below(sim, 20) : 0;
 	sim->cache = fake_ops(fake);
 	sim->holds = holds;
 	sim->cache_check = check_cache;
@@ -181,6 +187,8 @@ static void print_total(uint64_t n)
 	       (unsigned long long)n, (unsigned long long)total.steps, (unsigned long long)total.tokens_prefill,
 	       (unsigned long long)total.tokens_decode, (unsigned long long)total.tokens_cached,
 	       (unsigned long long)total.tokens_joined, (unsigned long long)total.tokens_again);
+	printf("drafted %llu, of these right %llu; loaded %llu\n", (unsigned long long)total.tokens_drafted,
+	       (unsigned long long)total.tokens_accepted, (unsigned long long)total.tokens_loaded);
 	printf("preempted for memory %llu, priority %llu, share %llu; stalls %llu; finished %llu, cancelled %llu, "
 	       "expired "
 	       "%llu, refused %llu\n",
