@@ -162,7 +162,8 @@ void sched_accept(struct sched *s, const struct sched_item *it, uint32_t i, uint
 void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us);
 
 /* Guesses of the tokens that come next in a running answer, for the next step only; as many as fit are taken along,
- * after everybody has his token. Not between plan and commit. Whatever they are, the answer stays the same. */
+ * after everybody has his token. Not between plan and commit. Whatever they are, the answer stays the same. Only for caches
+ * without states of recurrent layers: those cannot go back to where a draft was wrong. */
 void sched_draft(struct sched_req *r, uint32_t index, const uint32_t *ids, uint32_t n);
 /* Most drafts that would be taken for it now; 0: it is not running, or ends with its next token. */
 uint32_t sched_draft_room(const struct sched_req *r, uint32_t index);

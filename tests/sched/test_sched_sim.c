@@ -149,6 +149,8 @@ static bool start_fake(struct sim *sim)
 static bool start_real(struct sim *sim)
 {
 	uint32_t n_groups = 1 + sim_below(sim, KV_CACHE_GROUPS);
+	if (n_groups == KV_CACHE_GROUPS)
+		sim->drafts = 0; /* a state does not go back */
 	uint64_t kib = one_in(sim, 5) ? 4096 : 64 + sim_below(sim, 160 * n_groups);
 	return kv_cache_init(&real, sim, kib << 10, n_groups);
 }
