@@ -118,7 +118,7 @@ bool parse_float(const struct str *s, double *out)
 static void add_fill(struct vm *vm, struct out *o, uint32_t fill, size_t times)
 {
 	char c[4];
-	const struct str filler = {.s = c, .n = utf8_put(fill, c), .chars = 1};
+	const struct str filler = {.s = c, .n = utf8_encode(fill, (uint8_t *)c), .chars = 1};
 	out_repeat(vm, o, &filler, times);
 }
 
@@ -195,7 +195,7 @@ static void format_integer(struct vm *vm, struct out *o, const struct spec *f, i
 		if (i < 0 || i > 0x10FFFF || (i >= 0xD800 && i < 0xE000))
 			vm_error(vm, "%lld is no character", (long long)i);
 		char c[4];
-		const struct str s = {.s = c, .n = utf8_put((uint32_t)i, c), .chars = 1};
+		const struct str s = {.s = c, .n = utf8_encode((uint32_t)i, (uint8_t *)c), .chars = 1};
 		pad(vm, o, f, '<', "", &s);
 		return;
 	}

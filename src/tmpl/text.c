@@ -240,7 +240,7 @@ struct value text_pad(struct vm *vm, const struct str *s, int64_t width, uint32_
 {
 	struct out o = {0};
 	char c[4];
-	const struct str filler = {.s = c, .n = utf8_put(fill, c), .chars = 1};
+	const struct str filler = {.s = c, .n = utf8_encode(fill, (uint8_t *)c), .chars = 1};
 	size_t space = width > 0 && (uint64_t)width > s->chars ? (size_t)width - s->chars : 0;
 	size_t left = align == '<' ? 0 : align == '>' ? space : space / 2 + (space & (size_t)width & 1);
 	if (space == 0)

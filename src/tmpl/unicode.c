@@ -6,24 +6,13 @@
 
 #include "tmpl/case_table.h"
 
-unsigned utf8_put(uint32_t c, char out[4])
-{
-	return (unsigned)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)out);
-}
-
 bool utf8_valid(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n;) {
-		if ((uint8_t)s[i] < 0x80) {
-			i++;
-			continue;
-		}
-		utf8proc_int32_t c;
-		size_t left = n - i > 4 ? 4 : n - i;
-		utf8proc_ssize_t bytes = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)left, &c);
-		if (bytes <= 0)
+		unsigned bytes = utf8_length((const uint8_t *)s + i, n - i);
+		if (bytes == 0)
 			return false;
-		i += (size_t)bytes;
+		i += bytes;
 	}
 	return true;
 }

@@ -6,26 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The code point at s; *bytes: how many it takes (1..4). */
-static inline uint32_t utf8_get(const char *s, unsigned *bytes)
-{
-	const uint8_t *u = (const uint8_t *)s;
-	if (u[0] < 0x80) {
-		*bytes = 1;
-		return u[0];
-	}
-	if (u[0] < 0xE0) {
-		*bytes = 2;
-		return (uint32_t)(u[0] & 0x1F) << 6 | (u[1] & 0x3F);
-	}
-	if (u[0] < 0xF0) {
-		*bytes = 3;
-		return (uint32_t)(u[0] & 0x0F) << 12 | (uint32_t)(u[1] & 0x3F) << 6 | (u[2] & 0x3F);
-	}
-	*bytes = 4;
-	return (uint32_t)(u[0] & 0x07) << 18 | (uint32_t)(u[1] & 0x3F) << 12 | (uint32_t)(u[2] & 0x3F) << 6 |
-	       (u[3] & 0x3F);
-}
+#include "base/utf8.h"
 
 /* The code point that ends at s + n (n > 0). */
 static inline uint32_t utf8_last(const char *s, size_t n, unsigned *bytes)
@@ -36,7 +17,6 @@ static inline uint32_t utf8_last(const char *s, size_t n, unsigned *bytes)
 	return utf8_get(s + at, bytes);
 }
 
-unsigned utf8_put(uint32_t c, char out[4]); /* bytes written */
 bool utf8_valid(const char *s, size_t n);
 size_t utf8_count(const char *s, size_t n); /* code points */
 

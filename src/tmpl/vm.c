@@ -167,7 +167,7 @@ void out_text(struct vm *vm, struct out *o, const char *text)
 void out_char(struct vm *vm, struct out *o, uint32_t c)
 {
 	char s[4];
-	out_add(vm, o, s, utf8_put(c, s));
+	out_add(vm, o, s, utf8_encode(c, (uint8_t *)s));
 }
 
 struct value out_value(struct vm *vm, struct out *o)

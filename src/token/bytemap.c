@@ -1,7 +1,7 @@
 /* bytemap.c: printable Latin-1 characters stand for themselves; the 68 others follow U+0100 in order. */
 #include "token/bytemap.h"
 
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 enum { FIRST = 0x100, SOFT_HYPHEN = 0xAD };
 

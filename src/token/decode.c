@@ -3,7 +3,7 @@
 #include "token/decode.h"
 
 #include "token/bytemap.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 enum { DECODED_BYTES_MAX = 1 << 30 };
 

@@ -7,7 +7,7 @@
  * DETOK_RUN_MAX is given out before its end. Owner: one thread. */
 #include "token/detok.h"
 
-#include "token/utf8.h"
+#include "base/utf8.h"
 #include "token/vocab_impl.h"
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */

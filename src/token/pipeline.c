@@ -3,7 +3,7 @@
  * the documentation of the Hugging Face tokenizers library. Any thread. */
 #include "token/pipeline.h"
 
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 static int no_memory(struct kvik_err *err)
 {

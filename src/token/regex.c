@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "token/digits.h"
 #include "token/regex_dialect.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 enum { JIT_STACK_BYTES = 16 << 20, MATCH_LIMIT = 50 * 1000 * 1000 };
 

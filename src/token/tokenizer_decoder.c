@@ -3,7 +3,7 @@
  */
 #include "token/tokenizer_steps.h"
 
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 enum { DEPTH_MAX = 16 };
 

@@ -2,7 +2,7 @@
  * approximated is refused. Source: the tokenizers library's serialisation. Thread: the builder's. */
 #include "token/tokenizer_steps.h"
 
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 #define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 /* What Rust calls a word, which is not what Oniguruma does. */

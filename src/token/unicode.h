@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <utf8proc.h>
 
-#include "token/utf8.h"
+#include "base/utf8.h"
 
 /* A character at s (n > 0 bytes left) and its bytes; what is not UTF-8 counts as one U+FFFD. */
 static inline uint32_t uni_next(const char *s, size_t n, unsigned *bytes)

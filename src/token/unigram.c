@@ -2,7 +2,7 @@
  * it, which GGUF files leave to the reader. Source: "Subword Regularization" (arXiv 1804.10959). Any thread. */
 #include <math.h>
 
-#include "token/utf8.h"
+#include "base/utf8.h"
 #include "token/vocab_impl.h"
 
 /* The best way to cover the text up to here. */

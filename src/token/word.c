@@ -1,6 +1,6 @@
 /* word.c: a word by whichever model the vocabulary has; WordPiece and whole words, which need no file of their own. Any
  * thread. */
-#include "token/utf8.h"
+#include "base/utf8.h"
 #include "token/vocab_impl.h"
 
 void word_work_release(struct word_work *w)

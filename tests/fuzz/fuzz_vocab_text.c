@@ -9,7 +9,7 @@
 #include "fuzz.h"
 #include "token/bytemap.h"
 #include "token/detok.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 #include "token/vocab.h"
 
 enum { TOKENS_MAX = 300, TEXTS_BYTES = 4096 };

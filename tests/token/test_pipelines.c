@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 #include "token/detok.h"
-#include "token/utf8.h"
+#include "base/utf8.h"
 #include "token/vocab.h"
 
 #define FOLDER "tests/token/pipelines"

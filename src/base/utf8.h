@@ -1,6 +1,6 @@
-/* utf8.h: lengths and code points of UTF-8, strict (RFC 3629: no surrogates, nothing overlong). */
-#ifndef KVIK_TOKEN_UTF8_H
-#define KVIK_TOKEN_UTF8_H
+/* utf8.h: lengths and code points of UTF-8, strict (RFC 3629: no surrogates, nothing overlong). Pure functions. */
+#ifndef KVIK_BASE_UTF8_H
+#define KVIK_BASE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -50,6 +50,14 @@ static inline uint32_t utf8_decode(const uint8_t *s, unsigned length)
 		return (uint32_t)(s[0] & 0x07) << 18 | (uint32_t)(s[1] & 0x3F) << 12 | (uint32_t)(s[2] & 0x3F) << 6 |
 		       (s[3] & 0x3F);
 	}
+}
+
+/* The code point at s, which is known to be valid; *bytes: how many it takes (1..4). */
+static inline uint32_t utf8_get(const char *s, unsigned *bytes)
+{
+	const uint8_t *u = (const uint8_t *)s;
+	*bytes = u[0] < 0x80 ? 1 : u[0] < 0xE0 ? 2 : u[0] < 0xF0 ? 3 : 4;
+	return utf8_decode(u, *bytes);
 }
 
 /* Writes the character, returns its bytes (1..4). */
