@@ -27,6 +27,8 @@ static json_t *tools(void);
 /* Takes the references; NULL: the template refuses. Freed with mem_free. */
 static char *render(const struct prober *p, json_t *messages, json_t *tools_given)
 {
+	if (!tools_given && p->for_tools)
+		tools_given = tools();
 	static const struct tmpl_limits limits = {
 		.steps = 2000000, .memory = (size_t)32 << 20, .output = (size_t)4 << 20};
 	const struct chat_vars vars = {.messages = messages,
@@ -37,8 +39,6 @@ static char *render(const struct prober *p, json_t *messages, json_t *tools_give
 				       .limits = &limits};
 	struct tmpl_text text = {0};
 	char *out = NULL;
-	if (!tools_given && p->for_tools)
-		tools_given = tools();
 	if (messages && !chat_text(p->t, &vars, &text, NULL)) {
 		out = text.text;
 		text.text = NULL;
@@ -222,7 +222,10 @@ static const struct call_format *format_in(const char *text)
 static void find_tools(struct chat_caps *c, const struct prober *p, const char *text)
 {
 	static const char *const thoughts[] = {"reasoning_content", "reasoning", "thinking"};
-	c->tools = shows(p, json_pack("[o]", message(c, "user", USER)), tools(), TOOL2);
+	char *given = render(p, json_pack("[o]", message(c, "user", USER)), tools());
+	c->tools_given = given != NULL;
+	c->tools = given && (p->for_tools || strstr(given, TOOL2));
+	mem_free(given);
 	find_calls(c, p);
 	if (!c->calls && c->tools)
 		c->style.calls = format_in(text);

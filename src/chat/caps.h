@@ -11,7 +11,8 @@
 struct chat_caps {
 	bool content_text, content_list; /* of a message: a text; a list of {"type": "text", "text"} */
 	bool system, developer;          /* messages of these roles are shown */
-	bool tools;                      /* tools are shown */
+	bool tools_given;                /* it can be given tools, */
+	bool tools;                      /* and shows them, or is made for them */
 	bool calls;                      /* an assistant's tool calls are shown, */
 	bool calls_null;                 /* but only beside a content that is null, */
 	bool calls_text;                 /* and only with their arguments as a text of JSON */

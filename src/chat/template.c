@@ -158,7 +158,7 @@ static int render(const struct chat_template *t, const struct form *f, const str
 		return err_set(err, KVIK_ERR_ARG,
 			       "only a last message of the role assistant, with a text, can be continued");
 	const struct chat_vars vars = {.messages = list,
-				       .tools = f->caps.tools ? in->tools : NULL,
+				       .tools = f->caps.tools_given ? in->tools : NULL,
 				       .more = in->more,
 				       .bos = t->bos,
 				       .eos = t->eos,

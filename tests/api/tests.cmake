@@ -8,6 +8,8 @@ function(kvik_example name)
 endfunction()
 kvik_example(story ../shared/models/stories260K/stories260K.gguf "Once")
 set_tests_properties(example_story PROPERTIES SKIP_REGULAR_EXPRESSION "stories260K.gguf: cannot open")
+kvik_example(chat)
+set_tests_properties(example_chat PROPERTIES PASS_REGULAR_EXPRESSION "get_weather.*[[][0-9]+ tokens]")
 kvik_example(cache)
 set_tests_properties(example_cache PROPERTIES PASS_REGULAR_EXPRESSION
   "fork +[+] +[0-9]+ tokens, of which +[1-9][0-9]* were in the cache")

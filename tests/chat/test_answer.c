@@ -212,6 +212,12 @@ static void hear(void *user, const struct answer_part *p)
 	}
 }
 
+static void ignore(void *user, const struct answer_part *p)
+{
+	(void)user;
+	(void)p;
+}
+
 static void check(const char *what, const struct answer_case *c, size_t cut, const struct buf *got, const char *want)
 {
 	const char *text = got->data ? got->data : "";
@@ -296,8 +302,37 @@ static void comes_as_it_is_known(void **state)
 	answer_release(&a);
 }
 
+/* Each allocation fails in turn: an error, and nothing lost. */
+static void every_allocation_may_fail(void **state)
+{
+	(void)state;
+	json_t *t = tools();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int rc = KVIK_ERR_NOMEM;
+		for (long at = 1; rc; at++) {
+			struct answer a = {.thinks = cases[i].thinks, .tools = t, .fn = ignore};
+			struct kvik_err err;
+			a.style.think_open = cases[i].open;
+			a.style.think_close = cases[i].close;
+			a.style.calls = cases[i].format ? call_format_named(cases[i].format) : NULL;
+			a.style.harmony = cases[i].format && !a.style.calls;
+			mem_fail_at(at);
+			rc = answer_feed(&a, cases[i].text, strlen(cases[i].text), &err);
+			if (!rc)
+				rc = answer_end(&a, &err);
+			mem_fail_at(0);
+			assert_true(rc == 0 || rc == KVIK_ERR_NOMEM);
+			answer_release(&a);
+			if (at > 1000)
+				fail_msg("no end");
+		}
+	}
+	json_decref(t);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_format), cmocka_unit_test(comes_as_it_is_known)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_format), cmocka_unit_test(comes_as_it_is_known),
+					   cmocka_unit_test(every_allocation_may_fail)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

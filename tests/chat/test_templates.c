@@ -215,6 +215,12 @@ static void tools_are_never_dropped(void **state)
 	assert_string_equal(text, "[system]Be brief.[user]Hi[A]");
 	free(text);
 	chat_template_free(t);
+
+	t = make(CHATML, "TOOLS{{ tools | length }}" CHATML); /* also one that only counts them */
+	text = render(t, messages, tools, &style);
+	assert_string_equal(text, "TOOLS1[system]Be brief.[user]Hi[A]");
+	free(text);
+	chat_template_free(t);
 	json_decref(messages);
 	json_decref(tools);
 }
@@ -253,7 +259,7 @@ static const struct {
 } published[] = {
 	{"Apriel-1.6-15b-Thinker-fixed", "tlsTcmr", "tool_calls", "Here are my reasoning steps:"},
 	{"ByteDance-Seed-OSS", "tsTcmr", "seed-oss", "<seed:think>"},
-	{"CohereForAI-c4ai-command-r-plus-tool_use", "tTcmr", "command-r", "-"},
+	{"CohereForAI-c4ai-command-r-plus-tool_use", "tsTcmr", "command-r", "-"},
 	{"GLM-4.6", "tlsTcmr", "glm", "<think>"},
 	{"GigaChat3-10B-A1.8B", "tsTcr", "gigachat", "-"},
 	{"HuggingFaceTB-SmolLM3-3B", "tsr", "-", "<think>"},
@@ -262,7 +268,7 @@ static const struct {
 	{"MiMo-VL", "tsTcmr", "hermes", "-"},
 	{"MiniMax-M3", "tlsdTcmr", "minimax-m3", "<mm:think>"},
 	{"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "tsTcmr", "qwen3-coder", "<think>"},
-	{"NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "tTcmr", "hermes", "-"},
+	{"NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "tsTcmr", "hermes", "-"},
 	{"Qwen-QwQ-32B", "tsTcmr", "hermes", "<think>"},
 	{"Qwen-Qwen3-0.6B", "tsTcmr", "hermes", "<think>"},
 	{"Qwen3.5-4B", "tlsTcmr", "qwen3-coder", "<think>"},
