@@ -65,9 +65,6 @@ struct kvik_model_info {
 	uint64_t weight_bytes; /* of a loaded model: held in memory; of a file: stored */
 	uint64_t parameters;
 	bool tied; /* the output matrix is the embedding */
-	/* Fields of the configuration that kvik does not know and left aside, "a, b"; "" = none. Lives as long as the
-	 * model or file. */
-	const char *unknown;
 };
 struct kvik_model_info kvik_model_get_info(const struct kvik_model *m);
 const char *kvik_model_cpu(const struct kvik_model *m); /* the CPU level in use: "avx512" */

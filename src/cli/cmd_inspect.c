@@ -71,8 +71,6 @@ static void print_text(const struct kvik_file *f, const struct kvik_vocab *v, bo
 	       m.tied ? " (output tied to the embedding)" : "", m.context);
 	if (m.window)
 		printf("window           %u tokens (the smallest of its layers)\n", m.window);
-	if (*m.unknown)
-		printf("left aside       %s\n", m.unknown);
 	size_t n = sum_types(f, sums, sizeof sums / sizeof *sums);
 	for (size_t i = 0; i < n; i++)
 		printf("%-16s %llu tensors, %s\n", sums[i].type, (unsigned long long)sums[i].tensors,
@@ -101,13 +99,12 @@ static int print_json(const struct kvik_file *f, const struct kvik_vocab *v)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", t.name, "type", t.type, "dims",
 						      dims, "bytes", (json_int_t)t.bytes));
 	}
-	json_t *o = json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:b, s:s, s:o, s:o}",
+	json_t *o = json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:b, s:o, s:o}",
 			      "architecture", m.architecture, "parameters", (json_int_t)m.parameters, "weight_bytes",
 			      (json_int_t)m.weight_bytes, "layers", (int)m.layers, "dim", (int)m.dim, "ffn_dim",
 			      (int)m.ffn_dim, "heads", (int)m.heads, "kv_heads", (int)m.kv_heads, "head_dim",
 			      (int)m.head_dim, "vocab_size", (json_int_t)m.vocab_size, "context", (json_int_t)m.context,
-			      "window", (json_int_t)m.window, "tied", m.tied, "unknown_fields", m.unknown, "warnings",
-			      warnings, "tensors", list);
+			      "window", (json_int_t)m.window, "tied", m.tied, "warnings", warnings, "tensors", list);
 	int rc = o && json_dumpf(o, stdout, JSON_COMPACT) == 0 ? 0 : -1;
 	putchar('\n');
 	json_decref(o);

@@ -154,12 +154,6 @@ int load_model(struct kvik_model **m, const char *path, const struct model_opts 
 	int rc = kvik_model_load(m, path, &p, err);
 	if (progress.shown)
 		fprintf(stderr, "\r%*s\r", 60, "");
-	const char *unknown = rc ? "" : kvik_model_get_info(*m).unknown;
-	if (*unknown)
-		fprintf(stderr,
-			"kvik: warning: the model's configuration has fields that kvik does not know and leaves aside: "
-			"%s\n",
-			unknown);
 	if (rc)
 		hint_add_to_model(path, err);
 	for (size_t i = 0; !rc && kvik_model_warning(*m, i); i++)

@@ -44,8 +44,22 @@ struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, 
 					.window = smallest_window(h),
 					.weight_bytes = weight_bytes,
 					.parameters = parameters,
-					.tied = h->tied,
-					.unknown = h->unknown};
+					.tied = h->tied};
+}
+
+int warn_of_hparams(const struct hparams *h, const char *name, struct warnings *w, struct kvik_err *err)
+{
+	int rc = 0;
+	if (*h->unknown)
+		rc = warn_add(w, err, "%s: fields of its configuration that kvik does not know are left aside: %s",
+			      name, h->unknown);
+	if (!rc && h->untied)
+		rc = warn_add(
+			w, err,
+			"%s: tie_word_embeddings is true, but there is an lm_head that differs from the embedding; "
+			"it is used",
+			name);
+	return rc;
 }
 
 int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *err)
@@ -57,6 +71,8 @@ int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *er
 	int rc = open_source(&f->source, path, err);
 	if (!rc)
 		rc = arch_hparams(f->source, &f->h, err);
+	if (!rc)
+		rc = warn_of_hparams(&f->h, source_name(f->source), &f->warnings, err);
 	if (rc)
 		kvik_file_close(f);
 	else
@@ -69,6 +85,7 @@ void kvik_file_close(struct kvik_file *f)
 	if (!f)
 		return;
 	source_free(f->source);
+	warnings_release(&f->warnings);
 	mem_free(f);
 }
 
@@ -79,7 +96,8 @@ struct kvik_model_info kvik_file_get_info(const struct kvik_file *f)
 
 const char *kvik_file_warning(const struct kvik_file *f, size_t i)
 {
-	return warn_at(source_warnings(f->source), i);
+	const struct warnings *of_source = source_warnings(f->source);
+	return i < of_source->n ? warn_at(of_source, i) : warn_at(&f->warnings, i - of_source->n);
 }
 
 size_t kvik_file_tensors(const struct kvik_file *f)

@@ -25,6 +25,7 @@ struct kvik_model {
 struct kvik_file {
 	struct source *source;
 	struct hparams h;
+	struct warnings warnings; /* of its hyperparameters */
 };
 
 /* path as kvik_model_load takes it: NULL is the built-in model, "synthetic:SHAPE:TYPE" makes random weights. */
@@ -38,6 +39,8 @@ int quantized_type(enum kvik_quantize q); /* enum wtype or -1 */
 int chat_template_of(char **out, const struct source *s, const char *name, struct kvik_err *err) MUST_CHECK;
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters);
 
+/* What is odd about the configuration of a model; name: of its file. NOMEM. */
+int warn_of_hparams(const struct hparams *h, const char *name, struct warnings *w, struct kvik_err *err) MUST_CHECK;
 /* Logits [vocab_size] of the ids that the model's files say are never drawn become -infinity. */
 void suppress(const struct kvik_model *m, float *logits);
 

@@ -67,7 +67,10 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 				  .quantize = quantized_type(p->quantize),
 				  .progress = p->progress,
 				  .progress_user = p->progress_user};
-	return model_load(&m->model, m->source, &mp, err);
+	rc = model_load(&m->model, m->source, &mp, err);
+	if (!rc)
+		rc = warn_of_hparams(model_hparams(m->model), source_name(m->source), &m->vocab.warnings, err);
+	return rc;
 }
 
 int kvik_model_load(struct kvik_model **out, const char *path, const struct kvik_model_params *params,

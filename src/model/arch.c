@@ -72,9 +72,10 @@ static void settle_tied(const struct source *s, struct keys *k, struct hparams *
 	const struct source_tensor *o = names_find(s, h->arch->own, -1, "output.weight");
 	if (!keys_hf(k))
 		h->tied = !o;
-	else if (e && o)
-		h->tied = h->tied && same_tensor(e, o);
-	else if (!keys_has(k, NULL, "tie_word_embeddings"))
+	else if (e && o) {
+		h->untied = h->tied && !same_tensor(e, o);
+		h->tied = h->tied && !h->untied;
+	} else if (!keys_has(k, NULL, "tie_word_embeddings"))
 		h->tied = true;
 }
 

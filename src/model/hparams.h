@@ -49,6 +49,7 @@ struct hparams {
 	uint32_t context; /* tokens the model was trained for */
 	float rms_eps;
 	bool tied;        /* the output matrix is the embedding */
+	bool untied;      /* the configuration says so, but the file holds two that differ */
 	bool qk_permuted; /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
 	uint32_t n_ropes;
 	struct rope_params ropes[HPARAMS_ROPES_MAX];

@@ -86,11 +86,42 @@ static void suppressed_ids_are_never_drawn(void **state)
 	folder_free(&f, names);
 }
 
+/* A contradiction that was settled, and fields that nobody knows. */
+static void the_configuration_is_told_about(void **state)
+{
+	struct folder f = folder_of_weights();
+	struct kvik_file *file;
+	struct kvik_err err;
+	char path[256], text[4096];
+	(void)state;
+	folder_path(&f, "config.json", path);
+	FILE *in = fopen(path, "rb");
+	assert_non_null(in);
+	size_t n = fread(text, 1, sizeof text - 64, in);
+	assert_int_equal(fclose(in), 0);
+	while (n > 0 && text[n - 1] != '}')
+		n--;
+	strcpy(text + n - 1, ", \"never_heard_of\": 7}");
+	assert_int_equal(unlink(path), 0); /* it was a link */
+	folder_write(&f, "config.json", text, strlen(text));
+	assert_int_equal(kvik_file_open(&file, f.path, &err), 0);
+	assert_non_null(strstr(kvik_file_warning(file, 0), "left aside: never_heard_of"));
+	assert_null(kvik_file_warning(file, 1));
+	kvik_file_close(file);
+	struct kvik_model *m = load(&f, "{'num_beams':2}");
+	assert_non_null(strstr(kvik_model_warning(m, 0), "'num_beams'"));
+	assert_non_null(strstr(kvik_model_warning(m, 1), "left aside: never_heard_of"));
+	assert_null(kvik_model_warning(m, 2));
+	kvik_model_free(m);
+	folder_free(&f, names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_told),
 		cmocka_unit_test(suppressed_ids_are_never_drawn),
+		cmocka_unit_test(the_configuration_is_told_about),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

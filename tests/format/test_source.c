@@ -479,6 +479,7 @@ static void an_lm_head_of_its_own_is_not_tied(void **state)
 		free(text);
 		struct source *s = open_folder(&f, &h);
 		assert_int_equal(h.tied, !flip);
+		assert_int_equal(h.untied, flip);
 		assert_non_null(source_find(s, "lm_head.weight"));
 		source_free(s);
 	}
