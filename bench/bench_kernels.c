@@ -177,6 +177,7 @@ struct attending {
 	float *q, *out;
 	uint8_t *scratch;
 	size_t scratch_bytes;
+	float *parts, *states;
 	uint32_t depth, queries; /* queries end at depth */
 };
 
@@ -243,6 +244,65 @@ static void attention_row(struct attending *t, uint32_t depth, uint32_t queries)
 		bench_row(&t->b->out, what, s * 1e3, flops / s * 1e-9, "GFLOP/s", t->b->limits.f32_gflops);
 }
 
+/* ---- One kv head, its positions cut among the threads ------------------------------------------------------------ */
+
+enum { ONE_DEPTH = 8192, ONE_SEGMENTS = ONE_DEPTH / ATTN_SEGMENT, PIECE = 2 };
+
+static struct attn one_head(const struct attending *t, uint32_t thread)
+{
+	return (struct attn){.layout = &t->l,
+			     .pages = {.ids = t->ids},
+			     .area = t->area,
+			     .q = t->q,
+			     .out = t->out,
+			     .q_stride = KV_HEADS * HEADS * HEAD_DIM,
+			     .heads = HEADS,
+			     .queries = 1,
+			     .position = ONE_DEPTH - 1,
+			     .scale = 0.125f,
+			     .scratch = t->scratch + thread * t->scratch_bytes};
+}
+
+static void piece_item(void *ctx, uint32_t item, uint32_t thread)
+{
+	const struct attending *t = ctx;
+	struct attn a = one_head(t, thread);
+	t->b->kernels->attention_parts(&a, item * PIECE, (item + 1) * PIECE,
+				       t->parts + (size_t)item * PIECE * HEADS * attn_part_floats(HEAD_DIM));
+}
+
+static void merge_item(void *ctx, uint32_t row, uint32_t thread)
+{
+	const struct attending *t = ctx;
+	struct attn a = one_head(t, thread);
+	size_t floats = attn_part_floats(HEAD_DIM);
+	float *state = t->states + row * floats;
+	memset(state, 0, floats * sizeof *state);
+	t->b->kernels->attention_merge(&t->l, t->parts + row * floats, HEADS * floats, ONE_SEGMENTS, state);
+	t->b->kernels->attention_finish(&t->l, state, a.out + row * HEAD_DIM);
+}
+
+static void run_one_head(void *ctx)
+{
+	struct attending *t = ctx;
+	pool_run(t->b->pool, ONE_SEGMENTS / PIECE, piece_item, t);
+	pool_run(t->b->pool, HEADS, merge_item, t);
+}
+
+/* Its keys and values stay in the last-level cache: what threads give here is not memory's to limit. */
+static void one_head_row(struct attending *t)
+{
+	char what[64];
+	size_t floats = attn_part_floats(HEAD_DIM);
+	t->parts = bench_alloc(ONE_SEGMENTS * HEADS * floats * sizeof *t->parts);
+	t->states = bench_alloc(HEADS * floats * sizeof *t->states);
+	double s = bench_time(run_one_head, t, t->b->seconds, t->b->best);
+	double bytes = (double)ONE_DEPTH * (double)kv_layout_token_bytes(&t->l) / (LAYERS * KV_HEADS);
+	snprintf(what, sizeof what, "attention %s,%s 1 x 8192, 1 kv head", kv_dtype_name(t->l.k),
+		 kv_dtype_name(t->l.v));
+	bench_row(&t->b->out, what, s * 1e3, bytes / s * 1e-9, "GB/s", 0);
+}
+
 static void bench_kv(const struct bench *b, enum kv_dtype d)
 {
 	enum { DEPTH_MAX = 8192 };
@@ -265,6 +325,7 @@ static void bench_kv(const struct bench *b, enum kv_dtype d)
 	attention_row(&t, 512, 1);
 	attention_row(&t, 4096, 1);
 	attention_row(&t, 8192, 1);
+	one_head_row(&t);
 	attention_row(&t, 512, 512);
 	attention_row(&t, 8192, 512);
 }

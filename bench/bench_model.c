@@ -18,7 +18,8 @@ enum { PROMPT = 512, SEQS_MAX = 256 };
 struct bench {
 	struct bench_out out;
 	struct bench_limits limits;
-	struct pool *pool;
+	struct pool *pool; /* of the limits */
+	struct device *device;
 	struct model *model;
 	struct model_work *work;
 	struct kvplan plan;
@@ -170,17 +171,17 @@ int main(int argc, char **argv)
 	}
 	if (n_seqs < 1 || n_seqs > SEQS_MAX || depth < 1)
 		return usage(argv[0]);
-	const struct kernels *kernels;
 	struct source *source;
-	check(kernels_select(&kernels, level, &err), &err);
+	check(device_new(&b.device, level, threads, &err), &err);
 	check(pool_new(&b.pool, threads, &err), &err);
 	check(source_open_synthetic(&source, spec, 1, &err), &err);
-	struct model_params p = {.kernels = kernels, .pool = b.pool, .int8 = true, .quantize = -1};
+	struct model_params p = {.device = b.device, .int8 = true, .quantize = -1};
 	check(model_load(&b.model, source, &p, &err), &err);
 	check(model_work_new(&b.work, b.model, n_seqs > PROMPT ? n_seqs : PROMPT, n_seqs, &err), &err);
 	b.vocab = model_hparams(b.model)->n_vocab;
-	b.limits = bench_limits(b.pool, kernels->name);
-	bench_head(&b.out, &b.limits, kernels->name, threads);
+	const char *name = device_kernels(b.device)->name;
+	b.limits = bench_limits(b.pool, name);
+	bench_head(&b.out, &b.limits, name, threads);
 	bench_all(&b, depth, n_seqs, only);
 	return 0;
 }

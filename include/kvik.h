@@ -23,6 +23,17 @@ extern "C" {
 /* "MAJOR.MINOR.PATCH" */
 const char *kvik_version(void);
 
+/* ---- Devices (any thread) ---------------------------------------------------------------------------------------- */
+
+/* What computes: threads of the CPU. A model makes its own unless it is given one; models on one device share its threads.
+ * Steps of all caches, sessions and engines on it take turns, first come first served. */
+struct kvik_device;
+
+/* threads: 0 = one per processor of this process. cpu: "scalar", "avx2", "avx512"; NULL = $KVIK_CPU, else the best there
+ * is. The caller frees *out with kvik_device_free, after the models on it. Errors: ARG, NOMEM. */
+int kvik_device_new(struct kvik_device **out, uint32_t threads, const char *cpu, struct kvik_err *err);
+void kvik_device_free(struct kvik_device *d);
+
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
 
 /* How activations enter the products with integer-typed weights. Weights of float types always meet f32 activations. */
@@ -44,9 +55,10 @@ struct kvik_model_params {
 	const char *cpu;             /* "scalar", "avx2", "avx512"; NULL = $KVIK_CPU, else the best there is */
 	kvik_progress_fn *progress;  /* may be NULL */
 	void *progress_user;
+	struct kvik_device *device; /* NULL: one of its own, of `threads` and `cpu`; else these two are not looked at */
 };
 
-struct kvik_model; /* weights, vocabulary and the threads that compute; must outlive its caches */
+struct kvik_model; /* weights and vocabulary; any thread; must outlive its caches */
 
 struct kvik_model_params kvik_model_params_default(void);
 
@@ -227,7 +239,7 @@ void kvik_chat_parser_free(struct kvik_chat_parser *p);
 int kvik_chat_parse(struct kvik_chat_parser *p, const char *text, size_t bytes, struct kvik_err *err);
 int kvik_chat_parse_end(struct kvik_chat_parser *p, struct kvik_err *err); /* nothing more comes */
 
-/* ---- Caches (one thread at a time) -------------------------------------------------------------------------------
+/* ---- Caches (each: one thread at a time) -------------------------------------------------------------------------------
  *
  * A cache computes no prefix twice. What sessions compute is put into a tree of token ids, per scope, and a session
  * that is fed the same tokens takes them from there, to the token: bit for bit what computing them would have given.

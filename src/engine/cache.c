@@ -119,7 +119,8 @@ static void convert(void *cache, uint32_t group, bool pack, uint32_t tokens, con
 {
 	const struct kvik_cache *c = cache;
 	const struct kv_layout *own = &c->plan.layout[group], *packed = &c->plan.packed[group];
-	kv_convert(c->model->kernels, pack ? own : packed, from, pack ? packed : own, to, tokens, c->convert_room);
+	kv_convert(device_kernels(c->model->device), pack ? own : packed, from, pack ? packed : own, to, tokens,
+		   c->convert_room);
 }
 
 static int new_kv(struct kvik_cache *c, struct kvik_err *err)

@@ -22,7 +22,7 @@ struct kvik_engine_params kvik_engine_params_default(void)
 static int new_buffers(struct kvik_engine *e, struct kvik_err *err)
 {
 	const struct hparams *h = model_hparams(e->model->model);
-	uint32_t threads = pool_threads(e->model->pool), n = e->params.sequences;
+	uint32_t threads = device_threads(e->model->device), n = e->params.sequences;
 	e->items = mem_zalloc(n, sizeof *e->items);
 	e->slots = mem_zalloc(n, sizeof *e->slots);
 	e->rooms = mem_zalloc(threads, sizeof *e->rooms);
@@ -205,7 +205,7 @@ void kvik_engine_free(struct kvik_engine *e)
 	events_free(e->events);
 	sched_free(e->sched);
 	kvik_cache_free(e->cache);
-	for (uint32_t t = 0; e->rooms && t < pool_threads(e->model->pool); t++) {
+	for (uint32_t t = 0; e->rooms && t < device_threads(e->model->device); t++) {
 		mem_free(e->rooms[t].row);
 		mem_free(e->rooms[t].sample_scratch);
 	}

@@ -76,7 +76,7 @@ static void show_slice(struct kvik_engine *e, struct request *r, const float *hi
 	p->n_top = r->params.prompt_logprobs;
 	for (uint32_t i = 0; i < n; i++)
 		p->rows[i].id = r->params.ids[position + i + 1];
-	pool_run(e->model->pool, n, look_up, p);
+	device_run_once(e->model->device, n, look_up, p);
 	for (uint32_t i = 0; i < n; i++)
 		show(r, &p->rows[i]);
 }

@@ -280,7 +280,7 @@ static void run_slots(struct kvik_engine *e, uint32_t n)
 	while (n > 0) {
 		uint64_t start = os_clock_ns();
 		uint32_t go_on = 0;
-		pool_run(e->model->pool, n, sample_slot, e);
+		device_run_once(e->model->device, n, sample_slot, e);
 		computing(e, start);
 		for (uint32_t i = 0; i < n; i++)
 			if (emit_slot(e, &e->slots[i]))

@@ -12,10 +12,14 @@ struct kvik_vocab {
 	struct warnings warnings; /* of loading it */
 };
 
+struct kvik_device {
+	struct device *d;
+};
+
 struct kvik_model {
 	struct source *source;
-	struct pool *pool;
-	const struct kernels *kernels;
+	struct device *device;
+	struct kvik_device *own_device; /* made for this model alone, or NULL */
 	struct model *model;
 	struct kvik_vocab vocab; /* v is NULL when the model has none */
 	char *chat_template;     /* NULL: none */

@@ -1,6 +1,6 @@
-/* model.c: a model with its vocabulary and the threads that compute for it.
+/* model.c: devices, and a model with its vocabulary on one.
  *
- * Read-only once loaded, but for the pool: one forward pass at a time. */
+ * Read-only once loaded; any thread. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,16 +43,38 @@ int model_params_check(const struct kvik_model_params *p, struct kvik_err *err)
 	return 0;
 }
 
+int kvik_device_new(struct kvik_device **out, uint32_t threads, const char *cpu, struct kvik_err *err)
+{
+	const char *level = cpu ? cpu : getenv("KVIK_CPU");
+	*out = NULL;
+	struct kvik_device *d = mem_zalloc(1, sizeof *d);
+	if (!d)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a device");
+	int rc = device_new(&d->d, level && *level ? level : NULL, threads ? threads : os_processors(), err);
+	if (rc)
+		kvik_device_free(d);
+	else
+		*out = d;
+	return rc;
+}
+
+void kvik_device_free(struct kvik_device *d)
+{
+	if (!d)
+		return;
+	device_free(d->d);
+	mem_free(d);
+}
+
 static int load(struct kvik_model *m, const char *path, const struct kvik_model_params *p, struct kvik_err *err)
 {
-	const char *level = p->cpu ? p->cpu : getenv("KVIK_CPU");
 	int rc = model_params_check(p, err);
-	if (!rc)
-		rc = kernels_select(&m->kernels, level && *level ? level : NULL, err);
-	if (!rc)
-		rc = pool_new(&m->pool, p->threads ? p->threads : os_processors(), err);
-	if (!rc)
-		rc = open_source(&m->source, path, err);
+	if (!rc && !p->device)
+		rc = kvik_device_new(&m->own_device, p->threads, p->cpu, err);
+	if (rc)
+		return rc;
+	m->device = p->device ? p->device->d : m->own_device->d;
+	rc = open_source(&m->source, path, err);
 	if (!rc)
 		rc = vocab_of_source(&m->vocab.v, m->source, &m->vocab.warnings, err);
 	if (!rc)
@@ -61,8 +83,7 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 		rc = chat_template_of(&m->tool_template, m->source, "tool_use", err);
 	if (rc)
 		return rc;
-	struct model_params mp = {.kernels = m->kernels,
-				  .pool = m->pool,
+	struct model_params mp = {.device = m->device,
 				  .int8 = wants_int8(p->act, m->source),
 				  .quantize = quantized_type(p->quantize),
 				  .progress = p->progress,
@@ -99,7 +120,7 @@ void kvik_model_free(struct kvik_model *m)
 	mem_free(m->chat_template);
 	mem_free(m->tool_template);
 	source_free(m->source);
-	pool_free(m->pool);
+	kvik_device_free(m->own_device);
 	mem_free(m);
 }
 
@@ -110,12 +131,12 @@ struct kvik_model_info kvik_model_get_info(const struct kvik_model *m)
 
 const char *kvik_model_cpu(const struct kvik_model *m)
 {
-	return m->kernels->name;
+	return device_kernels(m->device)->name;
 }
 
 uint32_t kvik_model_threads(const struct kvik_model *m)
 {
-	return pool_threads(m->pool);
+	return device_threads(m->device);
 }
 
 const struct kvik_vocab *kvik_model_vocab(const struct kvik_model *m)

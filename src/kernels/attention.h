@@ -59,11 +59,11 @@ static const uint8_t *page_of(const struct attn *a, uint32_t block)
 
 /* Lists the pages that any query sees. The pointers after the last name what is read after the products: V after K,
  * and the next segment's K after V. */
-static void list_pages(const struct attn *a, uint32_t first_page, uint32_t end_page, struct segment *g)
+static void list_pages(const struct attn *a, uint32_t first_page, uint32_t pages, struct segment *g)
 {
 	uint32_t last = a->position + a->queries - 1;
 	size_t k = kv_layout_k(a->layout, a->layer, a->kv_head), v = kv_layout_v(a->layout, a->layer, a->kv_head);
-	uint32_t end = first_page + SEGMENT_PAGES < end_page ? first_page + SEGMENT_PAGES : end_page;
+	uint32_t end = first_page + SEGMENT_PAGES < pages ? first_page + SEGMENT_PAGES : pages;
 	g->n = 0;
 	for (uint32_t page = first_page; page < end; page++) {
 		uint32_t base = page * P;
@@ -75,7 +75,7 @@ static void list_pages(const struct attn *a, uint32_t first_page, uint32_t end_p
 		g->v[g->n] = at + v;
 		g->full[g->n++] = base + P - 1 <= a->position && base >= window_start(a, last);
 	}
-	const uint8_t *after = end < end_page ? page_of(a, end) : NULL;
+	const uint8_t *after = end < pages ? page_of(a, end) : NULL;
 	g->k[g->n] = g->v[0];
 	g->v[g->n] = after ? after + k : g->v[0];
 }
@@ -266,36 +266,104 @@ static void rotate_queries(struct attn_scratch *s, uint32_t rows, uint32_t head_
 	}
 }
 
+/* ---- Calls ------------------------------------------------------------------------------------------------------- */
+
+static void begin(const struct attn *a, struct attn_scratch *s, uint32_t rows)
+{
+	uint32_t head_dim = a->layout->head_dim;
+	attn_scratch_carve(s, a->scratch, rows, a->layout);
+	for (uint32_t r = 0; r < rows; r++)
+		s->q[r] = a->q + r / a->heads * a->q_stride + r % a->heads * head_dim;
+	if (a->layout->k == KV_INT4)
+		rotate_queries(s, rows, head_dim);
+}
+
+/* Takes the pages that list_pages listed into every row. */
+static void take_segment(const struct attn *a, struct attn_scratch *s, struct segment *g, uint32_t rows)
+{
+	segment_scores(a, s, g, rows);
+	segment_masks(a, s, g);
+	segment_softmax(a, s, g, rows);
+	if (is_wide(a, s))
+		widen_values(a->layout, s, g);
+	segment_values(a, s, g, rows);
+}
+
+/* The output of a row is its weighted values over the sum. */
+static void finish_row(const struct kv_layout *l, const float *values, float sum, float *out)
+{
+	float inverse = 1 / sum;
+	for (uint32_t d = 0; d < l->head_dim; d++)
+		out[d] = values[d] * inverse;
+	if (kv_rotates(l->v, l->head_dim))
+		rotate(out, l->head_dim);
+}
+
+static uint32_t end_page(const struct attn *a)
+{
+	return (a->position + a->queries + P - 1) / P;
+}
+
 static void attention(const struct attn *a)
 {
-	uint32_t rows = a->heads * a->queries, head_dim = a->layout->head_dim;
-	uint32_t pages = (a->position + a->queries + P - 1) / P;
+	uint32_t rows = a->heads * a->queries, pages = end_page(a);
 	struct attn_scratch s;
 	struct segment g;
-	attn_scratch_carve(&s, a->scratch, rows, a->layout);
-	for (uint32_t r = 0; r < rows; r++)
-		s.q[r] = a->q + r / a->heads * a->q_stride + r % a->heads * head_dim;
-	if (a->layout->k == KV_INT4)
-		rotate_queries(&s, rows, head_dim);
+	begin(a, &s, rows);
 	for (uint32_t first = skip_unseen(a, 0); first < pages; first = skip_unseen(a, first + SEGMENT_PAGES)) {
 		list_pages(a, first, pages, &g);
-		if (g.n == 0)
+		if (g.n > 0)
+			take_segment(a, &s, &g, rows);
+	}
+	for (uint32_t r = 0; r < rows; r++)
+		finish_row(a->layout, s.out + (size_t)r * s.dims, s.row[r].sum,
+			   a->out + r / a->heads * a->q_stride + r % a->heads * a->layout->head_dim);
+}
+
+/* Each segment begins anew: no row has seen anything. */
+static void attention_parts(const struct attn *a, uint32_t first, uint32_t end, float *parts)
+{
+	uint32_t rows = a->heads * a->queries, pages = end_page(a);
+	size_t floats = attn_part_floats(a->layout->head_dim);
+	struct attn_scratch s;
+	struct segment g;
+	begin(a, &s, rows);
+	for (uint32_t i = first; i < end; i++, parts += rows * floats) {
+		memset(s.row, 0, rows * sizeof *s.row);
+		list_pages(a, i * SEGMENT_PAGES, pages, &g);
+		if (g.n > 0)
+			take_segment(a, &s, &g, rows);
+		for (uint32_t r = 0; r < rows; r++) {
+			float *part = parts + r * floats;
+			if (s.row[r].sum != 0)
+				memcpy(part, s.out + (size_t)r * s.dims, s.dims * sizeof *part);
+			part[s.dims] = s.row[r].max;
+			part[s.dims + 1] = s.row[r].sum;
+		}
+	}
+}
+
+static void attention_merge(const struct kv_layout *l, const float *parts, size_t stride, uint32_t n, float *state)
+{
+	uint32_t dims = attn_dims(l);
+	for (uint32_t i = 0; i < n; i++, parts += stride) {
+		struct attn_row row = {.max = state[dims], .sum = state[dims + 1]};
+		if (parts[dims + 1] == 0)
 			continue;
-		segment_scores(a, &s, &g, rows);
-		segment_masks(a, &s, &g);
-		segment_softmax(a, &s, &g, rows);
-		if (is_wide(a, &s))
-			widen_values(a->layout, &s, &g);
-		segment_values(a, &s, &g, rows);
+		merge_row(&row, parts[dims], parts[dims + 1]);
+		vf old = vf_set1(row.old), new = vf_set1(row.new);
+		for (uint32_t d = 0; d < dims; d += 16) {
+			vf x = vf_load(parts + d);
+			vf_store(state + d, row.first ? x : vf_fma(vf_load(state + d), old, vf_mul(x, new)));
+		}
+		state[dims] = row.max;
+		state[dims + 1] = row.sum;
 	}
-	for (uint32_t r = 0; r < rows; r++) {
-		float *out = a->out + r / a->heads * a->q_stride + r % a->heads * head_dim;
-		float inverse = 1 / s.row[r].sum;
-		for (uint32_t d = 0; d < head_dim; d++)
-			out[d] = s.out[r * s.dims + d] * inverse;
-		if (kv_rotates(a->layout->v, head_dim))
-			rotate(out, head_dim);
-	}
+}
+
+static void attention_finish(const struct kv_layout *l, const float *state, float *out)
+{
+	finish_row(l, state, state[attn_dims(l) + 1], out);
 }
 
 #endif

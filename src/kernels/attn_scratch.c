@@ -15,11 +15,25 @@ static void *carve(struct carver *c, size_t bytes)
 	return p;
 }
 
+static uint32_t dims_of(uint32_t head_dim, bool int4)
+{
+	return int4 ? kv_groups(head_dim) * KV_GROUP_DIMS : (head_dim + 15) / 16 * 16;
+}
+
+uint32_t attn_dims(const struct kv_layout *l)
+{
+	return dims_of(l->head_dim, l->v == KV_INT4);
+}
+
+size_t attn_part_floats(uint32_t head_dim)
+{
+	return dims_of(head_dim, true) + 16;
+}
+
 static size_t carve_all(struct attn_scratch *s, void *memory, size_t rows, uint32_t head_dim, bool wide, bool int4)
 {
 	struct carver c = {memory, 0};
-	size_t groups = kv_groups(head_dim), f = sizeof(float);
-	size_t dims = int4 ? groups * KV_GROUP_DIMS : (head_dim + 15) / 16 * 16;
+	size_t groups = kv_groups(head_dim), f = sizeof(float), dims = dims_of(head_dim, int4);
 	s->dims = (uint32_t)dims;
 	s->scores = carve(&c, rows * ATTN_SEGMENT * f);
 	s->out = carve(&c, rows * dims * f);

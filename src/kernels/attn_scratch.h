@@ -4,7 +4,7 @@
 
 #include "kernels/kernels.h"
 
-enum { ATTN_SEGMENT = 256, ATTN_HEAD_DIM_MAX = 512 };
+enum { ATTN_HEAD_DIM_MAX = 512 };
 
 /* What is known of a row after some segments. */
 struct attn_row {
@@ -27,6 +27,10 @@ struct attn_scratch {
 	const float **q;      /* [rows] */
 	uint16_t *mask;       /* [queries][pages of a segment] */
 };
+
+/* Floats of a row's weighted values: head_dim rounded up to whole vectors, or (V in int4) groups. A part has its
+ * maximum and its sum (0: nothing seen) behind them. */
+uint32_t attn_dims(const struct kv_layout *l);
 
 /* Sets the pointers (memory: 64-byte aligned, attn_scratch_bytes()) and clears the rows. */
 void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, const struct kv_layout *l);

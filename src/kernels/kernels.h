@@ -59,6 +59,11 @@ struct attn {
 /* heads * queries of one call may not exceed this, unless queries is 1. */
 #define ATTN_ROWS_MAX 64
 size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim);
+/* Positions are cut into segments at multiples of this; what a row sees in one of them is a part: its maximum, sum and
+ * weighted values. Parts of a row, merged in ascending order, give the bits of one call over all of them. */
+#define ATTN_SEGMENT 256
+/* Floats that a part of a row takes, whatever the dtypes; 64-byte aligned parts of one array. */
+size_t attn_part_floats(uint32_t head_dim);
 
 struct kernels {
 	const char *name; /* "scalar", "avx2", "avx512" */
@@ -81,6 +86,13 @@ struct kernels {
 	void (*kv_write)(const struct kv_layout *l, uint8_t *page, uint32_t layer, uint32_t slot, const float *k,
 			 const float *v);
 	void (*attention)(const struct attn *a);
+	/* The parts of segments first..end-1 of the call: parts[segment - first][row][attn_part_floats], row being
+	 * query * heads + head. a->out is not used. */
+	void (*attention_parts)(const struct attn *a, uint32_t first, uint32_t end, float *parts);
+	/* Takes n parts of one row, `stride` floats apart, into the row's state: a part of all before, zeroed at first. */
+	void (*attention_merge)(const struct kv_layout *l, const float *parts, size_t stride, uint32_t n, float *state);
+	/* The row's output [head_dim] when its last part is in. */
+	void (*attention_finish)(const struct kv_layout *l, const float *state, float *out);
 };
 
 /* level: "scalar", "avx2", "avx512", or NULL for the best this CPU has. ARG: unknown, or not on this CPU. */

@@ -2,6 +2,8 @@
  * or (kv head, some queries) of a sequence: each owns what it writes. */
 #include "model/blocks.h"
 
+#include <string.h>
+
 #include "model/linear.h"
 
 /* ---- Per token --------------------------------------------------------------------------------------------------- */
@@ -18,7 +20,7 @@ static void embed_item(void *ctx, uint32_t token, uint32_t thread)
 
 void block_embed(struct step *s)
 {
-	pool_run(s->m->pool, s->b->n_tokens, embed_item, s);
+	device_run(s->m->device, s->b->n_tokens, embed_item, s);
 }
 
 struct norm_job {
@@ -41,7 +43,7 @@ static void norm_item(void *ctx, uint32_t i, uint32_t thread)
 static void norm(struct step *s, const float *weight)
 {
 	struct norm_job j = {s, weight, NULL, s->w->norm};
-	pool_run(s->m->pool, s->b->n_tokens, norm_item, &j);
+	device_run(s->m->device, s->b->n_tokens, norm_item, &j);
 }
 
 static void add_item(void *ctx, uint32_t token, uint32_t thread)
@@ -74,7 +76,7 @@ static void head_norm_item(void *ctx, uint32_t token, uint32_t thread)
 void block_head_norms(struct step *s, const struct layer *l)
 {
 	struct head_norm_job j = {s, l};
-	pool_run(s->m->pool, s->b->n_tokens, head_norm_item, &j);
+	device_run(s->m->device, s->b->n_tokens, head_norm_item, &j);
 }
 
 static void silu_item(void *ctx, uint32_t token, uint32_t thread)
@@ -122,62 +124,91 @@ static void rope_item(void *ctx, uint32_t run, uint32_t thread)
 
 void block_rope(struct step *s)
 {
-	pool_run(s->m->pool, s->n_runs, rope_item, s);
+	device_run(s->m->device, s->n_runs, rope_item, s);
+}
+
+static struct attn attention_call(const struct step *s, const struct attn_block *b, uint32_t thread)
+{
+	const struct attention_spec *spec = &s->spec->attention;
+	const struct kvplan *plan = s->b->plan;
+	uint32_t g = plan->group[s->layer], heads = spec->heads / spec->kv_heads;
+	size_t at = ((size_t)b->token * spec->heads + b->kv_head * heads) * spec->head_dim;
+	return (struct attn){.layout = &plan->layout[g],
+			     .pages = s->b->seqs[b->seq].blocks[g],
+			     .area = s->b->areas[g],
+			     .layer = plan->index[s->layer],
+			     .kv_head = b->kv_head,
+			     .q = s->w->q + at,
+			     .out = s->w->attn + at,
+			     .q_stride = (size_t)spec->heads * spec->head_dim,
+			     .heads = heads,
+			     .queries = b->queries,
+			     .position = b->position,
+			     .window = plan->desc[g].window,
+			     .sinks = plan->desc[g].sinks,
+			     .scale = spec->scale,
+			     .scratch = s->w->scratch + thread * s->w->scratch_bytes};
 }
 
 static void attention_item(void *ctx, uint32_t item, uint32_t thread)
 {
 	const struct step *s = ctx;
-	const struct attention_spec *spec = &s->spec->attention;
-	const struct kvplan *plan = s->b->plan;
-	const struct attn_item *it = &s->w->items[item];
-	const struct model_seq *seq = &s->b->seqs[it->seq];
-	uint32_t g = plan->group[s->layer], heads = spec->heads / spec->kv_heads;
-	size_t at = ((size_t)it->token * spec->heads + it->kv_head * heads) * spec->head_dim;
-	struct attn a = {.layout = &plan->layout[g],
-			 .pages = seq->blocks[g],
-			 .area = s->b->areas[g],
-			 .layer = plan->index[s->layer],
-			 .kv_head = it->kv_head,
-			 .q = s->w->q + at,
-			 .out = s->w->attn + at,
-			 .q_stride = (size_t)spec->heads * spec->head_dim,
-			 .heads = heads,
-			 .queries = it->queries,
-			 .position = it->position,
-			 .window = plan->desc[g].window,
-			 .sinks = plan->desc[g].sinks,
-			 .scale = spec->scale,
-			 .scratch = s->w->scratch + thread * s->w->scratch_bytes};
-	s->m->kernels->attention(&a);
+	const struct attn_item *it = &s->w->plan.items[item];
+	const struct attn_block *b = &s->w->plan.blocks[it->block];
+	struct attn a = attention_call(s, b, thread);
+	if (b->piece == 0)
+		s->m->kernels->attention(&a);
+	else
+		s->m->kernels->attention_parts(&a, it->first, it->end,
+					       s->w->parts + it->slot * attn_part_floats(a.layout->head_dim));
 }
 
-/* The same for all layers of one shape. */
-static void plan_items(struct step *s)
+/* One row of a cut block: its parts of this wave into its state, and the state out with the last. */
+static void merge_item(void *ctx, uint32_t row, uint32_t thread)
 {
-	uint32_t kv_heads = s->spec->attention.kv_heads, heads = s->spec->attention.heads / kv_heads;
-	uint32_t block = heads < ATTN_ROWS_MAX ? ATTN_ROWS_MAX / heads : 1, token = 0;
-	if (s->item_heads == heads && s->item_kv_heads == kv_heads)
-		return;
-	s->item_heads = heads;
-	s->item_kv_heads = kv_heads;
-	s->n_items = 0;
-	for (uint32_t i = 0; i < s->b->n_seqs; i++) {
-		const struct model_seq *q = &s->b->seqs[i];
-		for (uint32_t done = 0; done < q->n_tokens; done += block) {
-			uint32_t left = q->n_tokens - done, n = left < block ? left : block;
-			for (uint32_t k = 0; k < kv_heads; k++)
-				s->w->items[s->n_items++] =
-					(struct attn_item){i, k, token + done, n, q->position + done};
-		}
-		token += q->n_tokens;
-	}
+	const struct step *s = ctx;
+	const struct model_work *w = s->w;
+	const struct attn_merge *m = w->plan.merges;
+	while (m + 1 < w->plan.merges + w->plan.n_merges && row >= m[1].row)
+		m++;
+	const struct attn_block *b = &w->plan.blocks[m->block];
+	struct attn a = attention_call(s, b, thread);
+	size_t floats = attn_part_floats(a.layout->head_dim), rows = (size_t)a.heads * a.queries;
+	uint32_t r = row - m->row;
+	float *state = w->part_state + ((size_t)b->split * w->part_rows + r) * floats;
+	if (m->begins)
+		memset(state, 0, floats * sizeof *state);
+	s->m->kernels->attention_merge(a.layout, w->parts + (m->slot + r) * floats, rows * floats, m->segments, state);
+	if (m->finishes)
+		s->m->kernels->attention_finish(a.layout, state,
+						a.out + r / a.heads * a.q_stride + r % a.heads * a.layout->head_dim);
+}
+
+/* Divides the work, the same for all layers of one shape that follow each other. */
+static void plan_attention(struct step *s)
+{
+	const struct attention_spec *a = &s->spec->attention;
+	const struct kv_group_desc *d = &s->b->plan->desc[s->b->plan->group[s->layer]];
+	struct attn_shape shape = {.threads = device_threads(s->m->device),
+				   .heads = a->heads / a->kv_heads,
+				   .kv_heads = a->kv_heads,
+				   .window = d->window,
+				   .sinks = d->sinks,
+				   .slots = s->w->part_slots};
+	if (!s->planned || memcmp(&shape, &s->w->plan.shape, sizeof shape) != 0)
+		attn_plan_make(&s->w->plan, &shape, s->b->seqs, s->b->n_seqs);
+	s->planned = true;
+	attn_plan_begin(&s->w->plan);
 }
 
 void block_attention(struct step *s)
 {
-	plan_items(s);
-	pool_run(s->m->pool, s->n_items, attention_item, s);
+	struct attn_plan *p = &s->w->plan;
+	plan_attention(s);
+	while (attn_plan_wave(p)) {
+		device_run(s->m->device, p->n_items, attention_item, s);
+		device_run(s->m->device, p->merge_rows, merge_item, s);
+	}
 }
 
 /* x += delta, where delta = m in + bias */
@@ -185,7 +216,7 @@ static void add_linear(struct step *s, const struct mat *m, const float *bias, c
 {
 	struct linear_out out = {m, bias, s->w->delta};
 	linear(s, in, s->b->n_tokens, &out, 1);
-	pool_run(s->m->pool, s->b->n_tokens, add_item, s);
+	device_run(s->m->device, s->b->n_tokens, add_item, s);
 }
 
 void block_attention_out(struct step *s, const struct layer *l)
@@ -201,7 +232,7 @@ void block_ffn(struct step *s, const struct layer *l)
 	struct linear_out outs[] = {{&l->gate, l->gate_bias, w->gate}, {&l->up, l->up_bias, w->up}};
 	norm(s, l->ffn_norm);
 	linear(s, w->norm, s->b->n_tokens, outs, 2);
-	pool_run(s->m->pool, s->b->n_tokens, silu_item, s);
+	device_run(s->m->device, s->b->n_tokens, silu_item, s);
 	add_linear(s, &l->down, l->down_bias, w->gate);
 }
 
@@ -227,12 +258,12 @@ void block_logits(struct step *s)
 	struct norm_job j = {s, s->m->w.output_norm, s->b->logit_tokens, s->w->norm};
 	if (s->b->n_logits == 0)
 		return;
-	pool_run(s->m->pool, s->b->n_logits, norm_item, &j);
+	device_run(s->m->device, s->b->n_logits, norm_item, &j);
 	block_output(s, s->w->norm, s->b->n_logits, s->b->logits);
 }
 
 void block_hidden(struct step *s)
 {
 	struct norm_job j = {s, s->m->w.output_norm, s->b->hidden_tokens, s->b->hidden};
-	pool_run(s->m->pool, s->b->n_hidden, norm_item, &j);
+	device_run(s->m->device, s->b->n_hidden, norm_item, &j);
 }

@@ -57,6 +57,6 @@ void linear(const struct step *s, const float *x, uint32_t tokens, const struct 
 	j.act = (struct act){
 		.x = x, .q = w->act_q, .scale = w->act_scale, .sum16 = w->act_sum16, .tokens = tokens, .cols = cols};
 	if (int8)
-		pool_run(s->m->pool, tokens, quantize_item, &j);
-	pool_run(s->m->pool, j.first[n], product_item, &j);
+		device_run(s->m->device, tokens, quantize_item, &j);
+	device_run(s->m->device, j.first[n], product_item, &j);
 }

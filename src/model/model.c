@@ -1,6 +1,6 @@
 /* model.c: loading a model and running a step through its layers.
  *
- * Owner of a forward pass: one thread; the pool works for it. */
+ * Any thread; a forward pass holds the device from begin to end. */
 #include "model/model.h"
 
 #include "base/mem.h"
@@ -38,9 +38,9 @@ int model_load(struct model **out, const struct source *s, const struct model_pa
 	*out = NULL;
 	if (!m)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a model");
-	m->kernels = p->kernels;
-	m->pool = p->pool;
-	struct weights_params wp = {.pool = p->pool,
+	m->device = p->device;
+	m->kernels = device_kernels(p->device);
+	struct weights_params wp = {.device = p->device,
 				    .int8 = p->int8,
 				    .quantize = p->quantize,
 				    .progress = p->progress,
@@ -107,6 +107,9 @@ static void *part(struct region *r, size_t *at, size_t count, size_t size)
 	return p;
 }
 
+/* Parts of rows that a thread may have in a wave of attention: 64 rows of 8 segments. */
+enum { SLOTS_PER_THREAD = 512 };
+
 static size_t max_size(size_t a, size_t b)
 {
 	return a > b ? a : b;
@@ -136,7 +139,15 @@ static size_t carve(struct model_work *w, const struct hparams *h, bool int8, ui
 	w->act_scale = part(r, &at, rows * (wide / 32), f);
 	w->act_sum16 = part(r, &at, rows * (wide / 16), sizeof(int32_t));
 	w->runs = part(r, &at, T, sizeof *w->runs);
-	w->items = part(r, &at, T * n.kv_heads, sizeof *w->items);
+	w->plan.blocks = part(r, &at, attn_blocks_max((uint32_t)T, n.kv_heads), sizeof *w->plan.blocks);
+	w->plan.items = part(r, &at, attn_items_max((uint32_t)T, n.kv_heads, threads), sizeof *w->plan.items);
+	w->plan.merges = part(r, &at, attn_split_max(threads), sizeof *w->plan.merges);
+	w->part_rows = attn_rows_max(n.rows);
+	w->part_slots = threads * SLOTS_PER_THREAD > w->part_rows ? threads * SLOTS_PER_THREAD : w->part_rows;
+	w->part_floats = attn_part_floats(n.head_dim);
+	bool cut = threads > 1; /* one thread takes whole blocks */
+	w->parts = part(r, &at, cut ? w->part_slots * w->part_floats : 0, f);
+	w->part_state = part(r, &at, cut ? (size_t)attn_split_max(threads) * w->part_rows * w->part_floats : 0, f);
 	w->scratch_bytes = attn_scratch_bytes(n.rows, n.head_dim);
 	w->scratch = part(r, &at, threads, w->scratch_bytes);
 	return at;
@@ -151,7 +162,7 @@ int model_work_new(struct model_work **out, const struct model *m, uint32_t toke
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the buffers of a step");
 	w->tokens_max = tokens_max;
 	w->logits_max = logits_max;
-	uint32_t threads = pool_threads(m->pool);
+	uint32_t threads = device_threads(m->device);
 	int rc =
 		region_new(&w->region, carve(w, &m->h, m->int8, threads), "the buffers of a step (lower --chunk)", err);
 	if (rc) {
@@ -208,6 +219,7 @@ static void fill_angles(struct step *s, uint32_t rope)
 void model_forward(struct model *m, struct model_work *w, const struct model_batch *b)
 {
 	struct step s = {.m = m, .w = w, .b = b};
+	device_begin(m->device);
 	plan_runs(&s);
 	for (uint32_t i = 0; i < m->h.n_ropes; i++)
 		fill_angles(&s, i);
@@ -218,10 +230,13 @@ void model_forward(struct model *m, struct model_work *w, const struct model_bat
 	}
 	block_logits(&s);
 	block_hidden(&s);
+	device_end(m->device);
 }
 
 void model_logits(struct model *m, struct model_work *w, const float *hidden, uint32_t n, float *logits)
 {
 	struct step s = {.m = m, .w = w};
+	device_begin(m->device);
 	block_output(&s, hidden, n, logits);
+	device_end(m->device);
 }

@@ -1,7 +1,8 @@
 /* model.h: a loaded model and one forward pass over a mixed batch: T tokens of S sequences, some in prefill, some
  * decoding; linear layers see one matrix [T, dim], attention runs per sequence over its block tables.
  *
- * A model is read-only once loaded, but for its pool: one forward pass at a time. */
+ * A model is read-only once loaded. Any thread: forward passes take turns on the device; a work and the pages of a
+ * batch belong to the caller. */
 #ifndef KVIK_MODEL_MODEL_H
 #define KVIK_MODEL_MODEL_H
 
@@ -14,8 +15,7 @@
 struct model;
 
 struct model_params {
-	const struct kernels *kernels;
-	struct pool *pool; /* borrowed for as long as the model lives */
+	struct device *device; /* borrowed for as long as the model lives */
 	bool int8;
 	int quantize; /* enum wtype, or -1 */
 	kvik_progress_fn *progress;

@@ -3,13 +3,14 @@
 #define KVIK_MODEL_STEP_H
 
 #include "model/arch.h"
+#include "model/attn_plan.h"
 #include "model/model.h"
 #include "model/rope.h"
 
 struct model {
 	struct hparams h;
 	const struct kernels *kernels;
-	struct pool *pool;
+	struct device *device;
 	struct weights w;
 	struct rope ropes[HPARAMS_ROPES_MAX]; /* as hparams.ropes */
 	bool int8;                            /* some matrix takes int8 activations */
@@ -19,12 +20,6 @@ struct model {
 struct page_run {
 	uint32_t seq, token, n; /* token: of the batch */
 	uint32_t position;      /* of the first */
-};
-
-/* Queries of one kv head that one call of attention takes. */
-struct attn_item {
-	uint32_t seq, kv_head, token, queries; /* token: of the batch */
-	uint32_t position;                     /* of the first */
 };
 
 /* Sizes are of tokens_max tokens. */
@@ -41,9 +36,13 @@ struct model_work {
 	int8_t *act_q; /* of the widest int8 activations: see struct act */
 	float *act_scale;
 	int32_t *act_sum16;
-	struct page_run *runs;   /* [T] */
-	struct attn_item *items; /* [T * kv_heads] */
-	uint8_t *scratch;        /* [threads] of scratch_bytes */
+	struct page_run *runs; /* [T] */
+	struct attn_plan plan;
+	float *parts;      /* [part_slots][part_floats]: of cut blocks of attention, see attn_plan.h */
+	float *part_state; /* [cut blocks][part_rows][part_floats] */
+	uint32_t part_slots, part_rows;
+	size_t part_floats;
+	uint8_t *scratch; /* [threads] of scratch_bytes */
 	size_t scratch_bytes;
 };
 
@@ -52,7 +51,7 @@ struct step {
 	struct model_work *w;
 	const struct model_batch *b;
 	uint32_t n_runs;
-	uint32_t n_items, item_heads, item_kv_heads; /* for layers of this shape */
+	bool planned; /* work.plan is of these sequences */
 	uint32_t layer;
 	const struct layer_spec *spec; /* of the layer */
 };

@@ -234,10 +234,10 @@ static int pack_mat(const struct binder *b, const struct binding *x)
 		p.room_bytes = x->mat->cols * sizeof(float) + MAT_TILE_ROWS * row_bytes(x->type, x->mat->cols);
 		p.room_bytes = (p.room_bytes + ALIGN - 1) / ALIGN * ALIGN;
 	}
-	p.room = mem_aligned(ALIGN, pool_threads(b->params->pool) * p.room_bytes);
+	p.room = mem_aligned(ALIGN, device_threads(b->params->device) * p.room_bytes);
 	if (!p.room)
 		return err_set(b->err, KVIK_ERR_NOMEM, "no memory to quantise '%s'", x->t->name);
-	pool_run(b->params->pool, tiles, pack_item, &p);
+	device_run_once(b->params->device, tiles, pack_item, &p);
 	mem_free(p.room);
 	return 0;
 }

@@ -7,10 +7,9 @@
 
 #include <kvik.h>
 
-#include "base/pool.h"
 #include "base/region.h"
 #include "format/source.h"
-#include "kernels/kernels.h"
+#include "model/device.h"
 #include "model/hparams.h"
 
 /* Parameters of a layer; a pointer or matrix that the layer lacks is NULL or has 0 rows. Widths are of its
@@ -36,7 +35,7 @@ struct weights {
 };
 
 struct weights_params {
-	struct pool *pool;
+	struct device *device;
 	bool int8;    /* integer types meet int8 activations; else they are expanded to f32 */
 	int quantize; /* enum wtype that float matrices become at load, or -1 */
 	kvik_progress_fn *progress;
@@ -65,7 +64,7 @@ uint32_t bind_dim(const struct binder *b); /* of the model */
 int weights_load(struct weights *w, const struct source *s, const struct hparams *h, const struct weights_params *p,
 		 struct kvik_err *err) MUST_CHECK;
 void weights_release(struct weights *w);
-/* Bytes that weights_load would allocate for the packed parameters; p->pool is not needed. */
+/* Bytes that weights_load would allocate for the packed parameters; p->device is not needed. */
 int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct weights_params *p,
 		    struct kvik_err *err) MUST_CHECK;
 

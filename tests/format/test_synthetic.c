@@ -101,17 +101,14 @@ static void q4_k_m_is_a_mix(void **state)
 static void load(const char *spec)
 {
 	struct source *s = open_spec(spec, 1);
-	struct pool *pool;
 	struct model *m;
 	struct kvik_err err;
 	struct model_params p = {.int8 = true, .quantize = -1};
-	assert_int_equal(kernels_select(&p.kernels, NULL, &err), 0);
-	assert_int_equal(pool_new(&pool, 1, &err), 0);
-	p.pool = pool;
+	assert_int_equal(device_new(&p.device, NULL, 1, &err), 0);
 	if (model_load(&m, s, &p, &err) != 0)
 		fail_msg("%s: %s", spec, err.text);
 	model_free(m);
-	pool_free(pool);
+	device_free(p.device);
 	source_free(s);
 }
 

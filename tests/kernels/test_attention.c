@@ -1,6 +1,6 @@
 /* test_attention.c: attention over pages against a softmax in double arithmetic; every level by bits, also for extreme
- * values; any split of the queries gives the same bits; what is masked is never read into a result. Pages, queries and
- * outputs end at guard pages: one byte too far faults, in every level. */
+ * values; any split of the queries, and of the positions into parts, gives the same bits; what is masked is never read
+ * into a result. Pages, queries and outputs end at guard pages: one byte too far faults, in every level. */
 #include "check.h"
 
 #include <math.h>
@@ -86,9 +86,35 @@ static struct page_area number_pages(const struct setup *s, uint32_t *ids)
 	return (struct page_area){(uint8_t *)base, UNIT};
 }
 
-/* Queries from..to of every kv head, in blocks of at most `block` queries. */
-static void attend(const struct kernels *kern, const struct setup *s, uint32_t from, uint32_t to, uint32_t block,
-		   float *out)
+/* The same call as parts of its segments, taken in runs of random length and merged. */
+static void call_in_parts(const struct kernels *kern, const struct setup *s, const struct attn *a)
+{
+	uint32_t rows = a->heads * a->queries, segments = (a->position + a->queries - 1) / ATTN_SEGMENT + 1;
+	size_t floats = attn_part_floats(s->l.head_dim), part = rows * floats;
+	float *parts = NULL, *states = NULL;
+	assert_int_equal(posix_memalign((void **)&parts, 64, segments * part * sizeof *parts), 0);
+	assert_int_equal(posix_memalign((void **)&states, 64, part * sizeof *states), 0);
+	memset(parts, 0xFF, segments * part * sizeof *parts); /* NaN: what is not written must not be read */
+	memset(states, 0, part * sizeof *states);
+	for (uint32_t first = 0, n; first < segments; first += n) {
+		n = 1 + random_below(segments - first);
+		kern->attention_parts(a, first, first + n, parts + first * part);
+	}
+	for (uint32_t r = 0; r < rows; r++) {
+		uint32_t some = random_below(segments + 1);
+		float *state = states + r * floats;
+		kern->attention_merge(&s->l, parts + r * floats, part, some, state);
+		kern->attention_merge(&s->l, parts + some * part + r * floats, part, segments - some, state);
+		kern->attention_finish(&s->l, state,
+				       a->out + r / a->heads * a->q_stride + r % a->heads * s->l.head_dim);
+	}
+	free(parts);
+	free(states);
+}
+
+/* Queries from..to of every kv head, in blocks of at most `block` queries; whole, or in parts. */
+static void attend_so(const struct kernels *kern, const struct setup *s, uint32_t from, uint32_t to, uint32_t block,
+		      bool parts, float *out)
 {
 	size_t stride = (size_t)s->l.kv_heads * s->heads * s->l.head_dim;
 	void *scratch = NULL;
@@ -113,10 +139,19 @@ static void attend(const struct kernels *kern, const struct setup *s, uint32_t f
 					 .sinks = s->sinks,
 					 .scale = 0.25f,
 					 .scratch = scratch};
-			kern->attention(&a);
+			if (parts)
+				call_in_parts(kern, s, &a);
+			else
+				kern->attention(&a);
 		}
 	free(scratch);
 	free(ids);
+}
+
+static void attend(const struct kernels *kern, const struct setup *s, uint32_t from, uint32_t to, uint32_t block,
+		   float *out)
+{
+	attend_so(kern, s, from, to, block, false, out);
 }
 
 static bool sees(const struct setup *s, uint32_t pos, uint32_t t)
@@ -185,7 +220,13 @@ static void check(struct setup s, enum kv_dtype k, enum kv_dtype v, uint32_t hea
 			memset(got.p, 0xAA, bytes);
 			attend(fast[l], &s, 0, s.tokens, block, got.p);
 			assert_same_bits(want.p, got.p, bytes, "attention", fast[l]->name);
+			memset(got.p, 0xAA, bytes);
+			attend_so(fast[l], &s, 0, s.tokens, block, true, got.p);
+			assert_same_bits(want.p, got.p, bytes, "attention in parts", fast[l]->name);
 		}
+	memset(got.p, 0xAA, bytes);
+	attend_so(scalar_level(), &s, 0, s.tokens, 8, true, got.p);
+	assert_same_bits(want.p, got.p, bytes, "attention in parts", "scalar");
 	guard_free(&want);
 	guard_free(&got);
 	setup_release(&s);

@@ -11,7 +11,6 @@
 /* cmocka needs the headers above */
 #include <cmocka.h>
 
-#include "base/pool.h"
 #include "model/model.h"
 
 enum { RUNNER_TOKENS_MAX = 512, RUNNER_PARTS_MAX = 8 };
@@ -27,7 +26,7 @@ struct runner_params {
 
 struct runner {
 	struct source *source;
-	struct pool *pool;
+	struct device *device;
 	struct model *model;
 	struct kvplan plan;
 	struct kv *kv;
@@ -53,9 +52,8 @@ static inline void runner_open(struct runner *r, const struct runner_params *p)
 {
 	struct model_params mp = {.int8 = p->int8, .quantize = p->quantized ? (int)p->quantize : -1};
 	memset(r, 0, sizeof *r);
-	MUST(pool_new(&r->pool, p->threads ? p->threads : 1, &err));
-	MUST(kernels_select(&mp.kernels, p->level, &err));
-	mp.pool = r->pool;
+	MUST(device_new(&r->device, p->level, p->threads ? p->threads : 1, &err));
+	mp.device = r->device;
 	MUST(source_open(&r->source, p->path, &err));
 	MUST(model_load(&r->model, r->source, &mp, &err));
 	const struct hparams *h = model_hparams(r->model);
@@ -75,7 +73,7 @@ static inline void runner_close(struct runner *r)
 	kv_free(r->kv);
 	model_free(r->model);
 	source_free(r->source);
-	pool_free(r->pool);
+	device_free(r->device);
 }
 
 static inline struct kv_seq *runner_seq(struct runner *r)

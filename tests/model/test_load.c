@@ -51,18 +51,15 @@ static int load(const struct bytes *b, struct kvik_err *err)
 {
 	struct source *s = NULL;
 	struct model *m = NULL;
-	struct pool *pool;
 	struct model_params p = {.quantize = -1};
-	assert_int_equal(pool_new(&pool, 2, NULL), 0);
-	assert_int_equal(kernels_select(&p.kernels, NULL, NULL), 0);
-	p.pool = pool;
+	assert_int_equal(device_new(&p.device, NULL, 2, NULL), 0);
 	int rc = source_open_memory(&s, b->data, b->n, "bad.gguf", err);
 	if (!rc)
 		rc = model_load(&m, s, &p, err);
 	assert_true((rc == 0) == (m != NULL));
 	model_free(m);
 	source_free(s);
-	pool_free(pool);
+	device_free(p.device);
 	return rc;
 }
 
@@ -144,13 +141,12 @@ static void sizes_must_agree(void **state)
 }
 
 /* All that a user of the room allocates, once; the first error is returned. */
-static int load_all(const char *path, struct pool *pool, bool quantized, struct kvik_err *err)
+static int load_all(const char *path, struct device *device, bool quantized, struct kvik_err *err)
 {
 	struct source *s = NULL;
 	struct model *m = NULL;
 	struct model_work *w = NULL;
-	struct model_params p = {.pool = pool, .int8 = true, .quantize = quantized ? WTYPE_Q8_0 : -1};
-	assert_int_equal(kernels_select(&p.kernels, NULL, NULL), 0);
+	struct model_params p = {.device = device, .int8 = true, .quantize = quantized ? WTYPE_Q8_0 : -1};
 	int rc = source_open(&s, path, err);
 	if (!rc)
 		rc = model_load(&m, s, &p, err);
@@ -165,16 +161,16 @@ static int load_all(const char *path, struct pool *pool, bool quantized, struct 
 static void every_allocation_may_fail(void **state)
 {
 	static const char *const paths[] = {DATA "llama-llama3.gguf", DATA "llama-q8_0.gguf", DATA "qwen2"};
-	struct pool *pool;
+	struct device *device;
 	(void)state;
-	assert_int_equal(pool_new(&pool, 2, NULL), 0);
+	assert_int_equal(device_new(&device, NULL, 2, NULL), 0);
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		int rc = KVIK_ERR_NOMEM;
 		long n = 1;
 		for (; n < 1000 && rc; n++) {
 			struct kvik_err err = {0};
 			mem_fail_at(n);
-			rc = load_all(paths[i], pool, true, &err);
+			rc = load_all(paths[i], device, true, &err);
 			mem_fail_at(0);
 			if (rc && (rc != KVIK_ERR_NOMEM || err.text[0] == '\0'))
 				fail_msg("%s: allocation %ld failed: code %d, '%s'", paths[i], n, rc, err.text);
@@ -182,7 +178,7 @@ static void every_allocation_may_fail(void **state)
 		assert_int_equal(rc, 0);
 		assert_true(n > 10);
 	}
-	pool_free(pool);
+	device_free(device);
 }
 
 static void parameters_are_counted(void **state)

@@ -123,6 +123,38 @@ static void chunks_threads_and_levels(void **state)
 	}
 }
 
+/* Attention that is cut into parts (attn_plan.h): few kv heads, many positions, more threads than heads. */
+static void long_texts_on_many_threads(void **state)
+{
+	(void)state;
+	enum { LONG = 3000 };
+	static const struct runner_params some[] = {{.path = DATA "llama-mqa-bias"}, {.path = DATA "qwen3"}};
+	static uint32_t ids[LONG];
+	for (size_t m = 0; m < sizeof some / sizeof *some; m++)
+		for (uint32_t c = 0; c < 2; c++) {
+			struct runner_params p = some[m];
+			struct runner one, r;
+			p.kv = caches[c ? 7 : 5]; /* int4 keys; a window with sinks */
+			runner_open(&one, &p);
+			p.threads = 5;
+			runner_open(&r, &p);
+			random_ids(ids, LONG, one.n_vocab);
+			size_t row = one.n_vocab * sizeof(float);
+			float *want = malloc(LONG * row), *got = malloc(LONG * row);
+			struct kv_seq *a = runner_seq(&one), *b = runner_seq(&r);
+			runner_prefill(&one, a, ids, LONG, RUNNER_TOKENS_MAX, want);
+			runner_prefill(&r, b, ids, LONG - 20, RUNNER_TOKENS_MAX, got);
+			runner_prefill(&r, b, ids + LONG - 20, 20, 1, got + (size_t)(LONG - 20) * one.n_vocab);
+			same_rows(got, want, 0, LONG, one.n_vocab, &p, "cutting attention");
+			kv_seq_free(one.kv, a);
+			kv_seq_free(r.kv, b);
+			free(want);
+			free(got);
+			runner_close(&one);
+			runner_close(&r);
+		}
+}
+
 /* ---- Without a cache --------------------------------------------------------------------------------------------- */
 
 /* At each step all tokens are computed anew and only the last row counts. */
@@ -277,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chunks_threads_and_levels),
+		cmocka_unit_test(long_texts_on_many_threads),
 		cmocka_unit_test(recomputed_at_every_step),
 		cmocka_unit_test(in_any_company),
 	};
