@@ -90,8 +90,10 @@ static int check_type(const struct source *s, struct kvik_err *err)
 	int rc = gguf_get_str(s->parts[0], "general.type", &type, err);
 	if (rc < 0)
 		err_prefix(err, "%s", s->path);
-	if (rc <= 0 || (type.bytes == 5 && memcmp(type.text, "model", 5) == 0))
+	if (rc <= 0)
 		return rc;
+	if (type.bytes == 5 && memcmp(type.text, "model", 5) == 0)
+		return 0;
 	return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: GGUF key 'general.type' is '%.*s': this is no model", s->path,
 		       (int)(type.bytes < 60 ? type.bytes : 60), type.text);
 }

@@ -433,6 +433,13 @@ static void what_is_no_model_is_named(void **state)
 	put_hparams(&b, DIM);
 	put_key_str(&b, "general.type", "adapter");
 	must_fail(&b, KVIK_ERR_UNSUPPORTED, "'general.type' is 'adapter': this is no model");
+
+	struct source *s;
+	put_head(&b, 3, 0, HPARAMS_KEYS + 1);
+	put_hparams(&b, DIM);
+	put_key_str(&b, "general.type", "model");
+	assert_int_equal(source_open_memory(&s, b.data, b.n, "m.gguf", NULL), 0);
+	source_free(s);
 }
 
 static void of_tied_matrices_either_may_be_there(void **state)
