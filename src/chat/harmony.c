@@ -73,7 +73,7 @@ static bool read_header(struct answer *a, bool final)
 		return a->at < a->text.n;
 	}
 	a->begin = a->at;
-	a->state = kind_of(header, (size_t)(end - header));
+	a->state = (int)kind_of(header, (size_t)(end - header));
 	a->at += (size_t)(end - header) + strlen(message);
 	return true;
 }

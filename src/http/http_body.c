@@ -69,7 +69,7 @@ static void end_size(struct http_body *b)
 }
 
 /* b->state becomes next if c is what must stand here. */
-static enum http_parsed expect(struct http_body *b, bool is_there, int next, const char *why)
+static enum http_parsed expect(struct http_body *b, bool is_there, enum http_body_state next, const char *why)
 {
 	if (!is_there)
 		return bad(b, 400, why);

@@ -10,7 +10,7 @@
 enum { HTTP_BODY_EXTRA_MAX = 16 << 10 }; /* bytes of all extensions and trailers */
 
 struct http_body {
-	enum {
+	enum http_body_state {
 		BODY_LENGTH, /* `left` bytes to come */
 		BODY_SIZE,   /* digits of a chunk's size */
 		BODY_SPACE,  /* white space before an extension */
