@@ -108,7 +108,7 @@ uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *
 {
 	enum { PAGE_BYTES_MIN = 4096, SESSION_BYTES = 8192, CACHE_BYTES = 65536, GHOST_PART = 127 };
 	uint64_t pages = p->sessions * kvplan_seq_bytes(plan, p->context, p->chunk);
-	uint64_t tables = pages / PAGE_BYTES_MIN * (20 * (uint64_t)plan->n_groups + 12);
+	uint64_t tables = pages / PAGE_BYTES_MIN * (24 * (uint64_t)plan->n_groups + 12);
 	uint64_t tree = p->sessions * kv_tree_bytes(plan->desc, plan->n_groups, p->context, p->chunk);
 	uint64_t all = pages + tables + tree + (uint64_t)p->sessions * SESSION_BYTES + CACHE_BYTES;
 	return all + all / GHOST_PART;

@@ -83,10 +83,12 @@ static double worth_of(const struct tree *t, uint32_t hits, uint32_t start, uint
 	return t->worth_floor + (hits + 1.0) * cost / (double)bytes;
 }
 
-/* Can a match end in this leaf? */
+/* Can a match end in this leaf, or in what is cold below it? */
 static bool can_end_in(const struct tree *t, const struct node *n)
 {
 	uint32_t usable = tree_windows_usable(t, n, n->end, NULL, 0);
+	if (n->child)
+		return true;
 	return t->n_states > 0 ? node_has_states(t, n) && usable == n->end : usable > n->start;
 }
 
@@ -117,7 +119,7 @@ static enum stake_kind stake_of(const struct node *n)
 {
 	if (!n->parent)
 		return STAKE_NONE;
-	if (!n->child && n->users == 0)
+	if (n->n_warm == 0 && n->users == 0)
 		return STAKE_LEAF;
 	return n->n_windows > 0 ? STAKE_WINDOWS : STAKE_NONE;
 }
@@ -166,12 +168,35 @@ static void drop_windows(struct tree *t, struct node *n)
 	tree_judge(t, n);
 }
 
-static void drop_leaf(struct tree *t, struct node *n, enum kv_why cause)
+static void count_gone(struct tree *t, const struct node *n, enum kv_why cause)
 {
 	uint64_t *count = cause == KV_EXPIRED ? &t->tokens_expired : &t->tokens_evicted;
 	*count += n->end - n->start;
 	ghost_note_gone(&t->ghost, ghost_roll(n->parent->hash, *tree_token(t, n, n->start)), cause, n->hits);
-	tree_remove(t, n);
+}
+
+void tree_drop(struct tree *t, struct node *n, enum kv_why cause)
+{
+	while (n->child) {
+		struct node *below = n->child;
+		while (below->child)
+			below = below->child;
+		count_gone(t, below, cause);
+		tree_remove(t, below, false);
+	}
+	count_gone(t, n, cause);
+	tree_remove(t, n, true);
+}
+
+void tree_warm(struct tree *t, struct node *n)
+{
+	for (; n->parent && n->cold; n = n->parent) {
+		n->cold = false;
+		n->parent->n_warm++;
+		tree_unstake(t, n);
+		tree_judge(t, n);
+	}
+	tree_judge(t, n);
 }
 
 static struct node *node_of(const struct stake *s)
@@ -212,13 +237,22 @@ static void evict(struct tree *t, struct stake *s)
 	if (s->rank > 0 && s->worth > t->worth_floor)
 		t->worth_floor = s->worth;
 	if (s->what == STAKE_LEAF) {
-		drop_leaf(t, n, KV_EVICTED);
+		if (t->io.max == 0 || s->rank == 0 || !io_spill(t, n))
+			tree_drop(t, n, KV_EVICTED);
 	} else if (s->what == STAKE_WINDOWS) {
 		drop_windows(t, n);
 	} else {
 		t->states_dropped++;
 		tree_set_states(t, n, NULL);
 	}
+}
+
+bool tree_evict_one(struct tree *t)
+{
+	struct stake *s = least_worthy(t);
+	if (s)
+		evict(t, s);
+	return s != NULL;
 }
 
 /* Evicts what is in the way of `bytes`, as long as it is of a lower rank, or of this one and worth less. */
@@ -264,12 +298,15 @@ void tree_expire(struct tree *t)
 		struct node *n = HEAP_ELEMENT(t->by_expiry.top, struct node, by_expiry);
 		if (n->expires > t->now)
 			return;
-		drop_leaf(t, n, KV_EXPIRED);
+		tree_drop(t, n, KV_EXPIRED);
 	}
 }
 
 void tree_drop_cached(struct tree *t)
 {
 	for (struct stake *s; (s = least_worthy(t));)
-		evict(t, s);
+		if (s->what == STAKE_LEAF)
+			tree_drop(t, node_of(s), KV_EVICTED);
+		else
+			evict(t, s);
 }

@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "kv/kv_impl.h"
+#include "kv/io.h"
 
 static int check_config(const struct kv_config *c, struct kvik_err *err)
 {
@@ -84,6 +84,9 @@ int kv_new(struct kv **out, const struct kv_config *c, struct kvik_err *err)
 	if (!rc)
 		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_paged, kv->n_states, err);
 	kv->tree.pack_after = c->pack_after;
+	if (!rc && c->store)
+		rc = io_init(&kv->tree.io, c->store, err);
+	pages_count_table(&kv->pages, (int64_t)io_bytes(&kv->tree.io));
 	if (!rc)
 		rc = check_room(kv, err);
 	kv->bytes_fixed = kv->pages.table_bytes;
@@ -100,6 +103,7 @@ void kv_free(struct kv *kv)
 		return;
 	while (kv->seqs)
 		kv_seq_free(kv, kv->seqs);
+	io_release(&kv->tree.io);
 	tree_release(&kv->tree);
 	pages_release(&kv->pages);
 	mem_free(kv);
@@ -121,6 +125,7 @@ void kv_clock(struct kv *kv, uint64_t now)
 	kv->tree.now = now;
 	tree_expire(&kv->tree);
 	tree_pack_idle(&kv->tree);
+	io_spill_ahead(&kv->tree);
 }
 
 void kv_drop_cached(struct kv *kv)
@@ -138,6 +143,11 @@ static void tree_stats(const struct tree *t, struct kv_stats *st)
 	st->tokens_expired = t->tokens_expired;
 	st->pages_window_dropped = t->pages_window_dropped;
 	st->states_dropped = t->states_dropped;
+	st->tokens_spilled = t->tokens_spilled;
+	st->tokens_lost = t->tokens_lost;
+	st->pages_spilled = t->pages_spilled;
+	st->pages_loaded = t->pages_loaded;
+	st->io_failed = t->io_failed;
 	for (uint32_t i = 0; i < KV_GHOSTS; i++)
 		st->ghost[i] = ghost_rate(&t->ghost, i);
 }
@@ -149,10 +159,10 @@ uint64_t kv_waste(const struct kv *kv)
 		const struct page_group *pg = &kv->pages.group[g];
 		uint64_t slots = 0;
 		for (uint32_t i = 1; i <= pg->fresh && g < kv->n_paged; i++)
-			if (pg->info[i].refs > 0 && pg->info[i].next == 0)
+			if (pg->info[i].refs > 0 && pg->info[i].form != PAGE_PACKED && pg->info[i].form != PAGE_COLD)
 				slots += kv->desc[g].page_tokens - pg->info[i].claimed;
 		bytes += slots * (g < kv->n_paged ? pg->page_bytes / kv->desc[g].page_tokens : 0) +
-			 (pg->n_used - pg->n_packed) * (uint64_t)(pg->stride - pg->page_bytes);
+			 (pg->n_used - pg->n_packed - pg->n_cold) * (uint64_t)(pg->stride - pg->page_bytes);
 	}
 	return bytes;
 }
@@ -184,6 +194,7 @@ struct kv_stats kv_stats(const struct kv *kv)
 						.pages_free = p->group[g].n_free,
 						.pages_cached = p->group[g].n_cached,
 						.pages_packed = p->group[g].n_packed,
+						.pages_cold = p->group[g].n_cold,
 						.bytes_used = pages_group_bytes(&p->group[g], p->group[g].n_used)};
 	return st;
 }

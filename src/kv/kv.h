@@ -8,6 +8,7 @@
 #define KVIK_KV_KV_H
 
 #include "kv/memory.h"
+#include "kv/store.h"
 
 enum { KV_STATES_MAX = 4, KV_STATE_OUTS = 8 };
 
@@ -44,6 +45,8 @@ struct kv_config {
 	uint32_t state_every; /* snapshots of states are taken at multiples of so many tokens; 0: only where wanted */
 	/* Where the pages lie; borrowed, its context for as long as the cache lives. NULL: the host's memory. */
 	const struct kv_memory *memory;
+	/* Where victims go that are worth it; borrowed, for as long as the cache lives. NULL: nowhere. */
+	const struct kv_store *store;
 	kv_convert_fn *convert; /* with pack_after, in the host's memory */
 	void *convert_ctx;
 };
@@ -187,6 +190,7 @@ const char *kv_why_text(enum kv_why why);
 struct kv_hit {
 	uint32_t tokens;  /* of the sequence now (kv_explain: that it would have) */
 	uint32_t matched; /* the tree holds the same tokens up to here; ids[matched] is the first one that differs */
+	uint32_t stored;  /* >= tokens: so many it would be if what is in the store were loaded (kv_load) */
 	enum kv_why why;
 	uint32_t other; /* DIFFERS: the id that the tree has at `matched` */
 	/* > tokens: another sequence is computing the same tokens up to here: wait for it, match again. */
@@ -204,6 +208,10 @@ void kv_lookup(const struct kv *kv, const struct kv_seq *s, const uint32_t *ids,
  * they are not compared again. FULL, NOMEM: nothing has changed. */
 int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit,
 	     struct kvik_err *err) MUST_CHECK;
+/* Begins to load what kv_match(s, ids, n) would need from the store, as far as memory and tickets allow. True: some of
+ * it is under way, or waits for tickets: match again after kv_io_done, and load again. False: nothing will come: compute
+ * it. A sequence that gives up needs to do nothing. */
+bool kv_load(struct kv *kv, const struct kv_seq *s, const uint32_t *ids, uint32_t n);
 /* s is about to compute the n tokens of ids (from position 0): others that match see it as `pending`. ids stays the
  * caller's and unchanged until s has committed them or was freed, or until kv_announce with n = 0 (s was preempted).
  * A sequence that waits for a leader must not announce. */
@@ -216,12 +224,29 @@ void kv_explain(const struct kv *kv, const struct kv_share *share, const uint32_
 /* Drops all cached prefixes that no sequence holds. */
 void kv_drop_cached(struct kv *kv);
 
+/* ---- The store: store.h says how pages go there and come back ------------------------------------------------------ */
+
+/* The next ticket that nobody has taken; false: there is none now. */
+bool kv_io_next(struct kv *kv, struct kv_io *out);
+/* The I/O of a taken ticket has ended, in any order. Written: place says where, not 0. Not ok: what was to be written
+ * stays in memory; what could not be read, or was not right, leaves the tree. Before kv_free all are to be done. */
+void kv_io_done(struct kv *kv, uint32_t ticket, bool ok, uint64_t place);
+
+/* The store has this piece of text from before (it says so at its start): tokens start..end of ids[0..end), all within one
+ * multiple of the longest page, at least 128. The tree must know what is before start, or get to know it first. places:
+ * for each group, block by block of the piece, where its page is (0: missing, in window groups only); then of each group
+ * of states (all or none). *taken: they are the tree's now; not if it knows the text. ARG, LIMIT (cold_bytes), FULL,
+ * NOMEM. */
+int kv_adopt(struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t start, uint32_t end,
+	     const uint64_t *places, bool *taken, struct kvik_err *err) MUST_CHECK;
+
 /* ---- Figures ----------------------------------------------------------------------------------------------------- */
 
 struct kv_group_stats {
 	uint32_t pages_used, pages_free; /* backed by memory */
 	uint32_t pages_cached;           /* of those used: held by the tree alone */
 	uint32_t pages_packed;           /* of those cached */
+	uint32_t pages_cold;             /* of those cached: in the store alone */
 	uint64_t bytes_used;
 };
 
@@ -243,8 +268,10 @@ struct kv_stats {
 	uint64_t pages_window_dropped;           /* window pages the tree gave up, their tokens staying */
 	uint64_t states_taken, states_dropped;   /* snapshots; dropped for memory, their tokens staying */
 	uint64_t states_missed;                  /* for which there was no memory */
-	uint64_t leaves;                         /* sequences that went private for want of memory for the tree */
-	double ghost[KV_GHOSTS];                 /* predicted share of queried tokens that hit; NAN: nothing seen */
+	uint64_t tokens_spilled, tokens_lost;    /* went to the store; left the tree since it failed */
+	uint64_t pages_spilled, pages_loaded, io_failed;
+	uint64_t leaves;         /* sequences that went private for want of memory for the tree */
+	double ghost[KV_GHOSTS]; /* predicted share of queried tokens that hit; NAN: nothing seen */
 	struct kv_group_stats group[KV_GROUPS_MAX];
 };
 struct kv_stats kv_stats(const struct kv *kv);

@@ -1,6 +1,6 @@
 /* kv_check.c: proves the invariants of kv.c, seq.c and pages.c from scratch; slow, for tests and debug builds. */
 #include "base/mem.h"
-#include "kv/kv_impl.h"
+#include "kv/io.h"
 
 /* A block of a table, of which `reach` slots may be read; writes: a reservation goes on behind `offset` in it. */
 static const char *see_page(const struct kv *kv, uint32_t g, kv_page page, uint32_t reach, bool writes,
@@ -102,17 +102,24 @@ static uint32_t walk(const struct page_group *g, uint32_t head, struct page_seen
 	return n;
 }
 
+static bool on_its_way(const struct page_info *i)
+{
+	return i->form == PAGE_WRITING || i->form == PAGE_READING;
+}
+
 static const char *check_lists(const struct page_group *g, struct page_seen *seen)
 {
-	uint32_t n_free = walk(g, g->free, seen), n_cold = walk(g, g->cold, seen), n_used = 0, n_cached = 0;
+	uint32_t n_free = walk(g, g->free, seen), n_cold = walk(g, g->cold, seen), n_used = 0, n_cached = 0,
+		 n_limbo = 0;
 	if (n_free == UINT32_MAX || n_cold == UINT32_MAX)
 		return "a page is on two lists, or on one while in use";
 	for (uint32_t i = 1; i <= g->fresh; i++) {
 		n_used += g->info[i].refs > 0;
 		n_cached += g->info[i].refs > 0 && g->info[i].refs == g->info[i].tree;
+		n_limbo += g->info[i].refs == 0 && on_its_way(&g->info[i]);
 	}
-	if (n_free != g->n_free || n_used != g->n_used || (uint64_t)n_free + n_cold + n_used != g->fresh ||
-	    n_cached != g->n_cached)
+	if (n_free != g->n_free || n_used != g->n_used || (uint64_t)n_free + n_cold + n_used + n_limbo != g->fresh ||
+	    n_cached != g->n_cached || n_limbo != g->n_limbo)
 		return "pages were lost or counted wrongly";
 	return NULL;
 }
@@ -125,9 +132,9 @@ static const char *check_packed(const struct page_group *g)
 	uint64_t sum = 0;
 	for (uint32_t i = 1; i <= g->fresh; i++) {
 		const struct page_info *info = &g->info[i];
-		if (info->refs == 0 || info->next == 0)
+		if (info->refs == 0 || info->form != PAGE_PACKED)
 			continue;
-		if (info->refs != info->tree || info->next > s->fresh)
+		if (info->refs != info->tree || info->next == 0 || info->next > s->fresh)
 			return "a packed page is held by a table, or has no slot";
 		n++;
 		sum += info->next;
@@ -154,16 +161,61 @@ static const char *check_group(const struct page_group *g, struct page_seen *see
 	return broken ? broken : check_lists(g, seen);
 }
 
+/* What is cold, or being read, is the tree's alone; where a page lies in the store is known while it is cold. */
+static const char *check_forms(const struct page_group *g, uint32_t *on_way, uint32_t *away)
+{
+	uint32_t n_cold = 0;
+	for (uint32_t i = 1; i <= g->fresh; i++) {
+		const struct page_info *info = &g->info[i];
+		bool used = info->refs > 0, cold = used && info->form == PAGE_COLD;
+		n_cold += cold;
+		*on_way += on_its_way(info);
+		*away += cold || info->form == PAGE_READING;
+		if (used && (cold || info->form == PAGE_READING) && (info->refs != info->tree || g->place[i] == 0))
+			return "a page that is not in memory is held by a table, or lies nowhere";
+	}
+	return n_cold == g->n_cold && n_cold <= g->cold_max ? NULL : "cold pages are counted wrongly, or too many";
+}
+
+/* Each page on its way has one ticket, which says the direction. */
+static const char *check_tickets(const struct kv *kv, uint32_t on_way)
+{
+	const struct io *io = &kv->tree.io;
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < io->max; i++) {
+		if (!io->tickets[i].out)
+			continue;
+		const struct kv_io *t = &io->tickets[i].io;
+		uint8_t form = pages_info(&kv->pages, t->group, t->page)->form;
+		if (form != (t->write ? PAGE_WRITING : PAGE_READING))
+			return "a ticket is for a page that is not on its way";
+		n++;
+	}
+	return n == io->n_out && n == on_way ? NULL : "tickets were lost, or pages are on their way without one";
+}
+
+static const char *check_store(const struct kv *kv)
+{
+	uint32_t on_way = 0, away = 0;
+	const char *broken = NULL;
+	for (uint32_t g = 0; g < kv->n_groups && !broken; g++)
+		broken = check_forms(&kv->pages.group[g], &on_way, &away);
+	if (!broken && away != kv->pages.n_away)
+		return "pages that are not in memory are counted wrongly";
+	return broken ? broken : check_tickets(kv, on_way);
+}
+
 static uint64_t books(const struct page_group *g)
 {
+	uint64_t places = g->place ? (g->capacity + UINT64_C(1)) * sizeof *g->place : 0;
 	uint64_t slots = g->packed.stride ? (g->packed.capacity + UINT64_C(1)) * sizeof(uint32_t) : 0;
-	return (g->capacity + UINT64_C(1)) * sizeof(struct page_info) + slots;
+	return (g->capacity + UINT64_C(1)) * sizeof(struct page_info) + slots + places;
 }
 
 static uint64_t counted_bytes(const struct kv *kv)
 {
 	const struct tree *t = &kv->tree;
-	uint64_t bytes = sizeof *kv + kv->pages.convert_bytes + ghost_bytes(&t->ghost) +
+	uint64_t bytes = sizeof *kv + kv->pages.convert_bytes + ghost_bytes(&t->ghost) + io_bytes(&t->io) +
 			 t->n_buckets * sizeof *t->buckets + (t->n_nodes + t->n_spare) * t->node_bytes;
 	for (uint32_t g = 0; g < kv->n_groups; g++)
 		bytes += books(&kv->pages.group[g]);
@@ -180,9 +232,13 @@ static const char *check_bytes(const struct kv *kv)
 	uint64_t used = 0, unused = 0, cached = 0;
 	for (uint32_t g = 0; g < kv->n_groups; g++) {
 		const struct page_group *pg = &kv->pages.group[g];
-		used += pages_group_bytes(pg, pg->n_used);
+		uint32_t leaving = 0; /* cached, but their memory is not to be had now */
+		for (uint32_t i = 1; i <= pg->fresh; i++)
+			leaving += on_its_way(&pg->info[i]) && pg->info[i].refs > 0 &&
+				   pg->info[i].refs == pg->info[i].tree;
+		used += pages_group_bytes(pg, pg->n_used) + pg->n_limbo * (uint64_t)pg->stride;
 		unused += pg->n_free * (uint64_t)pg->stride;
-		cached += pages_group_bytes(pg, pg->n_cached);
+		cached += pages_group_bytes(pg, pg->n_cached) - leaving * (uint64_t)pg->stride;
 	}
 	if (used != kv->pages.page_bytes_used || unused != kv->pages.page_bytes_free ||
 	    cached != kv->pages.page_bytes_cached)
@@ -208,6 +264,8 @@ static const char *check_all(const struct kv *kv, struct page_seen *const *seen)
 		return "users or promises of the tree are not those of the sequences";
 	for (uint32_t g = 0; g < kv->n_groups && !broken; g++)
 		broken = check_group(&kv->pages.group[g], seen[g]);
+	if (!broken)
+		broken = check_store(kv);
 	return broken ? broken : check_bytes(kv);
 }
 

@@ -89,6 +89,7 @@ struct path {
 	const struct kv_scope *scope;
 	struct node *from, *deepest; /* NULL: the scope has no tree */
 	uint32_t matched, usable;
+	uint32_t stored; /* usable, once pages that are in the store are loaded */
 };
 
 /* From a node on which s sits (or a root, with s or without). */

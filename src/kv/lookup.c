@@ -32,7 +32,10 @@ struct path path_find(const struct kv *kv, const struct kv_scope *scope, struct 
 	if (!from)
 		return p;
 	p.deepest = tree_walk(&kv->tree, from, ids, n, &p.matched);
-	p.usable = tree_usable(&kv->tree, p.deepest, p.matched, s ? s->table : NULL, s ? s->tokens : 0);
+	p.usable = p.stored = tree_usable(&kv->tree, p.deepest, p.matched, s ? s->table : NULL, s ? s->tokens : 0);
+	if (kv->pages.n_away > 0)
+		p.usable = tree_resident(&kv->tree, p.deepest, p.matched, s ? s->table : NULL, s ? s->tokens : 0,
+					 p.stored);
 	return p;
 }
 
@@ -62,8 +65,11 @@ void path_explain(const struct kv *kv, const struct path *p, const uint32_t *ids
 	const struct tree *t = &kv->tree;
 	const struct node *deepest = p->deepest;
 	hit->matched = p->matched;
+	hit->stored = p->stored > hit->tokens ? p->stored : hit->tokens;
 	if (hit->tokens >= n) {
 		hit->why = KV_ALL;
+	} else if (hit->tokens < p->stored) {
+		hit->why = KV_EVICTED; /* to the store */
 	} else if (hit->tokens < p->matched) {
 		hit->why = tree_windows_usable(t, deepest, p->matched, NULL, 0) > hit->tokens && t->n_states > 0
 				   ? KV_STATE

@@ -38,24 +38,29 @@ static int group_init(struct pages *p, uint32_t group, const struct kv_group_des
 	*g = (struct page_group){.page_bytes = d->page_bytes};
 	g->stride = p->memory.stride(p->memory.ctx, d->page_bytes);
 	g->packed.stride = packed_stride(p, d, packs, g->stride);
-	uint64_t capacity = p->memory_bytes / (g->packed.stride ? g->packed.stride : g->stride);
+	uint64_t cold = p->store ? p->store->cold_bytes / g->stride : 0;
+	g->cold_max = cold < UINT32_MAX / 2 ? (uint32_t)cold : UINT32_MAX / 2;
+	uint64_t capacity = p->memory_bytes / (g->packed.stride ? g->packed.stride : g->stride) + g->cold_max;
 	if (p->memory_bytes < g->stride)
 		return err_set(err, KVIK_ERR_LIMIT,
 			       "the KV cache may use %llu bytes, but one page needs %zu: raise --kv-memory",
 			       (unsigned long long)p->memory_bytes, g->stride);
 	g->capacity = capacity < UINT32_MAX ? (uint32_t)capacity : UINT32_MAX - 1;
 	g->info = mem_zalloc((size_t)g->capacity + 1, sizeof *g->info);
-	if (!g->info)
+	if (p->store)
+		g->place = mem_zalloc((size_t)g->capacity + 1, sizeof *g->place);
+	if (!g->info || (p->store && !g->place))
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the books of a KV cache of %llu bytes",
 			       (unsigned long long)p->memory_bytes);
-	pages_count_table(p, (int64_t)((g->capacity + UINT64_C(1)) * sizeof *g->info));
+	pages_count_table(
+		p, (int64_t)((g->capacity + UINT64_C(1)) * (sizeof *g->info + (p->store ? sizeof *g->place : 0))));
 	int rc = p->memory.reserve(p->memory.ctx, KV_AREA_PAGES(group), g->capacity, d->page_bytes, err);
 	return rc || !g->packed.stride ? rc : slots_init(p, group, d->packed_bytes, err);
 }
 
 int pages_init(struct pages *p, const struct kv_config *c, const struct kv_memory *m, struct kvik_err *err)
 {
-	*p = (struct pages){.memory_bytes = c->memory_bytes, .memory = *m};
+	*p = (struct pages){.memory_bytes = c->memory_bytes, .memory = *m, .store = c->store};
 	for (uint32_t i = 0; i < c->n_groups; i++) {
 		p->n_groups = i + 1;
 		int rc = group_init(p, i, &c->groups[i], c->pack_after > 0, err);
@@ -75,6 +80,7 @@ void pages_release(struct pages *p)
 		p->memory.release(p->memory.ctx, KV_AREA_PAGES(i));
 		p->memory.release(p->memory.ctx, KV_AREA_PACKED(i));
 		mem_free(g->info);
+		mem_free(g->place);
 		mem_free(g->packed.next);
 	}
 	*p = (struct pages){0};
@@ -173,9 +179,32 @@ void pages_copy(struct pages *p, uint32_t group, kv_page to, kv_page from)
 	p->memory.copy(p->memory.ctx, KV_AREA_PAGES(group), to, from);
 }
 
+static uint64_t used_bytes(const struct page_group *g, const struct page_info *i)
+{
+	return i->form == PAGE_COLD ? 0 : i->form == PAGE_PACKED ? g->packed.stride : g->stride;
+}
+
+/* What comes free with it at once. */
 static uint64_t held_bytes(const struct page_group *g, const struct page_info *i)
 {
-	return i->next ? g->packed.stride : g->stride;
+	return i->form == PAGE_WRITING || i->form == PAGE_READING ? 0 : used_bytes(g, i);
+}
+
+static void set_form(struct pages *p, uint32_t group, kv_page page, enum page_form form)
+{
+	struct page_group *g = &p->group[group];
+	struct page_info *i = &g->info[page];
+	bool cached = i->refs == i->tree && i->refs > 0;
+	bool was_away = i->form == PAGE_COLD || i->form == PAGE_READING;
+	p->page_bytes_used -= used_bytes(g, i);
+	p->page_bytes_cached -= cached ? held_bytes(g, i) : 0;
+	g->n_cold -= i->form == PAGE_COLD;
+	i->form = (uint8_t)form;
+	g->n_cold += form == PAGE_COLD;
+	p->page_bytes_used += used_bytes(g, i);
+	p->page_bytes_cached += cached ? held_bytes(g, i) : 0;
+	p->n_away += (uint32_t)(form == PAGE_COLD || form == PAGE_READING) - (uint32_t)was_away;
+	note_peak(p);
 }
 
 uint64_t pages_held(const struct pages *p, uint32_t group, kv_page page)
@@ -199,9 +228,18 @@ static void release_page(struct pages *p, uint32_t group, kv_page page)
 	struct page_group *g = &p->group[group];
 	struct page_info *i = &g->info[page];
 	g->n_used--;
-	p->page_bytes_used -= held_bytes(g, i);
-	if (i->next) {
-		release_slot(p, group, i);
+	if (i->form == PAGE_WRITING || i->form == PAGE_READING) {
+		g->n_limbo++;
+		return;
+	}
+	if (p->store)
+		pages_forget(p, group, page);
+	p->page_bytes_used -= used_bytes(g, i);
+	if (i->form != PAGE_HOT) {
+		if (i->form == PAGE_PACKED)
+			release_slot(p, group, i);
+		g->n_cold -= i->form == PAGE_COLD;
+		p->n_away -= i->form == PAGE_COLD;
 		list_push(g, &g->cold, page);
 		return;
 	}
@@ -216,7 +254,7 @@ static void change_refs(struct pages *p, uint32_t group, kv_page page, int refs,
 	struct page_group *g = &p->group[group];
 	struct page_info *i = pages_info(p, group, page);
 	bool was_cached = i->refs == i->tree;
-	assert(i->refs > 0 && (i->next == 0 || refs == tree));
+	assert(i->refs > 0 && (i->form == PAGE_HOT || i->form == PAGE_WRITING || refs == tree));
 	i->refs += (uint32_t)refs;
 	i->tree += (uint32_t)tree;
 	bool cached = i->refs == i->tree && i->refs > 0;
@@ -251,21 +289,13 @@ void pages_unref_tree(struct pages *p, uint32_t group, kv_page page)
 
 /* ---- Packing ----------------------------------------------------------------------------------------------------- */
 
-/* The page's memory, as it is counted, changes to that of its other form. */
-static void count_form(struct pages *p, int64_t bytes)
-{
-	p->page_bytes_used = (uint64_t)((int64_t)p->page_bytes_used + bytes);
-	p->page_bytes_cached = (uint64_t)((int64_t)p->page_bytes_cached + bytes);
-	note_peak(p);
-}
-
 bool pages_pack(struct pages *p, uint32_t group, kv_page page)
 {
 	struct page_group *g = &p->group[group];
 	struct packed_slots *s = &g->packed;
 	struct page_info *i = &g->info[page];
 	uint32_t slot = s->free ? s->free : s->fresh + 1;
-	if (s->stride == 0 || i->next || i->refs != i->tree ||
+	if (s->stride == 0 || i->form != PAGE_HOT || i->refs != i->tree ||
 	    p->memory.commit(p->memory.ctx, KV_AREA_PACKED(group), slot) != 0)
 		return false;
 	if (s->free)
@@ -275,7 +305,7 @@ bool pages_pack(struct pages *p, uint32_t group, kv_page page)
 	p->memory.convert(p->memory.ctx, group, true, i->claimed, page, slot);
 	p->memory.decommit(p->memory.ctx, KV_AREA_PAGES(group), page);
 	i->next = slot;
-	count_form(p, (int64_t)s->stride - (int64_t)g->stride);
+	set_form(p, group, page, PAGE_PACKED);
 	g->n_packed++;
 	p->packs++;
 	return true;
@@ -283,23 +313,117 @@ bool pages_pack(struct pages *p, uint32_t group, kv_page page)
 
 uint64_t pages_unpack_bytes(const struct pages *p, uint32_t group, kv_page page)
 {
-	return p->group[group].stride - pages_held(p, group, page);
+	const struct page_group *g = &p->group[group];
+	return pages_info(p, group, page)->form == PAGE_PACKED ? g->stride - g->packed.stride : 0;
 }
 
 int pages_unpack(struct pages *p, uint32_t group, kv_page page, struct kvik_err *err)
 {
 	struct page_group *g = &p->group[group];
 	struct page_info *i = &g->info[page];
-	if (i->next == 0)
+	if (i->form != PAGE_PACKED)
 		return 0;
 	pages_give_back(p, g->stride - g->packed.stride);
 	if (p->memory.commit(p->memory.ctx, KV_AREA_PAGES(group), page) != 0)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory to unpack a page of the KV cache");
 	p->memory.convert(p->memory.ctx, group, false, i->claimed, page, i->next);
 	release_slot(p, group, i);
-	count_form(p, (int64_t)g->stride - (int64_t)g->packed.stride);
+	set_form(p, group, page, PAGE_HOT);
 	p->unpacks++;
 	return 0;
+}
+
+/* ---- The store --------------------------------------------------------------------------------------------------- */
+
+void pages_forget(struct pages *p, uint32_t group, kv_page page)
+{
+	uint64_t *place = &p->group[group].place[page];
+	if (pages_info(p, group, page)->form == PAGE_WRITING)
+		pages_info(p, group, page)->stale = true;
+	if (*place)
+		p->store->forget(p->store->ctx, *place);
+	*place = 0;
+}
+
+void pages_write(struct pages *p, uint32_t group, kv_page page)
+{
+	pages_info(p, group, page)->stale = false;
+	set_form(p, group, page, PAGE_WRITING);
+}
+
+/* Nobody names a page any more whose I/O has come to its end. */
+static void leave_limbo(struct pages *p, uint32_t group, kv_page page)
+{
+	struct page_group *g = &p->group[group];
+	set_form(p, group, page, PAGE_HOT);
+	pages_forget(p, group, page);
+	g->n_limbo--;
+	p->page_bytes_used -= g->stride;
+	list_push(g, &g->free, page);
+	g->n_free++;
+	p->page_bytes_free += g->stride;
+}
+
+void pages_cool(struct pages *p, uint32_t group, kv_page page)
+{
+	p->memory.decommit(p->memory.ctx, KV_AREA_PAGES(group), page);
+	set_form(p, group, page, PAGE_COLD);
+}
+
+bool pages_written(struct pages *p, uint32_t group, kv_page page, uint64_t place)
+{
+	struct page_info *i = pages_info(p, group, page);
+	bool stale = i->stale;
+	p->group[group].place[page] = place;
+	if (i->refs == 0) {
+		leave_limbo(p, group, page);
+		return false;
+	}
+	set_form(p, group, page, PAGE_HOT);
+	if (stale)
+		pages_forget(p, group, page);
+	else if (place && i->refs == i->tree)
+		pages_cool(p, group, page);
+	return i->form == PAGE_COLD;
+}
+
+int pages_read(struct pages *p, uint32_t group, kv_page page, struct kvik_err *err)
+{
+	pages_give_back(p, p->group[group].stride);
+	if (p->memory.commit(p->memory.ctx, KV_AREA_PAGES(group), page) != 0)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory to load a page of the KV cache");
+	set_form(p, group, page, PAGE_READING);
+	return 0;
+}
+
+void pages_was_read(struct pages *p, uint32_t group, kv_page page, bool ok)
+{
+	if (pages_info(p, group, page)->refs == 0) {
+		leave_limbo(p, group, page);
+		return;
+	}
+	set_form(p, group, page, PAGE_HOT);
+	if (!ok)
+		pages_forget(p, group, page);
+}
+
+kv_page pages_adopt(struct pages *p, uint32_t group, uint64_t place, uint32_t claimed)
+{
+	struct page_group *g = &p->group[group];
+	uint32_t i = g->cold ? g->cold : g->fresh + 1;
+	if (g->n_cold >= g->cold_max)
+		return KV_PAGE_NONE;
+	if (g->cold)
+		(void)list_pop(g, &g->cold);
+	else
+		g->fresh++;
+	g->info[i] = (struct page_info){.refs = 1, .tree = 1, .claimed = claimed, .form = PAGE_COLD};
+	g->place[i] = place;
+	g->n_used++;
+	g->n_cached++;
+	g->n_cold++;
+	p->n_away++;
+	return i;
 }
 
 void pages_count_table(struct pages *p, int64_t bytes)

@@ -72,7 +72,7 @@ static void drop_reserved(struct kv *kv, struct kv_seq *s)
 		uint32_t p = kv->desc[g].page_tokens;
 		table_drop(&kv->pages, &s->table[g], g, blocks_for(&kv->desc[g], s->tokens));
 		if (s->tokens % p != 0)
-			pages_info(&kv->pages, g, table_page(&s->table[g], s->tokens / p))->claimed = s->tokens % p;
+			pages_claim(&kv->pages, g, table_page(&s->table[g], s->tokens / p), s->tokens % p);
 	}
 	s->reserved = 0;
 	state_drop_reserved(kv, s);
@@ -86,10 +86,10 @@ void kv_seq_free(struct kv *kv, struct kv_seq *s)
 	drop_reserved(kv, s);
 	kv_announce(kv, s, NULL, 0);
 	share_finish(kv, s);
-	share_leave(kv, s);
 	state_release(kv, s);
 	for (uint32_t g = 0; g < kv->n_paged; g++)
 		table_release(&kv->pages, &s->table[g], g);
+	share_leave(kv, s); /* now it can be told what evicting its node would free */
 	if (s->prev)
 		s->prev->next = s->next;
 	else
@@ -187,7 +187,7 @@ static void take_pages(struct kv *kv, struct kv_seq *s, uint32_t group, uint32_t
 		*table_entry(t, t->n_blocks++) = pages_get(&kv->pages, group);
 	for (uint32_t b = block_of(&kv->desc[group], s->tokens); b < blocks; b++) {
 		uint32_t filled = end - b * p;
-		pages_info(&kv->pages, group, table_page(t, b))->claimed = filled < p ? filled : p;
+		pages_claim(&kv->pages, group, table_page(t, b), filled < p ? filled : p);
 	}
 }
 
@@ -231,7 +231,7 @@ static int prepare_pages(struct kv *kv, const struct kv_seq *s, uint32_t n, stru
  * that is all. */
 static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
 {
-	struct page_info *last[KV_GROUPS_MAX];
+	kv_page last[KV_GROUPS_MAX];
 	uint32_t claim[KV_GROUPS_MAX];
 	if (state_needs_pages(kv, s))
 		return false;
@@ -241,12 +241,13 @@ static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
 		claim[g] = offset + n;
 		if (s->reserved > 0 || offset == 0 || claim[g] > d->page_tokens)
 			return false;
-		last[g] = pages_info(&kv->pages, g, *table_entry(&s->table[g], block_of(d, s->tokens)));
-		if (last[g]->refs > 1 && last[g]->claimed != offset)
+		last[g] = *table_entry(&s->table[g], block_of(d, s->tokens));
+		const struct page_info *i = pages_info(&kv->pages, g, last[g]);
+		if (i->refs > 1 && i->claimed != offset)
 			return false;
 	}
 	for (uint32_t g = 0; g < kv->n_paged; g++)
-		last[g]->claimed = claim[g];
+		pages_claim(&kv->pages, g, last[g], claim[g]);
 	state_reserve(kv, s);
 	s->reserved = n;
 	return true;
@@ -328,7 +329,10 @@ static kv_page page_of(const struct kv *kv, const struct kv_seq *s, const struct
 		       uint32_t tokens)
 {
 	kv_page page = table_page(&s->table[g], block);
-	return page || !*at ? page : tree_path_page(&kv->tree, at, g, block, s->tokens, tokens);
+	if (page || !*at)
+		return page;
+	page = tree_path_page(&kv->tree, at, g, block, s->tokens, tokens);
+	return page && pages_resident(&kv->pages, g, page) ? page : KV_PAGE_NONE;
 }
 
 /* Can a sequence go on after the first `tokens` tokens of s: s itself, or another one besides it (forks)? */
@@ -377,13 +381,19 @@ static int unpack_prefix(struct kv *kv, const struct kv_seq *s, uint32_t tokens,
 	return rc;
 }
 
+static uint32_t nearest_in_tree(const struct kv *kv, const struct node *n, uint32_t tokens)
+{
+	uint32_t usable = tree_usable(&kv->tree, n, tokens, NULL, 0);
+	return kv->pages.n_away ? tree_resident(&kv->tree, n, tokens, NULL, 0, usable) : usable;
+}
+
 uint32_t kv_nearest(const struct kv *kv, const struct kv_seq *s, uint32_t tokens)
 {
 	uint32_t live = s->states.at, nearest = 0;
 	if (check_prefix(kv, s, tokens, true, NULL) == 0)
 		return tokens;
 	if (s->node)
-		nearest = tree_usable(&kv->tree, s->node, tokens < s->tokens ? tokens : s->tokens, NULL, 0);
+		nearest = nearest_in_tree(kv, s->node, tokens < s->tokens ? tokens : s->tokens);
 	if (kv->n_states > 0 && live < tokens && live > nearest && check_prefix(kv, s, live, true, NULL) == 0)
 		return live;
 	return nearest;

@@ -22,6 +22,7 @@ void share_touch(struct kv *kv, struct node *n, const struct kv_share *share, ui
 {
 	struct tree *t = &kv->tree;
 	t->tick++;
+	tree_warm(t, n);
 	for (; n->parent; n = n->parent) {
 		bool leaf = n->stake.what == STAKE_LEAF;
 		if (leaf)
@@ -103,7 +104,8 @@ static void merge_page(struct kv *kv, struct kv_seq *s, struct node *n, uint32_t
 	kv_page theirs = n->pages[tree_slot(&kv->tree, g, block)], mine = table_page(t, block);
 	if (theirs == mine)
 		return;
-	if (!theirs || (mine && pages_unpack_bytes(&kv->pages, g, theirs) > 0)) {
+	if (!theirs ||
+	    (mine && (pages_unpack_bytes(&kv->pages, g, theirs) > 0 || !pages_resident(&kv->pages, g, theirs)))) {
 		tree_set_page(&kv->tree, n, g, block, mine);
 	} else if (mine && (uint64_t)(block + 1) * kv->desc[g].page_tokens <= n->end) {
 		pages_ref(&kv->pages, g, theirs);
@@ -132,6 +134,7 @@ static uint32_t step_down(struct kv *kv, struct kv_seq *s, struct node *child, c
 	for (uint32_t g = 0; g < kv->n_paged; g++)
 		for (uint32_t b = node_first(t, to, g); b <= node_last(t, to, g); b++)
 			merge_page(kv, s, to, g, b);
+	tree_warm(t, to);
 	share_move(kv, s, to);
 	return equal;
 }

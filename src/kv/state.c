@@ -52,9 +52,11 @@ static bool goes_in_place(const struct kv *kv, const struct seq_states *st)
 {
 	if (st->keep || st->at == 0)
 		return false;
-	for (uint32_t i = 0; i < kv->n_states; i++)
-		if (pages_info(&kv->pages, kv->n_paged + i, st->live[i])->refs > 1)
+	for (uint32_t i = 0; i < kv->n_states; i++) {
+		const struct page_info *page = pages_info(&kv->pages, kv->n_paged + i, st->live[i]);
+		if (page->refs > 1 || page->form != PAGE_HOT) /* which may be on its way to the store */
 			return false;
+	}
 	return true;
 }
 
@@ -68,10 +70,13 @@ void state_reserve(struct kv *kv, struct kv_seq *s)
 	struct seq_states *st = &s->states;
 	if (kv->n_states == 0 || st->next[0])
 		return;
-	if (goes_in_place(kv, st))
-		memcpy(st->next, st->live, sizeof st->next);
-	else
+	if (!goes_in_place(kv, st)) {
 		get_all(kv, st->next);
+		return;
+	}
+	memcpy(st->next, st->live, sizeof st->next);
+	for (uint32_t i = 0; i < kv->n_states && kv->pages.store; i++)
+		pages_forget(&kv->pages, kv->n_paged + i, st->next[i]);
 }
 
 static bool in_place(const struct seq_states *st)
@@ -244,7 +249,12 @@ bool state_is_at(const struct kv *kv, const struct kv_seq *s, uint32_t tokens, b
 	if (s->states.at == tokens && !(shares && in_place(&s->states)))
 		return true;
 	const struct node *n = s->node ? tree_node_before(s->node, tokens) : NULL;
-	return n && n->end == tokens && node_has_states(&kv->tree, n);
+	if (!n || n->end != tokens || !node_has_states(&kv->tree, n))
+		return false;
+	for (uint32_t i = 0; i < kv->n_states; i++)
+		if (!pages_resident(&kv->pages, kv->n_paged + i, node_states(&kv->tree, n)[i]))
+			return false;
+	return true;
 }
 
 void state_take(struct kv *kv, struct kv_seq *f, const struct kv_seq *s, uint32_t tokens)

@@ -207,14 +207,18 @@ static void link_child(struct tree *t, struct node *parent, struct node *n)
 	n->next = parent ? parent->child : NULL;
 	if (n->next)
 		n->next->prev = n;
-	if (parent)
+	if (parent) {
 		parent->child = n;
+		parent->n_warm += !n->cold;
+	}
 	index_add(t, n);
 }
 
 static void unlink_child(struct tree *t, struct node *n)
 {
 	index_remove(t, n);
+	if (n->parent)
+		n->parent->n_warm -= !n->cold;
 	if (n->prev)
 		n->prev->next = n->next;
 	else if (n->parent)
@@ -281,7 +285,7 @@ static void put_states(struct tree *t, struct node *n, const kv_page *pages)
 	}
 }
 
-void tree_remove(struct tree *t, struct node *n)
+void tree_remove(struct tree *t, struct node *n, bool tidy)
 {
 	struct node *parent = n->parent;
 	assert(!n->child && n->users == 0);
@@ -292,7 +296,7 @@ void tree_remove(struct tree *t, struct node *n)
 	put_states(t, n, NULL);
 	unlink_child(t, n);
 	free_node(t, n);
-	if (parent)
+	if (parent && tidy)
 		tree_tidy(t, parent);
 }
 
@@ -467,6 +471,51 @@ uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t 
 	return usable(t, deepest, matched, own, own_tokens, t->n_states > 0);
 }
 
+/* What of a group stands in the way of going on at `position`: the start of a block that is not in memory, or else
+ * position itself. */
+static uint32_t resident_of_group(const struct tree *t, const struct node *at, uint32_t g, uint32_t matched,
+				  uint32_t from, uint32_t position)
+{
+	const struct kv_group_desc *d = &t->desc[g];
+	uint32_t lowest = position;
+	for (uint32_t b = blocks_for(d, position); b-- > block_of(d, from);) {
+		kv_page page =
+			is_needed(d, b, position) ? tree_path_page(t, &at, g, b, matched, position) : KV_PAGE_NONE;
+		if (page && !pages_resident(t->pages, g, page))
+			lowest = b * d->page_tokens;
+	}
+	return lowest;
+}
+
+static bool states_resident(const struct tree *t, const struct node *n)
+{
+	for (uint32_t i = 0; i < t->n_states && n->parent; i++)
+		if (!pages_resident(t->pages, t->n_groups + i, node_states(t, n)[i]))
+			return false;
+	return true;
+}
+
+uint32_t tree_resident(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
+		       uint32_t own_tokens, uint32_t position)
+{
+	while (position > own_tokens) {
+		uint32_t lower = position;
+		for (uint32_t g = 0; g < t->n_groups; g++) {
+			uint32_t here = resident_of_group(t, deepest, g, matched, own_tokens, position);
+			lower = here < lower ? here : lower;
+		}
+		const struct node *end = deepest;
+		while (end->parent && end->start >= position)
+			end = end->parent;
+		if (lower == position && !states_resident(t, end))
+			lower = position - 1;
+		if (lower == position)
+			break;
+		position = tree_usable(t, deepest, lower, own, own_tokens);
+	}
+	return position;
+}
+
 /* ---- Walk, split, merge ------------------------------------------------------------------------------------------ */
 
 struct node *tree_walk(const struct tree *t, struct node *from, const uint32_t *ids, uint32_t n, uint32_t *matched)
@@ -519,6 +568,7 @@ struct node *tree_split(struct tree *t, struct node *n, uint32_t position, uint3
 	head->expires = n->expires;
 	head->hits = n->hits;
 	head->priority = n->priority;
+	head->cold = n->cold;
 	copy_tokens(t, head, n, n->start, position);
 	head->hash = n->parent->hash;
 	for (uint32_t i = head->start; i < position; i++)
@@ -548,7 +598,8 @@ void tree_merge(struct tree *t, struct node *n)
 {
 	struct node *c = n->child, *parent = n->parent;
 	if (!parent || n->users > 0 || n->marked || node_has_states(t, n) || !c || c->next ||
-	    c->start % t->frame == 0 || c->expires != n->expires || c->ttl != n->ttl || c->priority != n->priority)
+	    c->start % t->frame == 0 || c->cold != n->cold || c->expires != n->expires || c->ttl != n->ttl ||
+	    c->priority != n->priority)
 		return;
 	tree_unstake(t, n);
 	for (uint32_t g = 0; g < t->n_groups; g++)
@@ -565,7 +616,7 @@ void tree_merge(struct tree *t, struct node *n)
 void tree_tidy(struct tree *t, struct node *n)
 {
 	if (!n->parent && !n->child && n->users == 0) {
-		tree_remove(t, n);
+		tree_remove(t, n, true);
 		return;
 	}
 	tree_judge(t, n);

@@ -25,7 +25,7 @@
 /* What of a node can be evicted. */
 enum stake_kind {
 	STAKE_NONE,
-	STAKE_LEAF,    /* all of it: nobody is on it or below */
+	STAKE_LEAF,    /* all of it: nobody is on it or below, and what is below is cold */
 	STAKE_WINDOWS, /* somebody is on it or below: its pages of window groups */
 	STAKE_STATES,  /* the same: its states */
 };
@@ -54,14 +54,30 @@ struct node {
 	uint64_t state_used; /* tick of the last match that ended here */
 	uint32_t start, end;
 	uint32_t users;      /* sequences on its end */
+	uint32_t n_warm;     /* children that are not cold */
 	uint32_t hits;       /* matches that came through */
 	uint32_t state_hits; /* those that ended here */
 	uint32_t n_windows;  /* pages that STAKE_WINDOWS counts: of window groups, sinks aside */
 	uint8_t priority;
 	bool marked;
+	bool cold; /* its pages are in the store, or on their way there (io.c) */
 	/* [slots], see tree_slot; behind them states of its end [n_states], then uint32_t tokens[frame], in a root the
 	 * scope's secret */
 	kv_page pages[];
+};
+
+struct ticket {
+	struct kv_io io;
+	uint32_t next; /* of the free ones, or of those that nobody has taken yet */
+	bool out, taken;
+};
+
+/* Tickets for the store. */
+struct io {
+	struct ticket *tickets; /* [max] */
+	uint32_t max, n_out;    /* max 0: there is no store */
+	uint32_t free, first_new, last_new;
+	uint64_t bytes_leaving; /* of pages that are being written */
 };
 
 struct tree {
@@ -84,6 +100,8 @@ struct tree {
 	uint64_t pack_after; /* 0: never */
 	uint32_t pack_hand;  /* bucket to look into next */
 	struct ghost ghost;
+	struct io io;
+	uint64_t tokens_spilled, tokens_lost, pages_spilled, pages_loaded, io_failed;
 	uint64_t pages_merged, tokens_evicted, tokens_expired, pages_window_dropped, states_dropped;
 };
 
@@ -185,11 +203,16 @@ uint32_t tree_windows_usable(const struct tree *t, const struct node *deepest, u
 uint32_t tree_usable(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
 		     uint32_t own_tokens);
 
+/* The largest usable position up to `position`, itself usable, all of whose pages behind own_tokens are in memory. */
+uint32_t tree_resident(const struct tree *t, const struct node *deepest, uint32_t matched, const struct kv_table *own,
+		       uint32_t own_tokens, uint32_t position);
+
 /* Tells the ghost list of the units that end in the n tokens from position start on; hash: of what is before. */
 void tree_use_units(struct tree *t, uint64_t hash, const uint32_t *ids, uint32_t start, uint32_t n, bool asked);
 
-/* Takes a leaf that nobody uses out of the tree, and a root that has thereby become empty. */
-void tree_remove(struct tree *t, struct node *n);
+/* Takes a leaf that nobody uses out of the tree, and a root that has thereby become empty (tidy: or else leaves the
+ * parent as it is). */
+void tree_remove(struct tree *t, struct node *n, bool tidy);
 /* A node between others on which nobody sits becomes one with its only child, where both are in one frame. */
 void tree_merge(struct tree *t, struct node *n);
 /* After a node has lost a child or a user: judges and merges it; an empty root goes. n may be gone afterwards. */
@@ -202,6 +225,8 @@ void evict_init(struct tree *t);
 void tree_unstake(struct tree *t, struct node *n);
 /* To be called when users, children, window pages or states of a node have changed. */
 void tree_judge(struct tree *t, struct node *n);
+/* Evicts the least worthy thing; false: there is none. */
+bool tree_evict_one(struct tree *t) MUST_CHECK;
 /* Evicts until pages_room() is `bytes`; false: it cannot, and where that was plain nothing was evicted. */
 bool tree_make_room(struct tree *t, uint64_t bytes) MUST_CHECK;
 /* The same for states at `end` when the last ones on the way are at `start`: nothing that is worth more goes. */
@@ -209,6 +234,17 @@ bool tree_make_room_for_states(struct tree *t, uint8_t priority, uint32_t start,
 /* The same for memory of tables and nodes, which is taken from the system at once. */
 bool tree_make_table_room(struct tree *t, uint64_t bytes) MUST_CHECK;
 void tree_expire(struct tree *t);
+/* Drops a node and what is below; nobody is there. */
+void tree_drop(struct tree *t, struct node *n, enum kv_why cause);
+/* A cold node, and those above it, is in memory again, or going to be. */
+void tree_warm(struct tree *t, struct node *n);
+
+/* ---- The store (io.c) -------------------------------------------------------------------------------------------- */
+
+/* Writes the pages of a leaf to the store; false: it is to be dropped. */
+bool io_spill(struct tree *t, struct node *n);
+/* Writes ahead of need, so that memory is there when it is needed: victims of that moment could only be dropped. */
+void io_spill_ahead(struct tree *t);
 void tree_drop_cached(struct tree *t);
 
 /* ---- Packing (pack.c) -------------------------------------------------------------------------------------------- */

@@ -56,9 +56,9 @@ static const char *check_family(const struct tree *t, const struct node *n)
 static const char *check_stake(const struct tree *t, const struct node *n)
 {
 	enum stake_kind want = STAKE_NONE, states = STAKE_NONE;
-	if (n->parent && !n->child && n->users == 0)
+	if (n->parent && n->n_warm == 0 && n->users == 0)
 		want = STAKE_LEAF;
-	if (n->parent && (n->child || n->users > 0) && n->n_windows > 0)
+	if (n->parent && (n->n_warm > 0 || n->users > 0) && n->n_windows > 0)
 		want = STAKE_WINDOWS;
 	if (n->parent && want != STAKE_LEAF && node_has_states(t, n))
 		states = STAKE_STATES;
@@ -67,6 +67,16 @@ static const char *check_stake(const struct tree *t, const struct node *n)
 		return "a node's stake is wrong, or it is not where its stake wants it";
 	if (heap_has(&t->by_expiry, &n->by_expiry) != (want == STAKE_LEAF && n->expires != NODE_FOREVER))
 		return "a node that will expire is not known to, or the other way";
+	return NULL;
+}
+
+static const char *check_warmth(const struct node *n)
+{
+	uint32_t n_warm = 0;
+	for (const struct node *c = n->child; c; c = c->next)
+		n_warm += !c->cold;
+	if (n_warm != n->n_warm || (n->cold && (n_warm > 0 || n->users > 0 || !n->parent)))
+		return "a cold node has users or warm children, or those are counted wrongly";
 	return NULL;
 }
 
@@ -104,6 +114,8 @@ static const char *check_node(const struct tree *t, const struct node *n, struct
 		return "a node's window pages are counted wrongly";
 	if (!broken)
 		broken = check_states(t, n, seen);
+	if (!broken)
+		broken = check_warmth(n);
 	return broken ? broken : check_stake(t, n);
 }
 

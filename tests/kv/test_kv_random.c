@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "fake_disk.h"
 #include "fake_memory.h"
 #include "kv/kv.h"
 #include "support/seed.h"
@@ -62,6 +63,7 @@ struct twin {
 struct world {
 	struct kv *kv;
 	struct fake_memory memory; /* granule 0: the host's is used */
+	struct fake_disk disk;     /* store.io_max 0: there is none */
 	bool packs;
 	uint32_t n_groups, n_paged; /* behind the paged ones: states */
 	const struct kv_group_desc *desc;
@@ -69,7 +71,7 @@ struct world {
 	uint32_t texts[TEXTS][TOKENS_MAX], n_text[TEXTS]; /* from which new texts take their beginning */
 	uint64_t random, now;
 	bool failed; /* an allocation of this step may have failed */
-	uint64_t hits, partial_hits, joins, full, nomem, outs, in_place;
+	uint64_t hits, partial_hits, joins, full, nomem, outs, in_place, loads;
 };
 
 static uint32_t below(struct world *w, uint32_t n)
@@ -103,6 +105,17 @@ static uint8_t *place(const struct world *w, uint32_t g, kv_page page)
 {
 	struct page_area area = kv_host_pages(w->kv, g);
 	return w->memory.granule ? fake_address(&w->memory, KV_AREA_PAGES(g), page) : page_address(&area, page);
+}
+
+static uint8_t *disk_page(void *ctx, uint32_t group, kv_page page)
+{
+	return place(ctx, group, page);
+}
+
+static void run_disk(struct world *w, bool all)
+{
+	if (w->disk.store.io_max)
+		disk_run(&w->disk, w->kv, w->desc, disk_page, w, all);
 }
 
 /* The first and the last word of a state. */
@@ -210,7 +223,7 @@ static void convert(void *ctx, uint32_t group, bool pack, uint32_t tokens, const
 static uint64_t evictions(const struct world *w)
 {
 	struct kv_stats st = kv_stats(w->kv);
-	return st.tokens_evicted + st.pages_window_dropped + st.states_dropped;
+	return st.tokens_evicted + st.pages_window_dropped + st.states_dropped + st.tokens_spilled + st.pages_spilled;
 }
 
 /* Fine: success, or a reason that this world can give. */
@@ -226,6 +239,11 @@ static bool went_well(struct world *w, int rc)
 static void choose_text(struct world *w, struct twin *t)
 {
 	uint32_t i = below(w, TEXTS), keep = below(w, w->n_text[i] + 1);
+	if (w->disk.store.io_max && w->n_text[i] > 0 && below(w, 4)) { /* what is in the store comes back */
+		memcpy(t->ids, w->texts[i], sizeof w->texts[i]);
+		t->n_text = w->n_text[i];
+		return;
+	}
 	memcpy(t->ids, w->texts[i], keep * sizeof *t->ids);
 	t->n_text = keep + below(w, TOKENS_MAX - keep + 1);
 	if (below(w, 3) == 0 && keep > 0)
@@ -367,8 +385,9 @@ static void match(struct world *w, struct twin *t)
 		return;
 	if (gone == evictions(w)) {
 		assert_true(seen.tokens <= hit.tokens);
-		assert_true(t->share.read_public || (seen.tokens == hit.tokens && seen.matched == hit.matched &&
-						     seen.why == hit.why && seen.pending == hit.pending));
+		assert_true(t->share.read_public ||
+			    (seen.tokens == hit.tokens && seen.matched == hit.matched && seen.why == hit.why &&
+			     seen.pending == hit.pending && seen.stored == hit.stored));
 	}
 	if (!t->share.read_public) /* in the public scope it looks from the beginning */
 		assert_int_equal(hit.pending, pending(w, t, before, hit.tokens));
@@ -382,6 +401,9 @@ static void match(struct world *w, struct twin *t)
 		assert_true(t->share.read_public ||
 			    (told.tokens == hit.tokens && told.matched == hit.matched && told.why == hit.why));
 	}
+	assert_true(hit.stored >= hit.tokens && hit.stored <= hit.matched);
+	if (hit.stored > hit.tokens && below(w, 4))
+		w->loads += kv_load(w->kv, t->s, t->ids, t->n_text);
 	w->hits += hit.tokens > t->n;
 	w->partial_hits += hit.tokens > t->n && hit.tokens % 16 != 0;
 	t->n = hit.tokens;
@@ -465,9 +487,12 @@ static void other(struct world *w, struct twin *t)
 
 static void step(struct world *w)
 {
-	struct twin *t = &w->twins[below(w, SEQS)], *u = &w->twins[below(w, SEQS)];
+	uint32_t seqs = w->disk.store.io_max ? 5 : SEQS; /* with a store, what is left is to be evicted */
+	struct twin *t = &w->twins[below(w, seqs)], *u = &w->twins[below(w, seqs)];
 	uint32_t what = below(w, 20);
 	w->failed = below(w, 12) == 0;
+	if (below(w, 3) == 0)
+		run_disk(w, false);
 	mem_fail_at(w->failed ? 1 + (long)below(w, 3) : 0);
 	if (!t->s && u->s && what < 6)
 		add_fork(w, t, u);
@@ -475,7 +500,7 @@ static void step(struct world *w)
 		join(w, t, u);
 	else if (!t->s)
 		add(w, t);
-	else if (what < 2)
+	else if (what < 2 || (w->disk.store.io_max && what > 16)) /* with a store, more come and go */
 		drop(w, t);
 	else if (what < 4)
 		truncate_some(w, t);
@@ -501,8 +526,9 @@ static void check(const struct world *w, long i, bool all)
 
 static uint64_t seed;
 
-/* granule: of the fake memory; 0: the host's. */
-static void run(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t memory_bytes, size_t granule, long steps)
+/* granule: of the fake memory; 0: the host's. cold_bytes: of the store; 0: there is none. */
+static void run_with_store(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t memory_bytes, size_t granule,
+			   uint64_t cold_bytes, long steps)
 {
 	struct world *w = calloc(1, sizeof *w);
 	*w = (struct world){.n_groups = n_groups,
@@ -512,6 +538,8 @@ static void run(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t me
 			    .packs = desc->packed_bytes > 0};
 	while (kv_kind(&desc[w->n_paged - 1]) == KV_KIND_STATE)
 		w->n_paged--;
+	if (cold_bytes)
+		disk_init(&w->disk, cold_bytes, 1 + (uint32_t)(seed % 40), seed);
 	w->memory = (struct fake_memory){.granule = granule, .convert = convert, .convert_ctx = w};
 	struct kv_memory memory = fake_memory_ops(&w->memory);
 	struct kv_config c = {.memory_bytes = memory_bytes,
@@ -519,6 +547,7 @@ static void run(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t me
 			      .groups = desc,
 			      .seq_tokens_max = TOKENS_MAX,
 			      .state_every = 64,
+			      .store = cold_bytes ? &w->disk.store : NULL,
 			      .pack_after = w->packs ? 120 : 0,
 			      .memory = granule ? &memory : NULL,
 			      .convert = convert,
@@ -536,12 +565,20 @@ static void run(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t me
 	if (w->n_paged < n_groups)
 		printf("  states: %lu in passing, %lu in place, %lu snapshots, %lu dropped, %lu missed\n", w->outs,
 		       w->in_place, st.states_taken, st.states_dropped, st.states_missed);
+	if (cold_bytes)
+		printf("  store: %lu kept, %lu refused, %lu pages written, %lu read, %lu failed; %lu loads; %lu tokens "
+		       "lost\n",
+		       w->disk.kept, w->disk.refused, w->disk.written, w->disk.read, w->disk.failed, w->loads,
+		       st.tokens_lost);
+	run_disk(w, true);
 	assert_true(!w->packs || steps < 1000 || (st.packs > 0 && (st.unpacks > 0 || w->full > 0)));
 	for (int s = 0; s < SEQS; s++)
 		if (w->twins[s].s)
 			drop(w, &w->twins[s]);
 	kv_drop_cached(w->kv);
+	run_disk(w, true);
 	check(w, steps, true);
+	assert_int_equal(w->disk.n_used, 0);
 	st = kv_stats(w->kv);
 	assert_int_equal(st.sequences + st.nodes, 0);
 	for (uint32_t g = 0; g < n_groups; g++)
@@ -549,6 +586,11 @@ static void run(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t me
 	kv_free(w->kv);
 	assert_int_equal(w->memory.bytes, 0);
 	free(w);
+}
+
+static void run(const struct kv_group_desc *desc, uint32_t n_groups, uint64_t memory_bytes, size_t granule, long steps)
+{
+	run_with_store(desc, n_groups, memory_bytes, granule, 0, steps);
 }
 
 static long steps_given(void)
@@ -613,6 +655,24 @@ static void test_states_without_windows(void **state)
 	run(plain, 2, 300 << 10, 0, steps_given() / 6);
 }
 
+static void test_store(void **state)
+{
+	(void)state;
+	run_with_store(groups, 1, 400 << 10, 0, 16 << 20, steps_given() / 6);
+}
+
+static void test_store_with_windows(void **state)
+{
+	(void)state;
+	run_with_store(groups, 3, 700 << 10, 4096, 16 << 20, steps_given() / 6);
+}
+
+static void test_store_with_states(void **state)
+{
+	(void)state;
+	run_with_store(recurrent, 4, 640 << 10, 4096, 1 << 20, steps_given() / 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,7 +680,8 @@ int main(void)
 		cmocka_unit_test(test_full_attention),         cmocka_unit_test(test_windows_alone),
 		cmocka_unit_test(test_packing_roomy),          cmocka_unit_test(test_packing_tight),
 		cmocka_unit_test(test_states_roomy),           cmocka_unit_test(test_states_tight),
-		cmocka_unit_test(test_states_without_windows),
+		cmocka_unit_test(test_states_without_windows), cmocka_unit_test(test_store),
+		cmocka_unit_test(test_store_with_windows),     cmocka_unit_test(test_store_with_states),
 	};
 	seed = seed_of_run();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,125 @@
+/* fake_disk.h: a store for the tests: takes tickets when it likes, ends them in any order and some badly, refuses some of
+ * what it is offered, and knows which places are in use. */
+#ifndef TESTS_KV_FAKE_DISK_H
+#define TESTS_KV_FAKE_DISK_H
+
+#include "fake_memory.h"
+#include "kv/kv.h"
+
+enum { DISK_PENDING = 64, DISK_PLACES = 1 << 16 };
+
+struct fake_disk {
+	struct kv_store store;
+	uint8_t *places[DISK_PLACES]; /* owned; NULL: unused; place 0 is none */
+	uint32_t last, n_used;
+	struct {
+		struct kv_io io;
+		uint8_t *bytes; /* of a write, as they were when it was taken */
+	} pending[DISK_PENDING];
+	uint32_t n_pending;
+	uint64_t random;
+	uint32_t fails_one_in, refuses_one_in; /* 0: never */
+	uint64_t kept, refused, written, read, failed;
+};
+
+static inline uint32_t disk_below(struct fake_disk *d, uint32_t n)
+{
+	d->random = d->random * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(d->random >> 33) % n;
+}
+
+static inline uint64_t disk_keep(void *ctx, const struct kv_leaving *l)
+{
+	struct fake_disk *d = ctx;
+	fake_must(l->start < l->end && l->ids && l->key != l->parent && l->bytes > 0);
+	bool keep = d->refuses_one_in == 0 || disk_below(d, d->refuses_one_in) > 0;
+	d->kept += keep;
+	d->refused += !keep;
+	return keep ? l->key | 1 : 0;
+}
+
+static inline void disk_forget(void *ctx, uint64_t place)
+{
+	struct fake_disk *d = ctx;
+	fake_must(place > 0 && place < DISK_PLACES && d->places[place]);
+	free(d->places[place]);
+	d->places[place] = NULL;
+	d->n_used--;
+}
+
+static inline void disk_init(struct fake_disk *d, uint64_t cold_bytes, uint32_t io_max, uint64_t seed)
+{
+	*d = (struct fake_disk){.random = seed, .fails_one_in = 10, .refuses_one_in = 8};
+	d->store = (struct kv_store){
+		.ctx = d, .keep = disk_keep, .forget = disk_forget, .io_max = io_max, .cold_bytes = cold_bytes};
+}
+
+static inline uint64_t disk_new_place(struct fake_disk *d, uint8_t *bytes)
+{
+	fake_must(d->n_used < DISK_PLACES - 1);
+	do
+		d->last = d->last % (DISK_PLACES - 1) + 1;
+	while (d->places[d->last]);
+	d->places[d->last] = bytes;
+	d->n_used++;
+	return d->last;
+}
+
+/* at: of the page's bytes. */
+typedef uint8_t *disk_page_fn(void *ctx, uint32_t group, kv_page page);
+
+static inline void disk_take(struct fake_disk *d, struct kv *kv, const struct kv_group_desc *desc, disk_page_fn *at,
+			     void *ctx)
+{
+	struct kv_io io;
+	while (d->n_pending < DISK_PENDING && kv_io_next(kv, &io)) {
+		uint8_t *bytes = NULL;
+		if (io.write) {
+			bytes = malloc(desc[io.group].page_bytes);
+			fake_must(bytes && io.record & 1);
+			memcpy(bytes, at(ctx, io.group, io.page), desc[io.group].page_bytes);
+		} else {
+			fake_must(io.place > 0 && d->places[io.place]);
+		}
+		d->pending[d->n_pending].io = io;
+		d->pending[d->n_pending++].bytes = bytes;
+	}
+}
+
+static inline void disk_end(struct fake_disk *d, struct kv *kv, const struct kv_group_desc *desc, disk_page_fn *at,
+			    void *ctx, uint32_t i)
+{
+	struct kv_io io = d->pending[i].io;
+	uint8_t *bytes = d->pending[i].bytes;
+	bool ok = d->fails_one_in == 0 || disk_below(d, d->fails_one_in) > 0;
+	uint64_t place = 0;
+	d->pending[i] = d->pending[--d->n_pending];
+	d->failed += !ok;
+	if (io.write && ok) {
+		place = disk_new_place(d, bytes);
+		d->written++;
+	} else if (io.write) {
+		free(bytes);
+	} else {
+		uint8_t *to = at(ctx, io.group, io.page);
+		size_t n = desc[io.group].page_bytes;
+		memcpy(to, d->places[io.place], ok ? n : n / 2); /* torn */
+		d->read += ok;
+	}
+	kv_io_done(kv, io.ticket, ok, place);
+}
+
+/* Some I/O goes on. all: until nothing is under way. */
+static inline void disk_run(struct fake_disk *d, struct kv *kv, const struct kv_group_desc *desc, disk_page_fn *at,
+			    void *ctx, bool all)
+{
+	do {
+		if (all || disk_below(d, 2))
+			disk_take(d, kv, desc, at, ctx);
+		while (d->n_pending > 0 && (all || disk_below(d, 3) > 0))
+			disk_end(d, kv, desc, at, ctx, disk_below(d, d->n_pending));
+		disk_take(d, kv, desc, at, ctx);
+	} while (all && d->n_pending > 0);
+}
+
+#endif
