@@ -337,6 +337,21 @@ static int load_folder(struct vocab **out, const char *dir, const char *main, st
 	return rc;
 }
 
+/* A tokenizer's file of a kind that is not read; NULL: there is none. */
+static const char *foreign_tokenizer(const char *dir)
+{
+	static const char *const names[] = {"tekken.json",        "tiktoken.model",          "qwen.tiktoken",
+					    "tokenizer.tiktoken", "sentencepiece.bpe.model", "spiece.model"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char *path = file_join(dir, strlen(dir), names[i]);
+		bool there = path && file_exists(path);
+		mem_free(path);
+		if (there)
+			return names[i];
+	}
+	return NULL;
+}
+
 /* A bare tokenizer.json or tokenizer.model with the files that lie beside it. */
 static int load_main_file(struct vocab **out, const char *path, struct warnings *w, struct kvik_err *err)
 {
@@ -354,7 +369,16 @@ int vocab_of_source(struct vocab **out, const struct source *s, struct warnings 
 	*out = NULL;
 	if (source_gguf(s))
 		return load_if_any(out, source_gguf(s), source_name(s), w, err);
-	return source_dir(s) ? load_folder(out, source_dir(s), NULL, w, err) : 0;
+	const char *dir = source_dir(s);
+	int rc = dir ? load_folder(out, dir, NULL, w, err) : 0;
+	const char *foreign = dir && !rc && !*out ? foreign_tokenizer(dir) : NULL;
+	if (foreign)
+		rc = warn_add(
+			w, err,
+			"%s: its tokenizer is %s, which kvik does not read, so only token ids can be used; fetch a "
+			"tokenizer.json, or use a GGUF file",
+			dir, foreign);
+	return rc;
 }
 
 static int load_gguf_bytes(struct vocab **out, const struct file_map *m, const char *path, struct warnings *w,
@@ -375,6 +399,13 @@ int vocab_open(struct vocab **out, const char *path, struct warnings *w, struct 
 	*out = NULL;
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
 		int rc = load_folder(out, path, NULL, w, err);
+		const char *foreign = foreign_tokenizer(path);
+		if (!rc && !*out && foreign)
+			return err_set(
+				err, KVIK_ERR_UNSUPPORTED,
+				"%s: its tokenizer is %s, which kvik does not read; fetch a tokenizer.json, or use a "
+				"GGUF file",
+				path, foreign);
 		return rc || *out ? rc : none_found(path, "tokenizer.json or tokenizer.model", err);
 	}
 	int rc = file_map(&m, path, err);

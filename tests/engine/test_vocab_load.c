@@ -236,6 +236,19 @@ static void gguf_without_merges(void **state)
 	assert_null(v);
 }
 
+/* Tokenizers of other kinds are named, so that nobody wonders why there is no text. */
+static void foreign_tokenizers_are_named(void **state)
+{
+	struct folder f = folder_new();
+	struct kvik_err err;
+	struct vocab *v;
+	(void)state;
+	folder_write(&f, "tekken.json", "{}", 2);
+	assert_int_equal(vocab_open(&v, f.path, NULL, &err), KVIK_ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "its tokenizer is tekken.json"));
+	folder_free(&f, (const char *const[]){"tekken.json", NULL});
+}
+
 /* What is no vocabulary is refused with the path in the text. */
 static void refused(void **state)
 {
@@ -264,6 +277,7 @@ int main(void)
 		cmocka_unit_test(gguf_keys),
 		cmocka_unit_test(bert_keeps_case),
 		cmocka_unit_test(gguf_without_merges),
+		cmocka_unit_test(foreign_tokenizers_are_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
