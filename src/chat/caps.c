@@ -182,6 +182,22 @@ static void exchange(char *text, const char *word, const char *other)
 	}
 }
 
+/* Some templates show either the content or the calls of a message: then each gets a message of its own, if that is
+ * allowed. */
+static void find_beside(struct chat_caps *c, const struct prober *p)
+{
+	json_t *beside =
+		conversation(c, json_pack("[o]", call(TOOL, VALUE, "abcDEF123", c->calls_text)), "abcDEF123", NULL);
+	json_t *apart = json_deep_copy(beside);
+	json_object_set_new(json_array_get(beside, 1), "content", content(c, WORD));
+	json_array_insert_new(apart, 1, message(c, "assistant", WORD));
+	char *text = render(p, beside, tools()), *other = render(p, apart, tools());
+	bool both = text && strstr(text, WORD) && strstr(text, VALUE);
+	c->calls_apart = !both && other && strstr(other, WORD) && strstr(other, VALUE);
+	mem_free(text);
+	mem_free(other);
+}
+
 /* Tries the forms in which calls may be handed over; what can be read back is right, else what is shown at all. */
 static void find_calls(struct chat_caps *c, const struct prober *p)
 {
@@ -234,6 +250,7 @@ static void find_tools(struct chat_caps *c, const struct prober *p, const char *
 		tools(), RESULT);
 	if (!c->calls)
 		return;
+	find_beside(c, p);
 	const char *long_id = "call_0123456789abcdef0123456789";
 	c->ids_short =
 		!shows(p, conversation(c, json_pack("[o]", call(TOOL, VALUE, long_id, c->calls_text)), long_id, NULL),

@@ -16,6 +16,7 @@ struct chat_caps {
 	bool calls;                      /* an assistant's tool calls are shown, */
 	bool calls_null;                 /* but only beside a content that is null, */
 	bool calls_text;                 /* and only with their arguments as a text of JSON */
+	bool calls_apart;                /* but not beside a content: only in a message of their own */
 	bool calls_many;                 /* several of one message */
 	bool results;                    /* messages of the role tool are shown */
 	bool ids_short;                  /* ids of calls must have nine letters and digits */

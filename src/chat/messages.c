@@ -305,6 +305,17 @@ static void thoughts_form(const struct chat_caps *c, json_t *m)
 		json_object_set(m, c->thoughts, text);
 }
 
+/* What is said becomes a message before the one with the calls, which then says nothing. */
+static int say_apart(struct job *j, json_t *m)
+{
+	json_t *said = json_copy(m);
+	bool ok = said && !json_array_append_new(j->out, said) &&
+		  !json_object_set_new(m, "content", content_form(j, NULL));
+	if (j->c->thoughts)
+		json_object_del(m, j->c->thoughts);
+	return ok ? 0 : no_memory(j);
+}
+
 static int assistant_form(struct job *j, json_t *m)
 {
 	json_t *calls;
@@ -317,6 +328,10 @@ static int assistant_form(struct job *j, json_t *m)
 	if (calls && j->c->calls) {
 		const json_t *content = json_object_get(m, "content");
 		bool empty = json_string_length(content) == 0 && json_array_size(content) == 0;
+		if (j->c->calls_apart && !empty) {
+			rc = say_apart(j, m);
+			empty = true;
+		}
 		if (j->c->calls_null && empty)
 			json_object_set_new(m, "content", json_null());
 		json_object_set(m, "tool_calls", calls);

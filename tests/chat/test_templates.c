@@ -252,7 +252,7 @@ static void thoughts_begin_in_the_prompt(void **state)
 
 /* ---- Published templates ----------------------------------------------------------------------------------------- */
 
-/* What is found out: t and l: content as text, as a list; s: system; d: developer; T: tools; c: calls, m: several; r:
+/* What is found out: t and l: content as text, as a list; s: system; d: developer; T: tools; c: calls, a: not beside a content, m: several; r:
  * results. */
 static const struct {
 	const char *name, *caps, *format, *think;
@@ -268,7 +268,7 @@ static const struct {
 	{"MiMo-VL", "tsTcmr", "hermes", "-"},
 	{"MiniMax-M3", "tlsdTcmr", "minimax-m3", "<mm:think>"},
 	{"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "tsTcmr", "qwen3-coder", "<think>"},
-	{"NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "tsTcmr", "hermes", "-"},
+	{"NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "tsTcamr", "hermes", "-"},
 	{"Qwen-QwQ-32B", "tsTcmr", "hermes", "<think>"},
 	{"Qwen-Qwen3-0.6B", "tsTcmr", "hermes", "<think>"},
 	{"Qwen3.5-4B", "tlsTcmr", "qwen3-coder", "<think>"},
@@ -281,8 +281,8 @@ static const struct {
 	{"ibm-granite-granite-4.0", "tlsTcmr", "hermes", "-"},
 	{"llama-cpp-deepseek-r1", "ts", "-", "<think>"},
 	{"meetkai-functionary-medium-v3.1", "tsTcmr", "functionary", "-"},
-	{"meta-llama-Llama-3.1-8B-Instruct", "tsTcr", "llama3", "-"},
-	{"meta-llama-Llama-3.3-70B-Instruct", "tsTcr", "llama3", "-"},
+	{"meta-llama-Llama-3.1-8B-Instruct", "tsTcar", "llama3", "-"},
+	{"meta-llama-Llama-3.3-70B-Instruct", "tsTcar", "llama3", "-"},
 	{"mistralai-Ministral-3-14B-Reasoning-2512", "tlsTcmr", "mistral", "[THINK]"},
 	{"moonshotai-Kimi-K2", "tlsTcmr", "kimi-k2", "-"},
 	{"openbmb-MiniCPM5-1B", "tsTcmr", "minicpm", "<think>"},
@@ -293,9 +293,9 @@ static const struct {
 
 static void caps_text(const struct chat_caps *c, char out[16])
 {
-	snprintf(out, 16, "%s%s%s%s%s%s%s%s", c->content_text ? "t" : "", c->content_list ? "l" : "",
+	snprintf(out, 16, "%s%s%s%s%s%s%s%s%s", c->content_text ? "t" : "", c->content_list ? "l" : "",
 		 c->system ? "s" : "", c->developer ? "d" : "", c->tools ? "T" : "", c->calls ? "c" : "",
-		 c->calls_many ? "m" : "", c->results ? "r" : "");
+		 c->calls_apart ? "a" : "", c->calls_many ? "m" : "", c->results ? "r" : "");
 }
 
 static void fnv1a(const char *s, size_t n, char hash[17])
@@ -407,8 +407,10 @@ static void three_turns(const char *name, const struct chat_template *t, const s
 	json_t *messages = parse("[{`role`: `system`, `content`: `Be brief.`}, {`role`: `user`, `content`: `Paris?`}]");
 	must_show(name, t, messages, tools, (const char *const[]){"Be brief.", "Paris?", "get_weather", NULL});
 	answer_with_calls(name, t, caps, messages, tools, (const char *const[]){"Paris", NULL}, 1);
-	must_show(name, t, messages, tools,
-		  (const char *const[]){"Be brief.", "Paris?", "get_weather", "weather of Paris", NULL});
+	json_object_set_new(json_array_get(messages, 2), "content", json_string("I will look."));
+	must_show(
+		name, t, messages, tools,
+		(const char *const[]){"Be brief.", "Paris?", "I will look.", "get_weather", "weather of Paris", NULL});
 	json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "assistant", "content", "Sunny."));
 	json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "user", "content", "Oslo and Rome?"));
 	answer_with_calls(name, t, caps, messages, tools, (const char *const[]){"Oslo", "Rome", NULL}, 2);
