@@ -177,7 +177,7 @@ static int get_settings(const struct gguf *g, struct vocab_desc *d, struct warni
 		rc = gguf_get_u64(g, ids[i].key, &id, err);
 		if (rc > 0 && id < d->n_tokens)
 			*ids[i].id = (int64_t)id;
-		else if (rc > 0)
+		else if (rc > 0 && id != UINT32_MAX) /* -1: none */
 			rc = warn_add(w, err, "GGUF key '%s' is %llu, outside the vocabulary of %zu, and is not used",
 				      ids[i].key, (unsigned long long)id, d->n_tokens);
 	}

@@ -178,7 +178,8 @@ static void gguf_keys(void **state)
 	put_key_u32(&more, "tokenizer.ggml.fim_pre_token_id", 0);
 	put_key_u32(&more, "tokenizer.ggml.suffix_token_id", 1);
 	put_key_u32(&more, "tokenizer.ggml.eot_token_id", 3);
-	assert_int_equal(open_gguf(&more, 4, true, &v, &w, &err), 0);
+	put_key_u32(&more, "tokenizer.ggml.padding_token_id", UINT32_MAX); /* how some write that there is none */
+	assert_int_equal(open_gguf(&more, 5, true, &v, &w, &err), 0);
 	assert_int_equal(vocab_fim(v, VOCAB_FIM_PREFIX), 0);
 	assert_int_equal(vocab_fim(v, VOCAB_FIM_SUFFIX), 1);
 	assert_int_equal(vocab_fim(v, VOCAB_FIM_MIDDLE), -1);
