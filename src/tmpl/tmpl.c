@@ -108,30 +108,26 @@ static int render(struct vm *vm, const struct tmpl *t, const struct tmpl_input *
 	return 0;
 }
 
-/* Where byte i was written. */
-static bool is_data(const struct out *o, size_t i)
+/* Where the stretch of one origin that begins at i ends. */
+static size_t stretch_end(const struct out *o, size_t i)
 {
-	return (o->origins ? o->origins[i] : o->origin) == FROM_DATA;
-}
-
-static bool begins(const struct out *o, size_t i)
-{
-	return is_data(o, i) && (i == 0 || !is_data(o, i - 1));
+	int other = o->origins && o->origins[i] == FROM_DATA ? FROM_TEMPLATE : FROM_DATA;
+	const uint8_t *end = o->origins ? memchr(o->origins + i, other, o->n - i) : NULL;
+	return end ? (size_t)(end - o->origins) : o->n;
 }
 
 static bool copy_spans(const struct out *o, struct tmpl_text *out)
 {
-	size_t n = 0;
-	for (size_t i = 0; i < o->n; i++)
-		n += begins(o, i);
-	out->data = mem_zalloc(n + 1, sizeof *out->data);
+	size_t stretches = 0;
+	for (size_t i = 0; i < o->n; i = stretch_end(o, i))
+		stretches++;
+	out->data = mem_zalloc(stretches + 1, sizeof *out->data);
 	if (!out->data)
 		return false;
-	for (size_t i = 0; i < o->n; i++) {
-		if (begins(o, i))
-			out->data[out->n_data++].from = i;
-		if (is_data(o, i))
-			out->data[out->n_data - 1].to = i + 1;
+	for (size_t i = 0, end; i < o->n; i = end) {
+		end = stretch_end(o, i);
+		if ((o->origins ? o->origins[i] : o->origin) == FROM_DATA)
+			out->data[out->n_data++] = (struct span){i, end};
 	}
 	return true;
 }
