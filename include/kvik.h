@@ -161,6 +161,9 @@ struct kvik_span {
  * ARG: a stretch outside the text, or out of order. */
 int kvik_tokenize_data(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags,
 		       const struct kvik_span *data, size_t n_data, uint32_t **ids, size_t *n, struct kvik_err *err);
+/* A number of tokens that kvik_tokenize gives at least for this text, at the cost of looking at its length (or once at its
+ * bytes); 0 where the vocabulary allows no such bound. For refusing what is far too long. */
+size_t kvik_tokens_min(const struct kvik_vocab *v, const char *text, size_t text_bytes);
 /* *text: [*text_bytes] of valid UTF-8 and a terminating NUL, freed by the caller with kvik_free. */
 int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text,
 		    size_t *text_bytes, struct kvik_err *err);

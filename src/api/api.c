@@ -141,6 +141,11 @@ static struct api_call *new_call(struct api *a, const struct api_request *q, con
 	c->sink = *sink;
 	c->tenant = q->tenant;
 	c->scope = q->scope;
+	c->account = q->account;
+	if (c->account)
+		api_account_hold(c->account);
+	c->metrics = c->account ? &c->account->metrics : &a->metrics;
+	c->sees_all = !c->account || q->sees_all;
 	atomic_init(&c->refs, 1);
 	pthread_mutex_init(&c->lock, NULL);
 	snprintf(c->request_id, sizeof c->request_id, "%.60s", q->request_id ? q->request_id : "");
@@ -176,45 +181,98 @@ static route_fn *find(const char *method, const char *path, bool *other_method)
 	return NULL;
 }
 
-void api_handle(struct api *a, const struct api_request *q, const struct api_sink *sink, struct api_call **call)
+struct api_call *api_call_new(struct api *a, const struct api_request *q, const struct api_sink *sink)
 {
-	/* What goes to a template keeps its numbers to the digit. */
-	static const char *const to_templates[] = {"messages", "tools", "chat_template_kwargs", "input", NULL};
 	bool other_method;
-	json_error_t e;
-	json_t *body = NULL;
-	struct api_call *c = *call = new_call(a, q, sink);
+	struct api_call *c = new_call(a, q, sink);
 	if (!c) {
 		sink->head(sink->ctx, 500, "text/plain", false, 0);
 		sink->end(sink->ctx);
-		return;
+		return NULL;
 	}
 	c->path = q->path;
-	call_hold(c); /* the answer may come, and the caller's reference go, before the handler returns */
-	route_fn *handle = find(q->method, q->path, &other_method);
-	if (!handle && other_method)
+	c->handle = find(q->method, q->path, &other_method);
+	c->has_body = strcmp(q->method, "POST") == 0;
+	if (!c->handle && other_method)
 		call_error(c, 405, "invalid_request_error", NULL, "%.20s is not the method of %.200s", q->method,
 			   q->path);
-	else if (!handle)
+	else if (!c->handle)
 		call_error(c, 404, "invalid_request_error", NULL, "there is no %.20s %.200s here", q->method, q->path);
-	else if (strcmp(q->method, "POST") != 0)
-		handle(c, NULL);
-	else if ((body = json_read(q->body, q->bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e))) {
+	return c;
+}
+
+/* NULL: the call was answered. */
+static json_t *parse(struct api_call *c, const char *text, size_t bytes)
+{
+	/* What goes to a template keeps its numbers to the digit. */
+	static const char *const to_templates[] = {"messages", "tools", "chat_template_kwargs", "input", NULL};
+	json_error_t e;
+	json_t *body = json_read(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+	if (body)
 		json_huge_to_real(body, to_templates);
-		handle(c, body);
-	} else
+	else
 		call_error(c, 400, "invalid_request_error", NULL, "the body is no valid JSON: line %d, column %d: %s",
 			   e.line, e.column, e.text);
+	return body;
+}
+
+static void handle(struct api_call *c, json_t *body)
+{
+	if (body || !c->has_body)
+		c->handle(c, body);
+}
+
+void api_call_run(struct api_call *c, struct buf *body)
+{
+	json_t *o = !call_is_over(c) && c->has_body ? parse(c, body->n ? body->data : "", body->n) : NULL;
+	buf_release(body);
+	if (!call_is_over(c))
+		handle(c, o);
+	else
+		json_decref(o);
+}
+
+void api_handle(struct api *a, const struct api_request *q, const struct api_sink *sink, struct api_call **call)
+{
+	struct api_call *c = *call = api_call_new(a, q, sink);
+	if (!c || call_is_over(c))
+		return;
+	api_call_hold(c); /* the answer may come, and the caller's reference go, before the handler returns */
+	handle(c, c->has_body ? parse(c, q->body, q->bytes) : NULL);
 	api_call_release(c);
 }
 
 /* ---- Metrics ----------------------------------------------------------------------------------------------------- */
 
-char *api_metrics(struct api *a, size_t *bytes)
+struct api_account *api_account_new(struct api *a)
+{
+	struct api_account *x = mem_zalloc(1, sizeof *x);
+	if (!x)
+		return NULL;
+	atomic_init(&x->refs, 1);
+	metrics_init(&x->metrics);
+	x->metrics.whole = &a->metrics;
+	return x;
+}
+
+void api_account_hold(struct api_account *x)
+{
+	atomic_fetch_add(&x->refs, 1);
+}
+
+void api_account_release(struct api_account *x)
+{
+	if (!x || atomic_fetch_sub(&x->refs, 1) != 1)
+		return;
+	metrics_release(&x->metrics);
+	mem_free(x);
+}
+
+char *api_metrics(struct api *a, struct api_account *only, size_t *bytes)
 {
 	struct kvik_engine_stats s = a->config.engine.stats(a->config.engine.ctx);
 	struct buf text = {0};
-	if (!metrics_print(&a->metrics, &s, a->config.model_name, &text))
+	if (!metrics_print(only ? &only->metrics : &a->metrics, only ? NULL : &s, a->config.model_name, &text))
 		buf_release(&text);
 	*bytes = text.n;
 	return text.data;

@@ -8,6 +8,7 @@
 
 #include <kvik.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 /* Who answers: an engine, or what stands in for one in tests. ctx and vocab are borrowed and outlive the api. */
@@ -46,13 +47,21 @@ struct api;
 int api_new(struct api **out, const struct api_config *c, struct kvik_err *err) MUST_CHECK;
 void api_free(struct api *a); /* after its last call has ended */
 
+/* What one key has asked for: those who may not see everything see this alone. Held by its key and its calls. */
+struct api_account;
+struct api_account *api_account_new(struct api *a); /* NULL: no memory */
+void api_account_hold(struct api_account *x);
+void api_account_release(struct api_account *x); /* NULL is fine */
+
 struct api_request {
 	const char *method, *path; /* "POST", "/v1/chat/completions": without query */
 	const char *body;          /* [bytes] */
 	size_t bytes;
-	uint32_t tenant;        /* of the key */
-	uint64_t scope;         /* prefix namespace of the key; 0 = public */
-	const char *request_id; /* copied */
+	uint32_t tenant;             /* of the key */
+	uint64_t scope;              /* prefix namespace of the key; 0 = public */
+	const char *request_id;      /* copied */
+	struct api_account *account; /* NULL: there are no keys */
+	bool sees_all;               /* of /slots: what all do, not its account alone; true without an account */
 };
 
 /* Where an answer goes. head once, then body any number of times, then end once; all from one thread at a time. */
@@ -71,6 +80,14 @@ struct api_call;
 /* Answers through the sink, mostly later. *call: the caller's reference, to be given back with api_call_release after
  * end, or when the client has gone. */
 void api_handle(struct api *a, const struct api_request *q, const struct api_sink *sink, struct api_call **call);
+/* The same in two halves, of which the first is quick and looks at no body, and the second may take long and is for a
+ * thread of its own; who calls it holds the call, and one that was aborted is not begun. body is released as soon as it
+ * is parsed. NULL: no memory; answered. */
+struct api_call *api_call_new(struct api *a, const struct api_request *q, const struct api_sink *sink);
+void api_call_run(struct api_call *call, struct buf *body);
+void api_call_hold(struct api_call *call); /* one more reference */
+/* Bytes that the call holds: its prompt, what it has of an answer. An estimate; any thread. */
+uint64_t api_call_bytes(const struct api_call *call);
 /* The client has gone: the request is cancelled. The sink is not called after this returns. */
 void api_call_abort(struct api_call *call);
 void api_call_release(struct api_call *call);
@@ -78,8 +95,8 @@ void api_call_release(struct api_call *call);
 /* What a generating call has taken so far, for logs; after `end`. False: it generated nothing. */
 bool api_call_usage(struct api_call *call, struct kvik_usage *u);
 
-/* The text of /metrics (Prometheus) as far as requests and the engine go: [*bytes], freed with mem_free; NULL: no
- * memory. */
-char *api_metrics(struct api *a, size_t *bytes);
+/* The text of /metrics (Prometheus) as far as requests and the engine go, or, with an account, of its requests alone:
+ * [*bytes], freed with mem_free; NULL: no memory. */
+char *api_metrics(struct api *a, struct api_account *only, size_t *bytes);
 
 #endif

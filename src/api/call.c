@@ -9,9 +9,27 @@
 #include "api/reply.h"
 #include "base/mem.h"
 
-void call_hold(struct api_call *c)
+void api_call_hold(struct api_call *c)
 {
 	atomic_fetch_add(&c->refs, 1);
+}
+
+bool call_is_over(struct api_call *c)
+{
+	pthread_mutex_lock(&c->lock);
+	bool over = c->aborted || c->over;
+	pthread_mutex_unlock(&c->lock);
+	return over;
+}
+
+void call_count(struct api_call *c, uint64_t bytes)
+{
+	atomic_fetch_add(&c->bytes, bytes);
+}
+
+uint64_t api_call_bytes(const struct api_call *c)
+{
+	return atomic_load(&c->bytes);
 }
 
 void api_call_release(struct api_call *c)
@@ -19,6 +37,7 @@ void api_call_release(struct api_call *c)
 	if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
 		return;
 	reply_free(c->reply);
+	api_account_release(c->account);
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c);
 }

@@ -24,6 +24,11 @@ struct api {
 	struct api_config config;
 	struct chat_template *chat_template; /* NULL: none */
 	int64_t created;                     /* seconds since 1970 */
+	struct metrics metrics;              /* of all */
+};
+
+struct api_account {
+	atomic_uint refs;
 	struct metrics metrics;
 };
 
@@ -31,10 +36,16 @@ struct api_call {
 	struct api *api;
 	atomic_uint refs;
 	pthread_mutex_t lock;
-	struct api_sink sink; /* under lock; not used once aborted or over */
-	bool aborted;         /* the client has gone */
-	bool headed;          /* head was called */
-	bool over;            /* end was called */
+	struct api_sink sink;                             /* under lock; not used once aborted or over */
+	bool aborted;                                     /* the client has gone */
+	bool headed;                                      /* head was called */
+	bool over;                                        /* end was called */
+	void (*handle)(struct api_call *c, json_t *body); /* of its path; NULL: there is none */
+	bool has_body;
+	_Atomic uint64_t bytes;      /* see api_call_bytes */
+	struct api_account *account; /* held; NULL: none */
+	struct metrics *metrics;     /* where its figures go */
+	bool sees_all;               /* what others do too */
 	uint32_t tenant;
 	uint64_t scope;
 	bool salted; /* the scope is the request's own too */
@@ -43,7 +54,10 @@ struct api_call {
 	struct reply *reply; /* owned; NULL for calls that are answered at once */
 };
 
-void call_hold(struct api_call *c);
+/* Its client has gone, or it was answered: there is nothing left to do for it. */
+bool call_is_over(struct api_call *c);
+/* So many bytes more are held until the call is released. */
+void call_count(struct api_call *c, uint64_t bytes);
 
 struct kvik_engine_stats call_engine_stats(const struct api_call *c);
 /* The engine's requests of the call's prompts end soon; under the lock. */

@@ -80,6 +80,19 @@ static bool has_special_marks(const struct kvik_vocab *v, const struct answer_st
 	return found;
 }
 
+/* What is far too long for the context is refused before the work of making tokens of it; and whose client has gone
+ * meanwhile needs none. True: the call was answered. */
+static bool is_too_long(struct api_call *c, const char *text, size_t bytes)
+{
+	const struct api_engine *e = &c->api->config.engine;
+	size_t least = kvik_tokens_min(e->vocab, text, bytes);
+	if (least > e->context)
+		call_error(c, 400, "invalid_request_error", NULL,
+			   "the prompt has %zu bytes, which are at least %zu tokens; the context has %u", bytes, least,
+			   e->context);
+	return least > e->context || call_is_over(c);
+}
+
 /* A prompt has at least one token. */
 static int check_ids(struct api_call *c, struct reply_prompt *p, int rc, struct kvik_err *err)
 {
@@ -121,6 +134,8 @@ int chat_prompt(struct api_call *c, const struct chat_request *q)
 	if (!p)
 		return -1;
 	int rc = chat_render(c, q, &made);
+	if (!rc && is_too_long(c, made.text.text, made.text.bytes))
+		rc = -1;
 	if (!rc)
 		rc = tokenize(c, p, &made.text, q->parse_special);
 	r->style = made.style;
@@ -144,6 +159,8 @@ int prompt_tokenize(struct api_call *c, struct reply_prompt *p, const char *text
 		call_error(c, 400, "invalid_request_error", "prompt", "this model has no vocabulary: send token ids");
 		return -1;
 	}
+	if (is_too_long(c, text, bytes))
+		return -1;
 	return check_ids(c, p, kvik_tokenize(v, text, bytes, flags, &p->ids, &p->n_ids, &err), &err);
 }
 

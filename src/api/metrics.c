@@ -42,6 +42,8 @@ void metrics_observe(struct metrics *m, enum metrics_series series, double value
 	m->series[series].count[b]++;
 	m->series[series].sum += value;
 	pthread_mutex_unlock(&m->lock);
+	if (m->whole)
+		metrics_observe(m->whole, series, value);
 }
 
 void metrics_request(struct metrics *m, const struct kvik_usage *u, uint32_t choices)
@@ -66,6 +68,25 @@ void metrics_count_end(struct metrics *m, enum metrics_end end, uint32_t answers
 	pthread_mutex_lock(&m->lock);
 	m->ends[end] += answers;
 	pthread_mutex_unlock(&m->lock);
+	if (m->whole)
+		metrics_count_end(m->whole, end, answers);
+}
+
+void metrics_run(struct metrics *m, int32_t answers)
+{
+	pthread_mutex_lock(&m->lock);
+	m->running += answers;
+	pthread_mutex_unlock(&m->lock);
+	if (m->whole)
+		metrics_run(m->whole, answers);
+}
+
+int64_t metrics_running(struct metrics *m)
+{
+	pthread_mutex_lock(&m->lock);
+	int64_t n = m->running > 0 ? m->running : 0; /* an end may be told before its beginning */
+	pthread_mutex_unlock(&m->lock);
+	return n;
 }
 
 /* ---- Printing ---------------------------------------------------------------------------------------------------- */
@@ -206,7 +227,8 @@ bool metrics_print(struct metrics *m, const struct kvik_engine_stats *s, const c
 	char label[256];
 	struct printer p = {.out = out, .label = label};
 	make_label(label, sizeof label, model);
-	print_engine(&p, s);
+	if (s)
+		print_engine(&p, s);
 	pthread_mutex_lock(&m->lock);
 	for (int i = 0; i < METRICS_SERIES_COUNT; i++)
 		print_series(&p, (enum metrics_series)i, &m->series[i]);

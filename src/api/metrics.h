@@ -49,6 +49,8 @@ struct metrics {
 	pthread_mutex_t lock; /* of everything below */
 	struct metrics_histogram series[METRICS_SERIES_COUNT];
 	uint64_t ends[METRICS_ENDS]; /* answers */
+	int64_t running;             /* answers being made or waited for */
+	struct metrics *whole;       /* of which this is a part: it is told the same; NULL: none */
 };
 
 void metrics_init(struct metrics *m);
@@ -58,8 +60,10 @@ void metrics_observe(struct metrics *m, enum metrics_series series, double value
 /* A request has ended well; its answers' ends come by metrics_count_end. */
 void metrics_request(struct metrics *m, const struct kvik_usage *u, uint32_t choices);
 void metrics_count_end(struct metrics *m, enum metrics_end end, uint32_t answers);
+void metrics_run(struct metrics *m, int32_t answers); /* so many more are being made, or fewer */
+int64_t metrics_running(struct metrics *m);
 
-/* Appends everything, the engine's figures too. model: the value of the label model_name. False: no memory. */
+/* Appends everything, with s the engine's figures too. model: the value of the label model_name. False: no memory. */
 bool metrics_print(struct metrics *m, const struct kvik_engine_stats *s, const char *model, struct buf *out) MUST_CHECK;
 
 #endif

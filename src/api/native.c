@@ -2,11 +2,14 @@
  * /props, /slots, /health; and /v1/models. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/mem.h"
+
+enum { ANSWER_BYTES_MAX = 64 << 20 }; /* of /tokenize */
 
 /* ---- Text and tokens --------------------------------------------------------------------------------------------- */
 
@@ -22,6 +25,38 @@ static json_t *piece(const struct api_call *c, uint32_t id)
 		json_array_append_new(o, json_integer((unsigned char)text[i]));
 	kvik_free(text);
 	return o;
+}
+
+static bool add_token(const struct api_call *c, struct buf *out, uint32_t id, bool pieces)
+{
+	char number[16];
+	if (!pieces)
+		return buf_add_text(out, number, (size_t)snprintf(number, sizeof number, "%u", id));
+	json_t *o = json_pack("{s:I, s:o}", "id", (json_int_t)id, "piece", piece(c, id));
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	bool ok = text && buf_add_text(out, text, strlen(text));
+	free(text);
+	json_decref(o);
+	return ok;
+}
+
+/* Written as it is sent: as values, millions of tokens would take fifty times as much. */
+static void answer_tokens(struct api_call *c, const uint32_t *ids, size_t n, bool pieces)
+{
+	struct buf out = {0};
+	bool ok = buf_add_text(&out, "{\"tokens\":[", 11);
+	for (size_t i = 0; i < n && ok && out.n < ANSWER_BYTES_MAX; i++)
+		ok = (i == 0 || buf_add_text(&out, ",", 1)) && add_token(c, &out, ids[i], pieces);
+	ok = ok && buf_add_text(&out, "]}", 2);
+	if (out.n > ANSWER_BYTES_MAX)
+		call_error(c, 400, "invalid_request_error", "content",
+			   "the list of %zu tokens would be longer than %d MiB: send the text in parts", n,
+			   ANSWER_BYTES_MAX >> 20);
+	else if (ok)
+		call_text(c, 200, "application/json", out.data, out.n);
+	else
+		call_error(c, 500, "server_error", NULL, "out of memory");
+	buf_release(&out);
 }
 
 void native_tokenize(struct api_call *c, json_t *body)
@@ -48,12 +83,7 @@ void native_tokenize(struct api_call *c, json_t *body)
 				 &ids, &n, &err)) {
 		call_kvik_error(c, &err, 0);
 	} else {
-		json_t *list = json_array();
-		for (size_t i = 0; i < n; i++)
-			json_array_append_new(list, pieces ? json_pack("{s:I, s:o}", "id", (json_int_t)ids[i], "piece",
-								       piece(c, ids[i]))
-							   : json_integer(ids[i]));
-		call_json(c, 200, json_pack("{s:o}", "tokens", list));
+		answer_tokens(c, ids, n, pieces);
 	}
 	kvik_free(ids);
 	json_decref(body);
@@ -151,22 +181,24 @@ void native_props(struct api_call *c, json_t *body)
 }
 
 /* There are no slots with a place of their own; as many as sequences can be computed at once are shown, the busy ones
- * first, and in the first one the figures of the whole. */
+ * first, and in the first one the figures of the whole; to a key that may not see all, its own busy ones alone. */
 void native_slots(struct api_call *c, json_t *body)
 {
 	struct kvik_engine_stats s = call_engine_stats(c);
 	const struct api_engine *e = &c->api->config.engine;
 	json_t *list = json_array();
 	json_decref(body);
+	int64_t running = c->sees_all ? s.running : metrics_running(c->metrics);
 	for (uint32_t i = 0; i < e->sequences; i++)
 		json_array_append_new(list,
 				      json_pack("{s:i, s:I, s:b, s:o}", "id", (int)i, "n_ctx", (json_int_t)e->context,
-						"is_processing", i < s.running, "params", default_params(c)));
+						"is_processing", i < running, "params", default_params(c)));
 	json_t *whole = json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "running", (int)s.running, "waiting",
 				  (int)s.waiting, "kv_bytes_used", (json_int_t)s.kv_bytes_used, "kv_bytes_live",
 				  (json_int_t)s.kv_bytes_live, "kv_bytes_cached", (json_int_t)s.kv_bytes_cached,
 				  "kv_bytes_ceiling", (json_int_t)s.kv_bytes_ceiling, "steps", (json_int_t)s.steps);
-	json_object_update(json_array_get(list, 0), whole);
+	if (c->sees_all)
+		json_object_update(json_array_get(list, 0), whole);
 	json_decref(whole);
 	call_json(c, 200, list);
 }

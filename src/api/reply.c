@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api/reply_events.h"
+#include "api/weigh.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/os.h"
@@ -220,7 +221,8 @@ static struct kvik_request_params request_params(const struct api_call *c, struc
 static int submit(struct api_call *c, struct reply_prompt *p, struct kvik_err *err)
 {
 	struct kvik_request_params q = request_params(c, p);
-	call_hold(c); /* for the engine's events */
+	uint32_t n = c->reply->sampling.n;
+	api_call_hold(c); /* for the engine's events */
 	pthread_mutex_lock(&c->lock);
 	int rc = c->aborted || c->reply->failed
 			 ? err_set(err, KVIK_ERR_CANCELLED, "the client has gone")
@@ -228,7 +230,22 @@ static int submit(struct api_call *c, struct reply_prompt *p, struct kvik_err *e
 	pthread_mutex_unlock(&c->lock);
 	if (rc)
 		api_call_release(c);
+	else
+		metrics_run(c->metrics, (int32_t)n);
 	return rc;
+}
+
+/* What was only needed to make the prompts is given back; the rest is counted. */
+static void settle_input(struct api_call *c)
+{
+	static const char *const inputs[] = {"prompt", "messages", "input", "metadata"};
+	struct reply *r = c->reply;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+		json_object_del(r->body, inputs[i]);
+	for (uint32_t i = 0; i < r->n_prompts; i++)
+		bytes += r->prompts[i].n_ids * sizeof(uint32_t) + r->prompts[i].text_bytes;
+	call_count(c, bytes + weigh_json(r->body));
 }
 
 void reply_start(struct api_call *c)
@@ -244,6 +261,7 @@ void reply_start(struct api_call *c)
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
+	settle_input(c);
 	r->start_ns = os_clock_ns();
 	r->n_open = r->n_prompts;
 	for (uint32_t i = 0; i < r->n_prompts; i++) {

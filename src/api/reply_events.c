@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "api/weigh.h"
 #include "base/mem.h"
 #include "base/os.h"
 
@@ -85,9 +86,9 @@ static void measure_token(struct api_call *c, const struct reply_prompt *p, stru
 	const struct reply *r = c->reply;
 	uint64_t now = os_clock_ns();
 	if (ch->token_ns)
-		metrics_observe(&c->api->metrics, METRICS_BETWEEN_TOKENS, (double)(now - ch->token_ns) / 1e9);
+		metrics_observe(c->metrics, METRICS_BETWEEN_TOKENS, (double)(now - ch->token_ns) / 1e9);
 	else if (is_first_token(r, p))
-		metrics_observe(&c->api->metrics, METRICS_FIRST_TOKEN, (double)(now - r->start_ns) / 1e9);
+		metrics_observe(c->metrics, METRICS_FIRST_TOKEN, (double)(now - r->start_ns) / 1e9);
 	if (!ch->token_ns)
 		ch->first_token_ns = now;
 	ch->token_ns = now;
@@ -106,9 +107,13 @@ static void on_token(const struct reply_prompt *p, uint32_t i, const struct kvik
 		ch->tokens++;
 		if (ch->ids)
 			json_array_append_new(ch->ids, json_integer(t->id));
-		if (ch->logprobs)
-			json_array_append_new(ch->logprobs, r->dialect->logprob(c, t));
+		if (ch->logprobs) {
+			json_t *entry = r->dialect->logprob(c, t);
+			call_count(c, entry ? weigh_json(entry) : 0);
+			json_array_append_new(ch->logprobs, entry);
+		}
 	}
+	call_count(c, 2 * t->text_bytes); /* the text grows by doubling */
 	r->no_memory |= !buf_add_text(&ch->text, t->text, t->text_bytes);
 	if (r->is_chat) {
 		r->no_memory |= answer_feed(&ch->answer, t->text, t->text_bytes, NULL) != 0;
@@ -137,7 +142,7 @@ static void on_choice(struct api_call *c, uint32_t i, const struct kvik_event *e
 	r->choices[i].stop_bytes = e->stop_bytes;
 	r->choices[i].ended = true;
 	if (e->finish != KVIK_FINISH_CANCELLED)
-		metrics_count_end(&c->api->metrics, e->finish == KVIK_FINISH_STOP ? METRICS_STOP : METRICS_LENGTH, 1);
+		metrics_count_end(c->metrics, e->finish == KVIK_FINISH_STOP ? METRICS_STOP : METRICS_LENGTH, 1);
 	if (r->is_chat)
 		r->no_memory |= answer_end(&r->choices[i].answer, NULL) != 0;
 	if (r->stream && r->is_chat)
@@ -153,9 +158,9 @@ static void measure_end(struct api_call *c, const struct reply_prompt *p, bool f
 	for (uint32_t i = 0; i < r->sampling.n; i++)
 		open += !r->choices[p->first_choice + i].ended;
 	if (failed)
-		metrics_count_end(&c->api->metrics, c->aborted ? METRICS_ABORT : METRICS_ERROR, open);
+		metrics_count_end(c->metrics, c->aborted ? METRICS_ABORT : METRICS_ERROR, open);
 	else if (r->pooling == KVIK_POOLING_NONE)
-		metrics_request(&c->api->metrics, &p->usage, r->sampling.n);
+		metrics_request(c->metrics, &p->usage, r->sampling.n);
 }
 
 void reply_fail(struct api_call *c, uint32_t n_closed, const struct kvik_err *err, uint64_t retry_ms)
@@ -196,6 +201,7 @@ static void on_end(struct reply_prompt *p, const struct kvik_event *e)
 	p->ended = true;
 	p->engine_id = 0;
 	measure_end(c, p, err != NULL);
+	metrics_run(c->metrics, -(int32_t)r->sampling.n);
 	bool last = !err && --r->n_open == 0 && !r->failed;
 	pthread_mutex_unlock(&c->lock);
 	if (err)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 size_t os_page_bytes(void)
@@ -24,6 +25,12 @@ void os_drop(const void *start, size_t bytes)
 	uintptr_t from = ((uintptr_t)start + mask) & ~mask, to = ((uintptr_t)start + bytes) & ~mask;
 	if (from < to)
 		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+void os_thread_background(int by)
+{
+	if (by > 0) /* Linux: of the thread alone; who must not is left as he is */
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), by);
 }
 
 int os_thread_new(pthread_t *t, void *(*run)(void *), void *arg)

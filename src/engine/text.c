@@ -112,6 +112,11 @@ static int check_flags(unsigned flags, unsigned all, const char *names, struct k
 	return flags & ~all ? err_set(err, KVIK_ERR_ARG, "flags: 0x%x is not of enum %s", flags, names) : 0;
 }
 
+size_t kvik_tokens_min(const struct kvik_vocab *v, const char *text, size_t text_bytes)
+{
+	return vocab_tokens_min(v->v, text, text_bytes);
+}
+
 int kvik_tokenize(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags, uint32_t **ids,
 		  size_t *n, struct kvik_err *err)
 {

@@ -5,6 +5,7 @@
 #include "http/http.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -17,6 +18,12 @@
 #include "base/os.h"
 #include "http/http_log.h"
 #include "http/http_server.h"
+
+enum {
+	REQUESTS_AT_LEAST = 4,           /* a request may hold so much of what all may hold */
+	REQUEST_MEMORY_LEAST = 64 << 20, /* of the default */
+	LARGE_BLOCK = 1 << 20
+};
 
 struct http_config http_config_default(void)
 {
@@ -33,12 +40,9 @@ struct http_config http_config_default(void)
 				    .log_requests = true};
 }
 
-static void on_done(void *ctx, const struct http_reply *r)
+static void on_done(void *ctx, struct http_reply *r)
 {
-	struct http *h = ctx;
-	h->figures.statuses[r->status / 100 < 6 ? r->status / 100 : 5]++;
-	if (h->config.log_requests)
-		http_log_request(r);
+	http_request_done(ctx, r);
 }
 
 /* ---- Signals and shutdown ---------------------------------------------------------------------------------------- */
@@ -71,6 +75,45 @@ static void on_stop(evutil_socket_t sig, short what, void *ctx)
 		event_base_loopbreak(h->base);
 }
 
+/* A key that stays keeps its namespace, so that its cached prefixes stay reachable, and its figures. */
+static void keep_known(struct http_keys *fresh, const struct http_keys *known)
+{
+	for (size_t i = 0; i < fresh->n; i++)
+		for (size_t k = 0; k < known->n; k++) {
+			if (strcmp(fresh->list[i].text, known->list[k].text) != 0)
+				continue;
+			fresh->list[i].scope = known->list[k].scope;
+			fresh->list[i].account = known->list[k].account;
+			api_account_hold(fresh->list[i].account);
+		}
+}
+
+/* Reads the file into *keys, which are not h's own; on an error it is empty. */
+static int load_keys(struct http *h, struct http_keys *keys, struct kvik_err *err)
+{
+	const char *operator_name = h->config.operator_name;
+	bool found = operator_name == NULL;
+	int rc = http_keys_load(keys, h->config.keys_path, h->config.tenants, err);
+	if (rc)
+		return rc;
+	keep_known(keys, &h->keys);
+	for (size_t i = 0; i < keys->n && !rc; i++) {
+		struct http_key *k = &keys->list[i];
+		k->sees_all = operator_name && strcmp(k->name, operator_name) == 0;
+		found |= k->sees_all;
+		if (!k->account)
+			k->account = api_account_new(h->api);
+		if (!k->account)
+			rc = err_set(err, KVIK_ERR_NOMEM, "no memory for %zu keys", keys->n);
+	}
+	if (!rc && !found)
+		rc = err_set(err, KVIK_ERR_ARG, "%s: no key has the name '%s' (--operator)", h->config.keys_path,
+			     operator_name);
+	if (rc)
+		http_keys_release(keys);
+	return rc;
+}
+
 static void on_reload(evutil_socket_t sig, short what, void *ctx)
 {
 	struct http *h = ctx;
@@ -80,15 +123,10 @@ static void on_reload(evutil_socket_t sig, short what, void *ctx)
 	(void)what;
 	if (!h->config.keys_path)
 		return;
-	if (http_keys_load(&fresh, h->config.keys_path, h->config.tenants, &err)) {
+	if (load_keys(h, &fresh, &err)) {
 		http_log_event("reload", "keys stay as they were: %s", err.text);
 		return;
 	}
-	/* A key that stays keeps its namespace, so that its cached prefixes stay reachable. */
-	for (size_t i = 0; i < fresh.n; i++)
-		for (size_t k = 0; k < h->keys.n; k++)
-			if (strcmp(fresh.list[i].text, h->keys.list[k].text) == 0)
-				fresh.list[i].scope = h->keys.list[k].scope;
 	for (struct http_reply *r = h->outbox.active; r; r = r->next)
 		r->who = NULL; /* the names go with the old list */
 	http_keys_release(&h->keys);
@@ -172,6 +210,19 @@ static uint32_t raise_file_limit(uint32_t connections)
 	return most;
 }
 
+/* The least that is useful holds the largest body and its text beside it, for a few at once. */
+static int set_request_memory(struct http *h, struct kvik_err *err)
+{
+	struct http_config *c = &h->config;
+	const uint64_t usual = 8 * c->body_bytes_max, least = 2 * REQUESTS_AT_LEAST * c->body_bytes_max;
+	if (!c->request_memory)
+		c->request_memory = usual > REQUEST_MEMORY_LEAST ? usual : REQUEST_MEMORY_LEAST;
+	if (c->request_memory < least)
+		return err_set(err, KVIK_ERR_ARG, "--request-memory must be at least %llu (%d times --body-max)",
+			       (unsigned long long)least, 2 * REQUESTS_AT_LEAST);
+	return 0;
+}
+
 static void init_conns(struct http *h)
 {
 	const struct http_config *c = &h->config;
@@ -182,7 +233,8 @@ static void init_conns(struct http *h)
 				       .head_bytes_max = c->header_bytes_max,
 				       .body_bytes_max = c->body_bytes_max,
 				       .output_bytes_max = c->output_bytes_max,
-				       .held_max = 8 * (c->body_bytes_max + c->header_bytes_max),
+				       .request_bytes_max = h->config.request_memory / REQUESTS_AT_LEAST,
+				       .held_max = h->config.request_memory,
 				       .base = h->base,
 				       .tls = h->tls};
 	h->accept = (struct http_accept){.max = raise_file_limit(c->connections_max), .conns = &h->conns};
@@ -201,15 +253,21 @@ int http_new(struct http **out, const struct http_config *c, struct kvik_engine 
 	h->outbox = (struct http_outbox){.done = on_done, .ctx = h, .conns = &h->conns};
 	evthread_use_pthreads();
 	signal(SIGPIPE, SIG_IGN);
+	/* Blocks of this size go back to the system when they are freed, whatever glibc has seen before. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	h->base = event_base_new();
-	int rc = h->base ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for the server");
+	struct http_keys keys = {0};
+	int rc = h->base ? set_request_memory(h, err) : err_set(err, KVIK_ERR_NOMEM, "no memory for the server");
 	if (!rc && c->keys_path)
-		rc = http_keys_load(&h->keys, c->keys_path, c->tenants, err);
+		rc = load_keys(h, &keys, err);
+	h->keys = keys;
 	if (!rc)
 		rc = http_outbox_init(&h->outbox, h->base, err);
 	if (!rc)
 		rc = init_tls(h, err);
 	init_conns(h);
+	if (!rc)
+		rc = http_work_new(&h->work, h->base, http_request_worked, h, err);
 	if (!rc)
 		rc = add_events(h, err);
 	if (!rc)
@@ -240,7 +298,9 @@ void http_free(struct http *h)
 		pthread_join(h->drainer, NULL);
 	kvik_engine_drain(h->engine, 0); /* no event reaches a reply after this */
 	http_accept_close(&h->accept);
-	http_conns_release(&h->conns); /* their replies are freed */
+	http_conns_release(&h->conns); /* their replies are freed, and calls that are still being made aborted */
+	http_work_free(h->work);
+	kvik_engine_drain(h->engine, 0); /* of what was just being submitted */
 	for (int i = 0; i < 3; i++)
 		if (h->signals[i])
 			event_free(h->signals[i]);

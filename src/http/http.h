@@ -11,11 +11,14 @@
 struct http_config {
 	const char *host;               /* "127.0.0.1", "::1", "0.0.0.0" */
 	uint16_t port;                  /* 0: any free one */
+	const char *operator_name;      /* the keys of this name see the figures of all; NULL: none does */
 	const char *keys_path;          /* NULL: everybody may ask; see http_keys.h for the format */
 	uint32_t tenants;               /* of the engine: keys beyond share the last one */
 	const char *tls_cert, *tls_key; /* PEM files; both or neither */
 	const char *cors_origin;        /* NULL: no cross-origin requests; "*": from anywhere */
-	uint64_t body_bytes_max;        /* of a request; all requests and answers together hold 8 such at most */
+	uint64_t body_bytes_max;        /* of a request */
+	uint64_t request_memory; /* bytes that all requests and answers hold together, one at most a quarter of it;
+				    0: 8 times body_bytes_max, at least 64 MiB */
 	uint32_t header_bytes_max;
 	uint32_t connections_max; /* more wait until one is closed; bounded by the files that the process may open */
 	uint32_t idle_s;          /* a connection on which nothing happens for so long is closed */

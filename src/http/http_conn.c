@@ -46,8 +46,8 @@ static size_t unread(const struct http_conn *c)
 
 void http_conn_count(struct http_conn *c)
 {
-	uint64_t now =
-		c->head.text.cap + c->content.cap + c->reply_bytes + evbuffer_get_length(input_of(c)) + unread(c);
+	uint64_t now = c->head.text.cap + c->content.cap + c->weight.bytes + c->reply_bytes +
+		       evbuffer_get_length(input_of(c)) + unread(c);
 	c->conns->held += now - c->held;
 	c->held = now;
 	if (c->conns->held > c->conns->held_peak)
@@ -79,12 +79,18 @@ static struct http_conn *worst(const struct http_conns *s)
 	return found;
 }
 
+static void drop_content(struct http_conn *c)
+{
+	buf_release(&c->content);
+	c->weight = (struct weigh){0};
+}
+
 static void stop_reading(struct http_conn *c)
 {
 	c->reading = READ_STOP;
 	c->keep = false;
 	c->since_ns = 0;
-	buf_release(&c->content);
+	drop_content(c);
 	evbuffer_drain(input_of(c), evbuffer_get_length(input_of(c)));
 	http_conn_count(c);
 }
@@ -187,11 +193,40 @@ void http_conn_drop_body(struct http_conn *c)
 		stop_reading(c);
 }
 
-static bool keep_content(struct http_conn *c, const char *data, size_t n)
+/* No more room is taken than twice what came: a client that announces much and sends little holds little. */
+static bool add_content(struct http_conn *c, const char *data, size_t n)
 {
-	/* No more room is taken than what came needs, or doubles: a client that announces much and sends little holds
-	 * little. */
-	return c->drop || n == 0 || buf_add(&c->content, data, n);
+	enum { FIRST = 4096 };
+	struct buf *to = &c->content;
+	size_t need = to->n + n, cap = 2 * to->cap > FIRST ? 2 * to->cap : FIRST;
+	if (!c->head.chunked && cap > c->head.length)
+		cap = (size_t)c->head.length;
+	if (need > to->cap) {
+		char *grown = mem_realloc(to->data, need > cap ? need : cap, 1);
+		if (!grown)
+			return false;
+		to->data = grown;
+		to->cap = need > cap ? need : cap;
+	}
+	return buf_add(to, data, n);
+}
+
+static enum http_parsed bad_body(struct http_conn *c, int status, const char *why)
+{
+	c->body.status = status;
+	c->body.why = why;
+	return HTTP_BAD;
+}
+
+static enum http_parsed keep_content(struct http_conn *c, const char *data, size_t n)
+{
+	if (c->drop || n == 0)
+		return HTTP_MORE;
+	weigh_feed(&c->weight, data, n);
+	if (c->weight.bytes + c->content.n + n > c->conns->request_bytes_max)
+		return bad_body(c, 413,
+				"the body would take too much memory once its JSON is parsed (--request-memory)");
+	return add_content(c, data, n) ? HTTP_MORE : bad_body(c, 503, "out of memory");
 }
 
 static size_t take_body(struct http_conn *c, const char *bytes, size_t n)
@@ -199,11 +234,8 @@ static size_t take_body(struct http_conn *c, const char *bytes, size_t n)
 	size_t used, got;
 	const char *data;
 	enum http_parsed rc = http_body_next(&c->body, bytes, n, &used, &data, &got);
-	if (rc != HTTP_BAD && !keep_content(c, data, got)) {
-		c->body.status = 503;
-		c->body.why = "out of memory";
+	if (rc != HTTP_BAD && keep_content(c, data, got) == HTTP_BAD)
 		rc = HTTP_BAD;
-	}
 	if (rc == HTTP_BAD)
 		refuse(c, c->body.status, c->body.why);
 	else if (rc == HTTP_DONE)
@@ -289,7 +321,7 @@ static void on_write(struct bufferevent *bev, void *ctx)
 void http_conn_write(struct http_conn *c, struct evbuffer *bytes)
 {
 	if (unread(c) == 0) {
-		c->output_ns = os_clock_ns();
+		c->output_ns = c->window_ns = os_clock_ns();
 		c->output_bytes = 0;
 	}
 	c->output_bytes += evbuffer_get_length(bytes);
@@ -309,7 +341,7 @@ void http_conn_answered(struct http_conn *c)
 	if (c->reading != READ_DONE)
 		return; /* the rest of its body is dropped first */
 	http_head_reset(&c->head);
-	buf_release(&c->content);
+	drop_content(c);
 	c->reading = READ_HEAD;
 	c->since_ns = c->read_bytes = 0;
 	c->last_ns = os_clock_ns();
@@ -409,7 +441,7 @@ uint64_t http_conns_unsent(const struct http_conns *s)
 
 static bool is_late(const struct http_conns *s, uint64_t since_ns, uint64_t bytes, uint64_t now_ns)
 {
-	return now_ns - since_ns > (s->request_s + bytes / s->byte_rate) * second;
+	return now_ns > since_ns + (s->request_s + bytes / s->byte_rate) * second;
 }
 
 /* Has the client of an answer that is being made closed both its sides? */
@@ -426,27 +458,42 @@ static bool has_gone(struct http_conn *c, uint64_t now_ns)
 	return false;
 }
 
-static bool reads_too_slowly(const struct http_conn *c, uint64_t now_ns)
+/* Of an answer some bytes must be taken in each space of time; the kernel takes a first few megabytes at once, of which
+ * one cannot say whether the client has read them. */
+static bool reads_too_slowly(struct http_conn *c, uint64_t now_ns)
 {
-	uint64_t left = unread(c);
-	return (c->streams && left > c->conns->output_bytes_max) ||
-	       (left > 0 && !c->streams && is_late(c->conns, c->output_ns, c->output_bytes - left, now_ns));
+	const struct http_conns *s = c->conns;
+	uint64_t left = unread(c), taken = c->output_bytes - left;
+	if (left == 0 || c->streams)
+		return left > s->output_bytes_max;
+	if (now_ns < c->window_ns + s->request_s * second)
+		return false;
+	c->window_ns = now_ns;
+	c->output_bytes = left;
+	return taken < (uint64_t)s->request_s * s->byte_rate;
+}
+
+static void recount(struct http_conn *c)
+{
+	if (c->reply)
+		c->reply_bytes = c->conns->handler.holds(c->conns->handler.ctx, c);
+	http_conn_count(c);
 }
 
 static void check(struct http_conn *c, uint64_t now_ns)
 {
 	const struct http_conns *s = c->conns;
 	bool is_reading = c->reading == READ_HEAD || c->reading == READ_BODY, is_idle = !c->reply && !c->since_ns;
-	if (c->lingers ? c->eof || now_ns - c->last_ns > LINGER_S * second : c->eof && c->reply && has_gone(c, now_ns))
+	if (c->lingers ? c->eof || now_ns > c->last_ns + LINGER_S * second : c->eof && c->reply && has_gone(c, now_ns))
 		http_conn_free(c, false);
 	else if (is_reading && c->since_ns && is_late(s, c->since_ns, c->read_bytes, now_ns))
 		cut(c, 408, "the request took too long to arrive");
 	else if (reads_too_slowly(c, now_ns))
 		http_conn_free(c, true);
-	else if (is_idle && !c->lingers && unread(c) == 0 && now_ns - c->last_ns > s->idle_s * second)
+	else if (is_idle && !c->lingers && unread(c) == 0 && now_ns > c->last_ns + s->idle_s * second)
 		http_conn_free(c, false);
 	else
-		http_conn_count(c);
+		recount(c);
 }
 
 void http_conns_check(struct http_conns *s)

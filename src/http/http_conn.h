@@ -10,6 +10,7 @@
 #include <event2/bufferevent.h>
 #include <openssl/ssl.h>
 
+#include "api/weigh.h"
 #include "http/http_body.h"
 
 struct http_conn;
@@ -28,6 +29,8 @@ struct http_handler {
 	void (*bad)(void *ctx, struct http_conn *c, int status, const char *why);
 	/* The client of c->reply has gone. */
 	void (*gone)(void *ctx, struct http_conn *c);
+	/* Bytes that c->reply holds. */
+	uint64_t (*holds)(void *ctx, const struct http_conn *c);
 };
 
 struct http_conns {
@@ -38,10 +41,11 @@ struct http_conns {
 	uint32_t head_bytes_max;   /* of a request's head */
 	uint64_t body_bytes_max;   /* of a request's body */
 	uint64_t output_bytes_max; /* of a stream that its client does not read */
-	uint64_t held_max;         /* bytes of all requests and answers together */
-	struct event_base *base;   /* borrowed */
-	SSL_CTX *tls;              /* borrowed; NULL: plain */
-	bool closing;              /* no connection goes on after its answer */
+	uint64_t request_bytes_max; /* of a request's body together with what it becomes once it is parsed */
+	uint64_t held_max;          /* bytes of all requests and answers together */
+	struct event_base *base;    /* borrowed */
+	SSL_CTX *tls;               /* borrowed; NULL: plain */
+	bool closing;               /* no connection goes on after its answer */
 
 	struct http_conn *first;
 	uint32_t n;
@@ -64,6 +68,7 @@ struct http_conn {
 	struct http_head head; /* of the request that is being read or served */
 	struct http_body body;
 	struct buf content;    /* body so far */
+	struct weigh weight;   /* of its JSON */
 	bool drop;             /* the body is read and not kept: the request was answered already */
 	bool keep;             /* another request may follow */
 	bool streams;          /* the answer is a stream */
@@ -76,8 +81,9 @@ struct http_conn {
 	uint64_t probe_ns;     /* when a client that says nothing more is asked whether it is there */
 	uint64_t read_bytes;   /* of the request */
 	uint64_t output_ns;    /* since when there is output that has not been taken */
-	uint64_t output_bytes; /* added since then */
-	uint64_t reply_bytes;  /* that the request holds elsewhere; see http_conn_count */
+	uint64_t window_ns;    /* when it was last looked at how much of it is taken, */
+	uint64_t output_bytes; /* what there was then, and was added since */
+	uint64_t reply_bytes;  /* that c->reply holds */
 	uint64_t held;
 };
 

@@ -191,6 +191,7 @@ void http_keys_release(struct http_keys *k)
 	for (size_t i = 0; i < k->n; i++) {
 		mem_free(k->list[i].text);
 		mem_free(k->list[i].name);
+		api_account_release(k->list[i].account);
 	}
 	mem_free(k->list);
 	*k = (struct http_keys){0};

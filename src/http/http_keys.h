@@ -6,6 +6,7 @@
 #ifndef KVIK_HTTP_KEYS_H
 #define KVIK_HTTP_KEYS_H
 
+#include "api/api.h"
 #include "base/err.h"
 
 struct http_key {
@@ -15,7 +16,9 @@ struct http_key {
 	double tokens;       /* of the bucket: requests it may make now */
 	uint64_t filled_ms;
 	uint32_t tenant;
-	uint64_t scope; /* secret; never 0 */
+	uint64_t scope;              /* secret; never 0 */
+	struct api_account *account; /* held; NULL until the server sets it */
+	bool sees_all;               /* the figures of all keys */
 };
 
 struct http_keys {

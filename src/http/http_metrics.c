@@ -17,7 +17,7 @@ static double cpu_seconds(void)
 
 bool http_metrics_print(const struct http_figures *f, struct buf *out)
 {
-	enum { TEXT_BYTES = 2048 };
+	enum { TEXT_BYTES = 4096 };
 	if (!buf_reserve(out, TEXT_BYTES))
 		return false;
 	int n = snprintf(
@@ -28,8 +28,15 @@ bool http_metrics_print(const struct http_figures *f, struct buf *out)
 		"# HELP kvik_http_active Answers being made.\n# TYPE kvik_http_active gauge\nkvik_http_active %u\n"
 		"# HELP kvik_http_connections Open connections.\n# TYPE kvik_http_connections gauge\n"
 		"kvik_http_connections %u\n"
-		"# HELP kvik_http_connections_cut_total Connections closed because their client was too slow.\n"
+		"# HELP kvik_http_connections_cut_total Connections closed for what their clients did: too slow, too "
+		"much, not read.\n"
 		"# TYPE kvik_http_connections_cut_total counter\nkvik_http_connections_cut_total %llu\n"
+		"# HELP kvik_http_waiting Requests that no thread has looked at yet.\n# TYPE kvik_http_waiting gauge\n"
+		"kvik_http_waiting %u\n"
+		"# HELP kvik_http_held_bytes Bytes that requests and answers hold, of --request-memory.\n"
+		"# TYPE kvik_http_held_bytes gauge\nkvik_http_held_bytes %llu\n"
+		"# HELP kvik_http_held_bytes_peak The most they ever held.\n# TYPE kvik_http_held_bytes_peak gauge\n"
+		"kvik_http_held_bytes_peak %llu\n"
 		"# HELP process_resident_memory_bytes Memory of the process.\n"
 		"# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %llu\n"
 		"# HELP process_open_fds Files and sockets that are open.\n"
@@ -38,6 +45,7 @@ bool http_metrics_print(const struct http_figures *f, struct buf *out)
 		"# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n",
 		(unsigned long long)f->statuses[2], (unsigned long long)f->statuses[4],
 		(unsigned long long)f->statuses[5], f->active, f->connections, (unsigned long long)f->connections_cut,
+		f->waiting, (unsigned long long)f->held, (unsigned long long)f->held_peak,
 		(unsigned long long)os_memory_resident(), os_files_open(), cpu_seconds());
 	out->n += (size_t)n;
 	return true;

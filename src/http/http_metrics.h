@@ -10,6 +10,8 @@ struct http_figures {
 	uint64_t statuses[6];         /* answers by hundreds */
 	uint64_t connections_cut;     /* closed because their client was too slow */
 	uint32_t connections, active; /* open now; answers being made */
+	uint32_t waiting;             /* requests that no thread has looked at yet */
+	uint64_t held, held_peak;     /* bytes of requests and answers */
 };
 
 /* False: no memory. */

@@ -103,6 +103,7 @@ static void free_reply(struct http_reply *r)
 		r->next->prev = r->prev;
 	o->n_active--;
 	api_call_release(r->call);
+	api_account_release(r->account);
 	evbuffer_free(r->pending);
 	buf_release(&r->fields);
 	mem_free(r);

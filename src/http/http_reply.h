@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "http/http_conn.h"
 
+struct http_job;
 struct http_reply;
 
 /* What waits for the loop. */
@@ -20,7 +21,7 @@ struct http_outbox {
 	struct http_reply *active;             /* loop only: all that have not ended */
 	uint32_t n_active;
 	/* Called in the loop when an answer is over, for the log. */
-	void (*done)(void *ctx, const struct http_reply *r);
+	void (*done)(void *ctx, struct http_reply *r);
 	void *ctx;
 	struct http_conns *conns; /* borrowed */
 };
@@ -33,6 +34,7 @@ struct http_reply {
 	struct http_outbox *outbox;
 	struct http_conn *conn;
 	struct api_call *call; /* held; NULL: none was made */
+	struct http_job *job;  /* that is to make the answer; NULL: none, or it has ended */
 	bool is_ready;         /* under the outbox's lock, like the next five */
 	bool ended;
 	int status;
@@ -48,6 +50,8 @@ struct http_reply {
 	const char *who;           /* name of the key; NULL: none */
 	uint32_t tenant;           /* of the key */
 	uint64_t scope;
+	struct api_account *account; /* of the key, held; NULL: no keys */
+	bool sees_all;
 	uint64_t start_ns, bytes;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "http/http_log.h"
 #include "http/http_server.h"
 
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
@@ -34,13 +35,17 @@ static void refuse(struct http_reply *r, int status, const char *type, const cha
 
 static void answer_metrics(struct http *h, struct http_reply *r)
 {
+	struct api_account *only = r->sees_all ? NULL : r->account;
 	struct buf text = {0};
-	text.data = api_metrics(h->api, &text.n);
+	text.data = api_metrics(h->api, only, &text.n);
 	text.cap = text.n;
 	h->figures.active = h->outbox.n_active;
 	h->figures.connections = h->conns.n;
 	h->figures.connections_cut = h->conns.cut;
-	if (text.data && http_metrics_print(&h->figures, &text))
+	h->figures.waiting = http_work_waiting(h->work);
+	h->figures.held = h->conns.held + h->orphaned;
+	h->figures.held_peak = h->conns.held_peak;
+	if (text.data && (only || http_metrics_print(&h->figures, &text)))
 		answer(r, 200, "text/plain; version=0.0.4; charset=utf-8", text.data, text.n, 0);
 	else
 		refuse(r, 500, "server_error", "out of memory", 0);
@@ -136,6 +141,9 @@ static bool admit(struct http *h, struct http_conn *c)
 	r->who = key->name;
 	r->tenant = key->tenant;
 	r->scope = key->scope;
+	r->account = key->account;
+	r->sees_all = key->sees_all;
+	api_account_hold(r->account);
 	c->group = (uint32_t)key->scope;
 	if (strcmp(c->head.method, "POST") == 0 && !http_key_take(key, os_clock_ns() / 1000000, &retry_s)) {
 		refuse(r, 429, "rate_limit_error", "this key has used up its requests per minute", retry_s);
@@ -180,18 +188,16 @@ static bool route(struct http_conn *c)
 	return false;
 }
 
-static void to_api(struct http *h, struct http_conn *c)
+static struct api_request api_request_of(const struct http_conn *c)
 {
-	struct http_reply *r = c->reply;
-	struct api_request q = {.method = r->head_only ? "GET" : c->head.method,
-				.path = c->head.path,
-				.body = c->content.n ? c->content.data : "",
-				.bytes = c->content.n,
-				.tenant = r->tenant,
-				.scope = r->scope,
-				.request_id = r->id};
-	struct api_sink sink = http_reply_sink(r);
-	api_handle(h->api, &q, &sink, &r->call);
+	const struct http_reply *r = c->reply;
+	return (struct api_request){.method = r->head_only ? "GET" : c->head.method,
+				    .path = c->head.path,
+				    .tenant = r->tenant,
+				    .scope = r->scope,
+				    .account = r->account,
+				    .sees_all = r->sees_all,
+				    .request_id = r->id};
 }
 
 static void on_head(void *ctx, struct http_conn *c)
@@ -214,14 +220,66 @@ static void on_head(void *ctx, struct http_conn *c)
 	} else if (strcmp(c->head.path, "/metrics") == 0) {
 		answer_metrics(h, r);
 	} else {
-		to_api(h, c);
+		struct api_request q = api_request_of(c);
+		struct api_sink sink = http_reply_sink(r);
+		api_handle(h->api, &q, &sink, &r->call);
 	}
 	http_conn_drop_body(c);
 }
 
+/* ---- By the body ------------------------------------------------------------------------------------------------- */
+
 static void on_whole(void *ctx, struct http_conn *c)
 {
-	to_api(ctx, c);
+	struct http *h = ctx;
+	struct http_reply *r = c->reply;
+	struct api_request q = api_request_of(c);
+	struct api_sink sink = http_reply_sink(r);
+	struct http_job *job = mem_zalloc(1, sizeof *job);
+	if (!job) {
+		refuse(r, 503, "server_error", "out of memory", 1);
+		return;
+	}
+	r->call = api_call_new(h->api, &q, &sink);
+	if (!r->call) { /* answered */
+		mem_free(job);
+		return;
+	}
+	api_call_hold(r->call);
+	*job = (struct http_job){.call = r->call,
+				 .body = c->content,
+				 .group = c->group,
+				 .bytes = c->content.cap + c->weight.bytes,
+				 .owner = r};
+	c->content = (struct buf){0};
+	c->weight = (struct weigh){0};
+	c->reply_bytes = job->bytes;
+	r->job = job;
+	http_work_submit(h->work, job);
+}
+
+void http_request_worked(void *ctx, struct http_job *job)
+{
+	struct http *h = ctx;
+	struct http_reply *r = job->owner;
+	if (r) {
+		r->job = NULL;
+		r->conn->reply_bytes = api_call_bytes(r->call);
+		http_conn_count(r->conn);
+	} else {
+		h->orphaned -= job->bytes;
+	}
+	http_job_free(job);
+}
+
+/* The job's answer is not wanted, or written already; a job that has not begun never will. */
+static void give_up(struct http *h, struct http_job *job)
+{
+	job->owner = NULL;
+	if (http_work_take_back(h->work, job))
+		http_job_free(job);
+	else
+		h->orphaned += job->bytes;
 }
 
 static void on_bad(void *ctx, struct http_conn *c, int status, const char *why)
@@ -233,11 +291,30 @@ static void on_bad(void *ctx, struct http_conn *c, int status, const char *why)
 
 static void on_gone(void *ctx, struct http_conn *c)
 {
-	(void)ctx;
+	struct http_job *job = c->reply->job;
+	c->reply->job = NULL;
 	http_reply_gone(c->reply);
+	if (job)
+		give_up(ctx, job);
+}
+
+static uint64_t on_holds(void *ctx, const struct http_conn *c)
+{
+	const struct http_reply *r = c->reply;
+	(void)ctx;
+	return r->job ? r->job->bytes : r->call ? api_call_bytes(r->call) : 0;
+}
+
+void http_request_done(struct http *h, struct http_reply *r)
+{
+	h->figures.statuses[r->status / 100 < 6 ? r->status / 100 : 5]++;
+	if (h->config.log_requests)
+		http_log_request(r);
+	if (r->job)
+		give_up(h, r->job);
 }
 
 struct http_handler http_request_handler(struct http *h)
 {
-	return (struct http_handler){h, on_head, on_whole, on_bad, on_gone};
+	return (struct http_handler){h, on_head, on_whole, on_bad, on_gone, on_holds};
 }

@@ -29,6 +29,7 @@ struct normalizer {
 	bool left, right; /* STRIP */
 	char *text;       /* PREPEND: what; REPLACE: by what. Owned */
 	size_t text_bytes;
+	bool keeps_length;        /* REPLACE: what it puts is not shorter than what it takes */
 	struct regex *pattern;    /* REPLACE. Owned */
 	struct charsmap charsmap; /* CHARSMAP. Owned */
 };

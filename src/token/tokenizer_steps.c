@@ -210,6 +210,8 @@ static int normalizer_fields(struct normalizer *n, const json_t *j, struct kvik_
 	case NORMALIZER_CHARSMAP: return charsmap(n, j, err);
 	case NORMALIZER_REPLACE:
 		rc = set_text(n, j, "content", "normalizer Replace", err);
+		const json_t *taken = json_object_get(json_object_get(j, "pattern"), "String");
+		n->keeps_length = taken && json_string_length(taken) <= n->text_bytes;
 		return rc ? rc : pattern(j, "normalizer Replace", &n->pattern, err);
 	default: return 0;
 	}

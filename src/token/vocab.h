@@ -117,6 +117,10 @@ int vocab_encode(const struct vocab *v, const char *text, size_t bytes, unsigned
 int vocab_encode_data(const struct vocab *v, const char *text, size_t bytes, unsigned flags, const struct span *data,
 		      size_t n_data, uint32_t **ids, size_t *n, struct kvik_err *err) MUST_CHECK;
 
+/* A number of tokens that the text has at least, flags aside, without the work of encoding it; 0 where the vocabulary
+ * allows no such bound. */
+size_t vocab_tokens_min(const struct vocab *v, const char *text, size_t bytes);
+
 /* The text of all ids at once: detok_feed of each and detok_flush (see token/detok.h for flags). *text: [*bytes] and a
  * terminating NUL, valid UTF-8, freed by the caller with mem_free. */
 int vocab_decode(const struct vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text, size_t *bytes,

@@ -31,6 +31,8 @@ if(NOT KVIK_SANITIZE) # the sanitizers' runtime would have to be linked by the s
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()
 
+kvik_test(api/test_weigh api)
+
 # Calls to the byte, against an engine that says what a table tells it.
 foreach(endpoint chat completions native responses)
   kvik_test(api/test_api_${endpoint} api engine)

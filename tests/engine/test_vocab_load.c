@@ -21,6 +21,7 @@ static const char *check_text(const struct vocab *v, const char *text, size_t by
 	uint32_t *ids;
 	size_t n;
 	assert_int_equal(vocab_encode(v, text, bytes, 0, &ids, &n, &err), 0);
+	assert_true(vocab_tokens_min(v, text, bytes) <= n);
 	for (size_t i = 0; i < n; i++) {
 		char *end;
 		unsigned long want = strtoul(line, &end, 10);

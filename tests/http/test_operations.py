@@ -55,6 +55,35 @@ class Operations(unittest.TestCase):
             finally:
                 s.stop()
 
+    def test_a_key_sees_its_own_figures_alone(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".keys") as f:
+            f.write("key-of-alice alice\nkey-of-bob bob\nkey-of-carol carol\n")
+            f.flush()
+            s = Server("--keys", f.name, "--operator", "carol")
+            ask = {n: {"Authorization": f"Bearer key-of-{n}"} for n in ("alice", "bob", "carol")}
+            body = {"prompt": "Once upon a time", "max_tokens": 5, "ignore_eos": True}
+            self.assertEqual(s.ask("POST", "/v1/completions", body, ask["alice"])[0], 200)
+            with s.socket() as c:
+                c.sendall(server.post({**body, "max_tokens": 1900, "n": 4, "temperature": 1}, headers="x-api-key: key-of-alice\r\n"))
+                self.assertTrue(server.eventually(lambda: s.ask("GET", "/slots", None, ask["carol"])[1][0]["running"] == 4))
+                slots = {n: s.ask("GET", "/slots", None, ask[n])[1] for n in ask}
+                text = {n: s.ask("GET", "/metrics", None, ask[n])[1] for n in ask}
+            busy = {n: sum(x["is_processing"] for x in slots[n]) for n in ask}
+            self.assertEqual(busy, {"alice": 4, "bob": 0, "carol": 4})
+            self.assertEqual({n: "running" in slots[n][0] for n in ask}, {"alice": False, "bob": False, "carol": True})
+            for n, length in (("alice", 1), ("bob", 0), ("carol", 1)):
+                self.assertRegex(text[n], r'request_success_total\{finished_reason="length"[^}]*\} ' + str(length))
+                self.assertEqual("num_requests_running" in text[n], n == "carol", n)
+                self.assertEqual("kvik_http_connections" in text[n], n == "carol", n)
+            f.seek(0)
+            f.truncate()
+            f.write("key-of-alice alice\n")  # no carol: it stays as it was
+            f.flush()
+            s.process.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
+            self.assertEqual(s.ask("GET", "/slots", None, ask["bob"])[0], 200)
+            self.assertEqual(s.stop(), 0)
+
     def test_graceful_shutdown(self):
         s = Server("--grace", "20")
         with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -16,6 +16,7 @@ kvik_test(http/test_sse http)
 kvik_test(http/test_keys http)
 kvik_test(http/test_parse http)
 kvik_http_test(http_raw test_raw.py)
+kvik_http_test(http_others test_others.py)
 kvik_http_test(http_bench_serve test_bench_serve.py)
 kvik_http_test(http_idle test_idle.py)
 add_test(NAME http_soak COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/soak.py $<TARGET_FILE:kvik> 600 CONFIGURATIONS long

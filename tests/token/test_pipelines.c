@@ -42,6 +42,7 @@ static void check_ids(const struct vocab *v, const json_t *text, unsigned flags,
 	size_t n;
 	if (vocab_encode(v, json_string_value(text), json_string_length(text), flags, &ids, &n, &err))
 		fail_msg("%s: %s", name, err.text);
+	assert_true(vocab_tokens_min(v, json_string_value(text), json_string_length(text)) <= n);
 	for (size_t i = 0; i < n || i < json_array_size(want); i++)
 		if (i >= n || i >= json_array_size(want) || json_integer_value(json_array_get(want, i)) != ids[i])
 			fail_msg("%s: '%s': id %zu of %zu is %d, of %zu should be %d", name, json_string_value(text), i,
