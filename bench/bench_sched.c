@@ -61,7 +61,7 @@ static void step(struct sched *s, int64_t now_us, struct figures *f)
 		for (uint32_t k = 0; k < p->items[i].n_samples; k++)
 			sched_accept(s, &p->items[i], k, 0, bench_random(), false);
 	f->tokens += p->n_tokens;
-	sched_commit(s, now_us, 40000);
+	sched_commit(s, now_us, 40000, 0);
 	f->plan_us += planned - start;
 	f->commit_us += cpu_us() - planned;
 	for (struct sched_req *r; (r = sched_next_ended(s));)

@@ -18,6 +18,15 @@ static int64_t now_us(void)
 	return (int64_t)(os_clock_ns() / 1000);
 }
 
+/* For how long this thread has had a CPU; 0 where that cannot be told. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0)
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 /* ---- The queue --------------------------------------------------------------------------------------------------- */
 
 static void link_live(struct kvik_engine *e, struct request *r)
@@ -313,9 +322,9 @@ static void sample(struct kvik_engine *e, const struct sched_plan *plan)
 /* A plan is committed also when there was nothing to do. */
 static void step(struct kvik_engine *e, const struct sched_plan *plan)
 {
-	uint64_t start = os_clock_ns();
+	uint64_t start = os_clock_ns(), cpu_start = cpu_ns();
 	if (plan->n_tokens == 0) {
-		sched_commit(e->sched, now_us(), 0);
+		sched_commit(e->sched, now_us(), 0, 0);
 		return;
 	}
 	compute(e, plan);
@@ -324,7 +333,7 @@ static void step(struct kvik_engine *e, const struct sched_plan *plan)
 	events_flush(e->events);
 	uint64_t ns = os_clock_ns() - start;
 	e->step_ms = (double)ns / 1e6;
-	sched_commit(e->sched, now_us(), ns / 1000);
+	sched_commit(e->sched, now_us(), ns / 1000, (cpu_ns() - cpu_start) / 1000);
 }
 
 /* ---- The loop ---------------------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  *	plan = sched_plan(now)            every item's pages are reserved
  *	(forward pass over plan->items)
  *	sched_accept(item, i, n_right, token, last)  once for each answer that an item samples for
- *	sched_commit(now, step_us)
+ *	sched_commit(now, step_us, busy_us)
  *	sched_draft(req, i, ids, n)       guesses of what comes next: the next step verifies them
  *	while ((r = sched_next_ended()))  notify, sched_req_free
  *
@@ -22,6 +22,7 @@
 #define SCHED_CHARGE_PREFILL 1   /* what a computed prompt token costs a tenant's share */
 #define SCHED_CHARGE_DECODE 2    /* and a generated one (the weights of the VTC paper, arXiv 2401.00588) */
 #define SCHED_CHUNK_MIN 8        /* prefill tokens that a step may take however slow the machine is */
+#define SCHED_CONTENTION_MAX 2.0 /* times itl_us that a step may take on a machine that others keep busy */
 #define SCHED_LOAD_POLL_US 2000  /* while everybody waits for reads a plan is made so often, or when one is done */
 #define SCHED_JOIN_TOKENS_MIN 16 /* a shorter piece in common is computed rather than waited for */
 
@@ -158,8 +159,9 @@ const struct sched_plan *sched_plan(struct sched *s, int64_t now_us);
  * accepted ends too. */
 void sched_accept(struct sched *s, const struct sched_item *it, uint32_t i, uint32_t n_right, uint32_t token,
 		  bool last);
-/* The planned tokens are computed; step_us is what that took (0: not measured). */
-void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us);
+/* The planned tokens are computed; step_us is what that took (0: not measured), busy_us for how much of it the calling
+ * thread had a CPU (0: not known). */
+void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us, uint64_t busy_us);
 
 /* Guesses of the tokens that come next in a running answer, for the next step only; as many as fit are taken along,
  * after everybody has his token. Not between plan and commit. Whatever they are, the answer stays the same. Only for caches

@@ -104,7 +104,7 @@ static void commit_item(struct sched *s, const struct sched_item *it)
 	go_on(s, q, q);
 }
 
-void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us)
+void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us, uint64_t busy_us)
 {
 	assert(s->planned);
 	s->planned = false;
@@ -113,6 +113,6 @@ void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us)
 		commit_item(s, &s->plan.items[i]);
 	s->mixed_steps = s->plan.n_decode > 0 && s->plan.n_prefill > 0 ? s->mixed_steps + 1 : 0;
 	if (step_us > 0)
-		cost_learn(&s->cost, s->plan.n_decode, s->plan.n_prefill, (double)step_us);
+		cost_learn(&s->cost, s->plan.n_decode, s->plan.n_prefill, (double)step_us, (double)busy_us);
 	s->stats.steps += s->plan.n_tokens > 0;
 }

@@ -7,6 +7,10 @@
  * slow step, or four of nine, change nothing. Taking a slow step for slow prefill would shrink chunks to single tokens
  * on a busy machine, where every second step is slow for reasons of its own.
  *
+ * The more often a step's threads lose their CPUs, the more a small chunk costs beside a large one: each waits for the
+ * other some hundred times a step. So on a contended machine the gap that streams are given grows, by what the others
+ * take: the CPU time of the owner says how much that is, whatever the machine was like when the server began.
+ *
  * Steps without prefill teach step_us and decode_us by normalised least mean squares, which needs no history and cannot
  * wind up when every step looks alike. Steps with prefill teach prefill_us alone, from what they took beyond the
  * estimate of the others. While every step has both, at the same length, nothing can tell slower prefill (at a depth of
@@ -27,7 +31,7 @@
 
 void cost_init(struct cost *c, const struct sched_cost *guess, uint32_t seqs_max)
 {
-	*c = (struct cost){.base = *guess, .slowness = 1, .decode_scale = seqs_max};
+	*c = (struct cost){.base = *guess, .slowness = 1, .contention = 1, .decode_scale = seqs_max};
 }
 
 static double undisturbed(const struct cost *c, uint32_t n_decode)
@@ -50,18 +54,19 @@ static double follow(double estimate, double measured, uint32_t n, double rate, 
 	return estimate + rate * (measured - estimate);
 }
 
-static void learn_slowness(struct cost *c, double ratio)
+/* Puts x into a ring whose n-th entry it is, counted from 0; returns the median of what is there. */
+static double median_with(double *ring, uint32_t n, double x)
 {
 	double sorted[COST_RECENT];
-	c->recent[c->n_steps++ % COST_RECENT] = ratio;
-	uint32_t n = c->n_steps < COST_RECENT ? c->n_steps : COST_RECENT;
-	for (uint32_t i = 0; i < n; i++) {
+	ring[n % COST_RECENT] = x;
+	uint32_t count = n + 1 < COST_RECENT ? n + 1 : COST_RECENT;
+	for (uint32_t i = 0; i < count; i++) {
 		uint32_t at = i;
-		for (; at > 0 && sorted[at - 1] > c->recent[i]; at--)
+		for (; at > 0 && sorted[at - 1] > ring[i]; at--)
 			sorted[at] = sorted[at - 1];
-		sorted[at] = c->recent[i];
+		sorted[at] = ring[i];
 	}
-	c->slowness = sorted[n / 2];
+	return sorted[count / 2];
 }
 
 static void learn_decode(struct cost *c, uint32_t n_decode, double us)
@@ -90,12 +95,14 @@ static bool is_known(const struct cost *c, uint32_t n_decode, uint32_t n_prefill
 	return (n_decode == 0 || c->n_decode_steps > 0) && (n_prefill == 0 || c->n_prefill_steps > 0);
 }
 
-void cost_learn(struct cost *c, uint32_t n_decode, uint32_t n_prefill, double us)
+void cost_learn(struct cost *c, uint32_t n_decode, uint32_t n_prefill, double us, double busy_us)
 {
 	if (n_decode + n_prefill == 0)
 		return;
+	c->contention = median_with(c->waited, c->n_waited++, busy_us > 0 && busy_us < us ? us / busy_us : 1);
 	if (is_known(c, n_decode, n_prefill))
-		learn_slowness(c, us / (undisturbed(c, n_decode) + c->base.prefill_us * n_prefill));
+		c->slowness = median_with(c->recent, c->n_steps++,
+					  us / (undisturbed(c, n_decode) + c->base.prefill_us * n_prefill));
 	if (n_prefill == 0)
 		learn_decode(c, n_decode, us / c->slowness);
 	else if (n_decode == 0 || c->n_decode_steps > 0)
@@ -113,6 +120,7 @@ struct sched_cost cost_now(const struct cost *c)
 uint32_t cost_chunk(const struct cost *c, uint32_t n_decode, double factor, double itl_us)
 {
 	double alone = c->slowness * undisturbed(c, n_decode);
+	itl_us *= clamp(c->contention, 1, SCHED_CONTENTION_MAX);
 	double limit = factor * alone > itl_us ? factor * alone : itl_us;
 	double tokens = (AIM * limit - alone) / (c->slowness * c->base.prefill_us);
 	uint32_t n = tokens < SCHED_CHUNK_MIN ? SCHED_CHUNK_MIN : tokens > 1e6 ? 1000000 : (uint32_t)tokens;

@@ -199,7 +199,8 @@ static void draft(struct sim *sim)
 	}
 }
 
-static uint64_t step_time(struct sim *sim, const struct sched_plan *p)
+/* *busy_us: of that the owner had a CPU. */
+static uint64_t step_time(struct sim *sim, const struct sched_plan *p, uint64_t *busy_us)
 {
 	const struct sim_model *m = &sim->model;
 	double us = m->step_us;
@@ -209,6 +210,7 @@ static uint64_t step_time(struct sim *sim, const struct sched_plan *p)
 		us += it->n_tokens * m->depth_us * (it->position + it->n_tokens / 2.0) / 1024;
 	}
 	us *= 1 + m->noise * (sim_below(sim, 2001) / 1000.0 - 1);
+	*busy_us = (uint64_t)llround(us);
 	if (m->neighbour_us > 0 && sim->now_us / (m->neighbour_us / 4) % 4 != 0)
 		us *= m->neighbour;
 	if (m->tail_one_in > 0 && sim_below(sim, m->tail_one_in) == 0) {
@@ -295,7 +297,7 @@ bool sim_step(struct sim *sim)
 	const struct sched_plan *p = sched_plan(sim->sched, sim->now_us);
 	sim->plan_us = sim->now_us;
 	check_plan(sim, p);
-	uint64_t us = p->n_tokens ? step_time(sim, p) : 0;
+	uint64_t busy_us = 0, us = p->n_tokens ? step_time(sim, p, &busy_us) : 0;
 	sim->now_us += (int64_t)us;
 	if (us > sim->step_us_max)
 		sim->step_us_max = us;
@@ -311,7 +313,7 @@ bool sim_step(struct sim *sim)
 	}
 	uint32_t n_tokens = p->n_tokens;
 	int64_t wake_us = p->wake_us;
-	sched_commit(sim->sched, sim->now_us, us);
+	sched_commit(sim->sched, sim->now_us, us, busy_us);
 	if (sim->torture)
 		mem_fail_at(0);
 	collect(sim);

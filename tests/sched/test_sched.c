@@ -272,12 +272,12 @@ static void test_a_slower_machine_is_not_slower_prefill(void **state)
 	(void)state;
 	cost_init(&c, &guess, 16);
 	for (int i = 0; i < 20; i++)
-		cost_learn(&c, 8, 0, 38000);
+		cost_learn(&c, 8, 0, 38000, 0);
 	for (int i = 0; i < 300; i++) {
 		double slower = i >= 100 && i < 200 ? 4 : 1;
 		double us = pace(&c, slower, 1, &chunk, 4, 0);
 		long_steps += us > slower * 4 * 38000;
-		cost_learn(&c, 8, chunk, i == 50 ? 20 * us : us);
+		cost_learn(&c, 8, chunk, i == 50 ? 20 * us : us, 0);
 		usual = i == 50 ? chunk : usual;
 		if (i > 50) /* as before, from the fifth step after the change on */
 			assert_in_range(chunk, usual - (usual + 5) / 10, usual + (usual + 5) / 10);
@@ -285,7 +285,7 @@ static void test_a_slower_machine_is_not_slower_prefill(void **state)
 	assert_true(usual >= 22 && long_steps == 0);
 	for (int i = 0; i < 320; i++) {
 		double us = pace(&c, 1, 4, &chunk, 4, 0);
-		cost_learn(&c, 8, i % 32 ? chunk : 0, i % 32 ? us : 38000);
+		cost_learn(&c, 8, i % 32 ? chunk : 0, i % 32 ? us : 38000, 0);
 	}
 	assert_in_range(chunk, SCHED_CHUNK_MIN, 8);
 }
@@ -299,11 +299,11 @@ static void test_the_gap_follows_the_machine(void **state)
 	(void)state;
 	cost_init(&c, &guess, 16);
 	for (int i = 0; i < 20; i++)
-		cost_learn(&c, 8, 0, 38000);
+		cost_learn(&c, 8, 0, 38000, 0);
 	for (int i = 0; i < 100; i++) {
 		double slower = i < 50 ? 1 : 2, us = pace(&c, slower, 0.25, &chunk, 2, 200000);
 		assert_true(i < 2 || (i >= 50 && i < 55) || (us < 200000 && us > 0.85 * 200000));
-		cost_learn(&c, 8, chunk, us);
+		cost_learn(&c, 8, chunk, us, 0);
 	}
 }
 
@@ -679,7 +679,7 @@ static void test_idle(void **state)
 	begin(&sim, &c, 64);
 	const struct sched_plan *p = sched_plan(sim.sched, 5);
 	assert_true(p->n_tokens == 0 && p->n_items == 0 && p->wake_us == SCHED_NEVER);
-	sched_commit(sim.sched, 5, 0);
+	sched_commit(sim.sched, 5, 0, 0);
 	assert_null(sched_next_ended(sim.sched));
 	end(&sim);
 }
