@@ -5,21 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct arch arch_llama, arch_mistral, arch_qwen2, arch_qwen3;
+extern const struct arch arch_llama, arch_mistral, arch_qwen2, arch_qwen3, arch_qwen3moe;
 
 static const struct arch *const archs[] = {
-	&arch_llama,
-	&arch_mistral,
-	&arch_qwen2,
-	&arch_qwen3,
+	&arch_llama, &arch_mistral, &arch_qwen2, &arch_qwen3, &arch_qwen3moe,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs };
 
-const struct arch *arch_find(const char *name)
+static const char *name_of(const struct arch *a, bool hf)
+{
+	return hf && a->hf_name ? a->hf_name : a->name;
+}
+
+static const struct arch *find(const struct keys *k)
 {
 	for (size_t i = 0; i < ARCHS; i++)
-		if (strcmp(archs[i]->name, name) == 0)
+		if (strcmp(name_of(archs[i], keys_hf(k)), k->arch) == 0)
 			return archs[i];
 	return NULL;
 }
@@ -28,14 +30,15 @@ static int unknown_arch(const struct keys *k)
 {
 	char known[200] = "";
 	for (size_t i = 0; i < ARCHS; i++)
-		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", archs[i]->name);
+		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
+			 name_of(archs[i], keys_hf(k)));
 	return err_set(k->err, KVIK_ERR_UNSUPPORTED, "%s: %s is '%s', not one that kvik runs (%s)", k->file,
 		       keys_hf(k) ? "'model_type'" : "its architecture", k->arch, known);
 }
 
 int arch_read(struct keys *k, struct hparams *h)
 {
-	*h = (struct hparams){.arch = arch_find(k->arch)};
+	*h = (struct hparams){.arch = find(k)};
 	if (!h->arch)
 		return unknown_arch(k);
 	if (keys_has(k, NULL, "text_config"))

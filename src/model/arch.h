@@ -14,7 +14,8 @@
 struct step;
 
 struct arch {
-	const char *name;              /* as GGUF and config.json call it */
+	const char *name;              /* general.architecture */
+	const char *hf_name;           /* model_type, where it differs; else NULL */
 	const struct tensor_name *own; /* Hugging Face names of tensors that names.c does not know; NULL: none */
 	/* Fills in everything but arch, tied and n_vocab of GGUF, which come from the tensors. Errors stay in k. */
 	void (*read)(struct keys *k, struct hparams *h);
@@ -22,9 +23,6 @@ struct arch {
 	int (*bind)(struct binder *b, struct layer *l, int i, const struct layer_spec *spec);
 	void (*layer)(struct step *s, const struct layer *l);
 };
-
-/* The architecture of this name; NULL: not one that kvik runs. */
-const struct arch *arch_find(const char *name);
 
 /* The hyperparameters of a model on disk, checked. UNSUPPORTED: an architecture, or a field's value, that kvik does not
  * run; FORMAT: a field missing, of the wrong type or contradictory; NOMEM. */

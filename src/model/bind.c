@@ -63,6 +63,23 @@ static int bind_ffn_biases(struct binder *b, struct layer *l, int i, const struc
 	return rc;
 }
 
+/* Matrices of one kind after each other: those of a stacked tensor are packed together. */
+static int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_spec *x, uint32_t dim)
+{
+	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &l->router, i, "ffn_gate_inp.weight", x->n, dim, 0);
+	if (!rc)
+		rc = bind_experts_new(b, l, x->n);
+	if (!rc)
+		rc = bind_expert_mats(b, l, i, EXPERT_GATE, x->n, x->dim, dim);
+	if (!rc)
+		rc = bind_expert_mats(b, l, i, EXPERT_UP, x->n, x->dim, dim);
+	if (!rc)
+		rc = bind_expert_mats(b, l, i, EXPERT_DOWN, x->n, dim, x->dim);
+	return rc;
+}
+
 static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
 {
 	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, 0);
@@ -79,5 +96,8 @@ int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec
 {
 	uint32_t dim = bind_dim(b);
 	int rc = bind_attention(b, l, i, &spec->attention, dim);
-	return rc ? rc : bind_ffn(b, l, i, &spec->ffn, dim);
+	if (rc)
+		return rc;
+	return spec->ffn_kind == FFN_DENSE ? bind_ffn(b, l, i, &spec->ffn, dim)
+					   : bind_experts(b, l, i, &spec->experts, dim);
 }

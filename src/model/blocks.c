@@ -40,7 +40,7 @@ static void norm_item(void *ctx, uint32_t i, uint32_t thread)
 				   j->out + (size_t)i * h->dim);
 }
 
-static void norm(struct step *s, const float *weight)
+void block_norm(struct step *s, const float *weight)
 {
 	struct norm_job j = {s, weight, NULL, s->w->norm};
 	device_run(s->m->device, s->b->n_tokens, norm_item, &j);
@@ -52,6 +52,11 @@ static void add_item(void *ctx, uint32_t token, uint32_t thread)
 	size_t dim = s->m->h.dim;
 	(void)thread;
 	s->m->kernels->add(s->w->x + token * dim, s->w->delta + token * dim, (uint32_t)dim);
+}
+
+void block_add(struct step *s)
+{
+	device_run(s->m->device, s->b->n_tokens, add_item, s);
 }
 
 struct head_norm_job {
@@ -94,7 +99,7 @@ void block_qkv(struct step *s, const struct layer *l)
 {
 	struct model_work *w = s->w;
 	struct linear_out outs[] = {{&l->q, l->q_bias, w->q}, {&l->k, l->k_bias, w->k}, {&l->v, l->v_bias, w->v}};
-	norm(s, l->attn_norm);
+	block_norm(s, l->attn_norm);
 	linear(s, w->norm, s->b->n_tokens, outs, 3);
 }
 
@@ -216,7 +221,7 @@ static void add_linear(struct step *s, const struct mat *m, const float *bias, c
 {
 	struct linear_out out = {m, bias, s->w->delta};
 	linear(s, in, s->b->n_tokens, &out, 1);
-	device_run(s->m->device, s->b->n_tokens, add_item, s);
+	block_add(s);
 }
 
 void block_attention_out(struct step *s, const struct layer *l)
@@ -230,7 +235,7 @@ void block_ffn(struct step *s, const struct layer *l)
 {
 	struct model_work *w = s->w;
 	struct linear_out outs[] = {{&l->gate, l->gate_bias, w->gate}, {&l->up, l->up_bias, w->up}};
-	norm(s, l->ffn_norm);
+	block_norm(s, l->ffn_norm);
 	linear(s, w->norm, s->b->n_tokens, outs, 2);
 	device_run(s->m->device, s->b->n_tokens, silu_item, s);
 	add_linear(s, &l->down, l->down_bias, w->gate);
@@ -244,7 +249,10 @@ void block_layer(struct step *s, const struct layer *l)
 	block_rope(s);
 	block_attention(s);
 	block_attention_out(s, l);
-	block_ffn(s, l);
+	if (s->spec->ffn_kind == FFN_DENSE)
+		block_ffn(s, l);
+	else
+		block_experts(s, l);
 }
 
 void block_output(struct step *s, const float *hidden, uint32_t n, float *logits)

@@ -53,7 +53,13 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 		snprintf(of, sizeof of, " of layer %u", i);
 	int rc = check_attention(h, &l->attention, what, of, err);
 	const struct range ffn = {"the feed-forward size", l->ffn.dim, 1, 1 << 20};
-	return rc ? rc : check_ranges(&ffn, 1, what, of, err);
+	const struct range experts[] = {{"the number of experts", l->experts.n, 1, 4096},
+					{"the number of experts that a token uses", l->experts.used, 1, l->experts.n},
+					{"the feed-forward size of experts", l->experts.dim, 1, 1 << 20}};
+	if (rc)
+		return rc;
+	return l->ffn_kind == FFN_DENSE ? check_ranges(&ffn, 1, what, of, err)
+					: check_ranges(experts, sizeof experts / sizeof *experts, what, of, err);
 }
 
 int hparams_check(const struct hparams *h, const char *what, struct kvik_err *err)
@@ -93,7 +99,13 @@ struct hparams_widths hparams_widths(const struct hparams *h)
 		grow(&w.kv_heads, a->kv_heads);
 		grow(&w.rows, a->heads / a->kv_heads);
 		grow(&w.head_dim, a->head_dim);
-		grow(&w.ffn_dim, h->layers[i].ffn.dim);
+		if (h->layers[i].ffn_kind == FFN_DENSE) {
+			grow(&w.ffn_dim, h->layers[i].ffn.dim);
+			continue;
+		}
+		grow(&w.ffn_dim, h->layers[i].experts.dim);
+		grow(&w.experts, h->layers[i].experts.n);
+		grow(&w.experts_used, h->layers[i].experts.used);
 	}
 	for (uint32_t i = 0; i < h->n_ropes; i++)
 		grow(&w.rope_dim, h->ropes[i].dim);

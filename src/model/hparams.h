@@ -25,20 +25,27 @@ struct attention_spec {
 	enum biases biases; /* of q, k, v and o */
 };
 
-enum ffn { FFN_DENSE };
-enum activation { ACTIVATION_SILU };
+enum ffn { FFN_DENSE, FFN_EXPERTS };
 
 struct ffn_spec {
 	uint32_t dim;
-	enum activation activation;
 	enum biases biases;
+};
+
+/* A router gives each token some of the experts, each a feed-forward of its own: softmax over all, the `used` likeliest
+ * (of equals the lower index), weighted by their probability. */
+struct experts_spec {
+	uint32_t n, used;
+	uint32_t dim;   /* of an expert's feed-forward */
+	bool normalize; /* the weights of the chosen ones add up to 1 */
 };
 
 struct layer_spec {
 	enum mixer mixer;
 	struct attention_spec attention;
 	enum ffn ffn_kind;
-	struct ffn_spec ffn;
+	struct ffn_spec ffn;         /* of FFN_DENSE */
+	struct experts_spec experts; /* of FFN_EXPERTS */
 };
 
 struct arch;
@@ -69,6 +76,7 @@ struct hparams_widths {
 	uint32_t heads, kv_heads;
 	uint32_t rows; /* query heads that share a kv head */
 	uint32_t head_dim, ffn_dim, rope_dim;
+	uint32_t experts, experts_used; /* 0: no layer has any */
 };
 struct hparams_widths hparams_widths(const struct hparams *h);
 

@@ -28,6 +28,10 @@ static bool takes_int8(const struct model *m)
 		const struct mat *mats[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
 		for (size_t k = 0; k < sizeof mats / sizeof *mats; k++)
 			int8 |= mat_form_takes_int8(mats[k]->form);
+		for (uint32_t e = 0; l->experts && e < m->h.layers[i].experts.n; e++)
+			int8 |= mat_form_takes_int8(l->experts[e].gate.form) |
+				mat_form_takes_int8(l->experts[e].down.form) |
+				mat_form_takes_int8(l->experts[e].up.form);
 	}
 	return int8;
 }
@@ -115,6 +119,19 @@ static size_t max_size(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
+static void carve_experts(struct region *r, size_t *at, struct experts_work *x, const struct hparams_widths *n,
+			  size_t T, size_t dim)
+{
+	if (n->experts == 0)
+		return;
+	x->logits = part(r, at, T * n->experts, sizeof *x->logits);
+	x->of = part(r, at, T * n->experts_used, sizeof *x->of);
+	x->by = part(r, at, T * n->experts_used, sizeof *x->by);
+	x->first = part(r, at, n->experts + 1, sizeof *x->first);
+	x->in = part(r, at, T * dim, sizeof *x->in);
+	x->out = part(r, at, T * dim, sizeof *x->out);
+}
+
 static size_t carve(struct model_work *w, const struct hparams *h, bool int8, uint32_t threads)
 {
 	struct region *r = &w->region;
@@ -130,6 +147,7 @@ static size_t carve(struct model_work *w, const struct hparams *h, bool int8, ui
 	w->delta = part(r, &at, T * h->dim, f);
 	w->gate = part(r, &at, T * n.ffn_dim, f);
 	w->up = part(r, &at, T * n.ffn_dim, f);
+	carve_experts(r, &at, &w->experts, &n, T, h->dim);
 	for (uint32_t i = 0; i < h->n_ropes; i++) {
 		w->cos_row[i] = part(r, &at, T * (h->ropes[i].dim / 2), f);
 		w->sin_row[i] = part(r, &at, T * (h->ropes[i].dim / 2), f);

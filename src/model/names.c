@@ -19,6 +19,7 @@ static const struct tensor_name shared[] = {
 	{"ffn_gate", "mlp.gate_proj"},
 	{"ffn_up", "mlp.up_proj"},
 	{"ffn_down", "mlp.down_proj"},
+	{"ffn_gate_inp", "mlp.gate"},
 	{NULL, NULL},
 };
 
@@ -63,4 +64,9 @@ const struct source_tensor *names_find(const struct source *s, const struct tens
 	if (!hf)
 		hf = find_hf(shared, name, (size_t)(end - name));
 	return hf ? find_prefixed(s, layer, hf, end) : NULL;
+}
+
+const struct source_tensor *names_find_hf(const struct source *s, int layer, const char *hf)
+{
+	return find_prefixed(s, layer, hf, "");
 }

@@ -15,4 +15,7 @@ struct tensor_name {
 const struct source_tensor *names_find(const struct source *s, const struct tensor_name *own, int layer,
 				       const char *name);
 
+/* The same of a Hugging Face name without its prefix: "mlp.experts.3.up_proj.weight". */
+const struct source_tensor *names_find_hf(const struct source *s, int layer, const char *hf);
+
 #endif

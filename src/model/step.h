@@ -22,6 +22,21 @@ struct page_run {
 	uint32_t position;      /* of the first */
 };
 
+/* Of layers with experts; see experts.c. */
+struct experts_work {
+	float *logits;            /* [T][experts] of the router */
+	struct expert_choice *of; /* [T][used]: of a token, the likeliest first */
+	uint32_t *first;          /* [experts + 1]: where an expert's tokens begin */
+	struct expert_choice *by; /* [T * used]: by expert, then token */
+	float *in, *out;          /* [T][dim]: the tokens of one expert */
+};
+
+/* A token's use of an expert. */
+struct expert_choice {
+	uint32_t expert, token;
+	float weight;
+};
+
 /* Sizes are of tokens_max tokens. */
 struct model_work {
 	struct region region;
@@ -32,6 +47,7 @@ struct model_work {
 	float *attn;      /* [T][heads * head_dim] */
 	float *delta;     /* [T][dim]: what a block adds */
 	float *gate, *up; /* [T][ffn_dim] */
+	struct experts_work experts;
 	float *cos_row[HPARAMS_ROPES_MAX], *sin_row[HPARAMS_ROPES_MAX]; /* [T][dim / 2] of each rope */
 	int8_t *act_q; /* of the widest int8 activations: see struct act */
 	float *act_scale;

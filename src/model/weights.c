@@ -21,7 +21,8 @@ struct binding {
 	enum wtype type; /* that is packed: the tensor's, or what it is quantised to */
 	/* Of rows that are brought back to half-split order; else 0. */
 	uint32_t head_dim, rotated;
-	size_t offset; /* in the region */
+	uint64_t first; /* row of the tensor that becomes row 0 */
+	size_t offset;  /* in the region */
 };
 
 struct binder {
@@ -97,18 +98,16 @@ static void set_rows(const struct binder *b, struct binding *x, unsigned flags)
 	x->rotated = b->h->ropes[b->attention->rope].dim;
 }
 
-static int bind_tensor(struct binder *b, struct mat *m, const struct source_tensor *t, uint32_t rows, uint32_t cols,
-		       unsigned flags)
+/* first: where the tensor's rows begin that are meant. */
+static int bind_rows(struct binder *b, struct mat *m, const struct source_tensor *t, uint64_t first, uint32_t rows,
+		     uint32_t cols, unsigned flags)
 {
-	int rc = check_shape(b, t, cols, rows);
-	if (rc)
-		return rc;
-	struct binding x = {.mat = m, .t = t, .type = t->type};
+	struct binding x = {.mat = m, .t = t, .type = t->type, .first = first};
 	set_rows(b, &x, flags);
 	if (b->params->quantize >= 0 && is_float(t->type) && cols % 32 == 0)
 		x.type = (enum wtype)b->params->quantize;
 	*m = (struct mat){.rows = rows, .cols = cols};
-	rc = mat_form_of(&m->form, x.type, cols, b->params->int8, b->err);
+	int rc = mat_form_of(&m->form, x.type, cols, b->params->int8, b->err);
 	if (rc) {
 		err_prefix(b->err, "%s: tensor '%s'", source_name(b->source), t->name);
 		return rc;
@@ -118,12 +117,68 @@ static int bind_tensor(struct binder *b, struct mat *m, const struct source_tens
 	return append(b, &x, tiles * m->tile_bytes);
 }
 
+static int bind_tensor(struct binder *b, struct mat *m, const struct source_tensor *t, uint32_t rows, uint32_t cols,
+		       unsigned flags)
+{
+	int rc = check_shape(b, t, cols, rows);
+	return rc ? rc : bind_rows(b, m, t, 0, rows, cols, flags);
+}
+
 int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint32_t rows, uint32_t cols, unsigned flags)
 {
 	const struct source_tensor *t = take(b, layer, name);
 	if (!t)
 		return flags & BIND_OPTIONAL ? 0 : absent(b, layer, name);
 	return bind_tensor(b, m, t, rows, cols, flags);
+}
+
+int bind_experts_new(struct binder *b, struct layer *l, uint32_t n)
+{
+	l->experts = mem_zalloc(n, sizeof *l->experts);
+	return l->experts ? 0 : err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u experts", n);
+}
+
+static struct mat *part_of(struct expert *e, enum expert_part which)
+{
+	return which == EXPERT_GATE ? &e->gate : which == EXPERT_UP ? &e->up : &e->down;
+}
+
+/* One tensor that holds the matrices of all experts. */
+static int bind_stacked(struct binder *b, struct layer *l, const struct source_tensor *t, enum expert_part which,
+			uint32_t n, uint32_t rows, uint32_t cols)
+{
+	int rc = 0;
+	if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != n || t->dims[3] != 1)
+		return err_set(
+			b->err, KVIK_ERR_FORMAT,
+			"%s: tensor '%s' has %llu experts of %llu rows of %llu, but the hyperparameters say %u of "
+			"%u of %u",
+			source_name(b->source), t->name, (unsigned long long)t->dims[2], (unsigned long long)t->dims[1],
+			(unsigned long long)t->dims[0], n, rows, cols);
+	for (uint32_t e = 0; e < n && !rc; e++)
+		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * rows, rows, cols, 0);
+	return rc;
+}
+
+int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows,
+		     uint32_t cols)
+{
+	static const char *const stacked[] = {"ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"};
+	static const char *const each[] = {"gate_proj", "up_proj", "down_proj"};
+	const struct source_tensor *t = take(b, layer, stacked[which]);
+	int rc = 0;
+	if (t)
+		return bind_stacked(b, l, t, which, n, rows, cols);
+	for (uint32_t e = 0; e < n && !rc; e++) {
+		char name[SOURCE_NAME_MAX];
+		snprintf(name, sizeof name, "mlp.experts.%u.%s.weight", e, each[which]);
+		t = use(b, names_find_hf(b->source, layer, name));
+		if (t)
+			rc = bind_tensor(b, part_of(&l->experts[e], which), t, rows, cols, 0);
+		else
+			rc = absent(b, layer, stacked[which]);
+	}
+	return rc;
 }
 
 int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags)
@@ -203,7 +258,7 @@ static uint32_t source_row(const struct binding *x, uint32_t r)
 static const uint8_t *stored_row(const struct packing *p, uint32_t r, uint8_t *room, float *f32)
 {
 	const struct source_tensor *t = p->x->t;
-	const uint8_t *row = t->data + source_row(p->x, r) * row_bytes(t->type, t->dims[0]);
+	const uint8_t *row = t->data + (p->x->first + source_row(p->x, r)) * row_bytes(t->type, t->dims[0]);
 	if (p->x->type == t->type)
 		return row;
 	dequant_row(t->type, row, t->dims[0], f32);
@@ -268,7 +323,8 @@ static int pack_all(const struct binder *b, const struct source_tensor *kept, st
 		const struct binding *x = &b->list[i];
 		uint8_t *to = region->data + x->offset;
 		int rc = 0;
-		if (x->t != kept)
+		bool again = i > 0 && b->list[i - 1].t == x->t, more = i + 1 < b->n && b->list[i + 1].t == x->t;
+		if (x->t != kept && !again)
 			source_need(b->source, x->t);
 		if (x->mat) {
 			x->mat->tiles = to;
@@ -279,6 +335,8 @@ static int pack_all(const struct binder *b, const struct source_tensor *kept, st
 		}
 		if (rc)
 			return rc;
+		if (more)
+			continue;
 		if (x->t != kept)
 			source_drop(b->source, x->t);
 		done += x->t->bytes;
@@ -311,6 +369,7 @@ static int bind_all(struct binder *b, struct weights *w)
 	const struct hparams *h = b->h;
 	*w = (struct weights){.parameters = weights_parameters(b->source)};
 	w->layers = mem_zalloc(h->n_layers, sizeof *w->layers);
+	w->n_layers = h->n_layers;
 	b->used = mem_zalloc(source_count(b->source), sizeof *b->used);
 	int rc = w->layers && b->used ? 0 : err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u layers", h->n_layers);
 	if (!rc)
@@ -356,6 +415,8 @@ int weights_measure(uint64_t *bytes, const struct source *s, const struct hparam
 void weights_release(struct weights *w)
 {
 	region_free(&w->region);
+	for (uint32_t i = 0; w->layers && i < w->n_layers; i++)
+		mem_free(w->layers[i].experts);
 	mem_free(w->layers);
 	*w = (struct weights){0};
 }

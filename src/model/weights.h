@@ -12,6 +12,10 @@
 #include "model/device.h"
 #include "model/hparams.h"
 
+struct expert {
+	struct mat gate, up, down;
+};
+
 /* Parameters of a layer; a pointer or matrix that the layer lacks is NULL or has 0 rows. Widths are of its
  * specification. */
 struct layer {
@@ -22,10 +26,13 @@ struct layer {
 	const float *o_bias;
 	struct mat gate, up, down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
 	const float *gate_bias, *up_bias, *down_bias;
+	struct mat router;      /* [experts][dim] */
+	struct expert *experts; /* [experts], owned */
 };
 
 struct weights {
-	struct layer *layers;                  /* [n_layers] */
+	struct layer *layers; /* [n_layers] */
+	uint32_t n_layers;
 	const struct source_tensor *embedding; /* rows are expanded when they are used; borrowed from the source */
 	const float *output_norm;              /* [dim] */
 	struct mat output;                     /* [n_vocab][dim] */
@@ -54,6 +61,13 @@ enum bind_flags {
  * another shape), UNSUPPORTED, NOMEM. */
 int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint32_t rows, uint32_t cols,
 	     unsigned flags) MUST_CHECK;
+/* Room for n experts. */
+int bind_experts_new(struct binder *b, struct layer *l, uint32_t n) MUST_CHECK;
+/* Matrix `which` of each of the n experts of l: slices of GGUF's tensor "ffn_gate_exps.weight" [n][rows][cols] or the
+ * checkpoint's "mlp.experts.E.gate_proj.weight"; ffn_up_exps, ffn_down_exps alike. */
+enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN };
+int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows,
+		     uint32_t cols) MUST_CHECK;
 int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
 /* The output matrix of a tied model. */
 int bind_tied(struct binder *b, struct mat *m) MUST_CHECK;

@@ -30,7 +30,8 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
 
 # name -> what differs from SIZES. Keys that begin with a capital are for this script: F32 stores float32; V4 writes the
-# config.json as transformers 4 did; Q8 quantises the GGUF; Partial rotates only so many dims (no HF folder).
+# config.json as transformers 4 did; Q8 quantises the GGUF; Partial rotates only so many dims (no HF folder); Folder: no
+# GGUF.
 VARIANTS = {
     "llama-mha": dict(model_type="llama", num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=False, V4=1),
     "llama-gqa": dict(model_type="llama", hidden_size=24, intermediate_size=28, head_dim=16, tie_word_embeddings=True,
@@ -56,6 +57,13 @@ VARIANTS = {
     "qwen3": dict(model_type="qwen3", num_attention_heads=3, num_key_value_heads=1, head_dim=32, rope_theta=1000000.0, tie_word_embeddings=True, V4=1),
     "qwen3-bias-yarn": dict(model_type="qwen3", head_dim=16, attention_bias=True, rope_parameters=YARN,
                             tie_word_embeddings=False),
+    "qwen3moe": dict(model_type="qwen3_moe", head_dim=16, moe_intermediate_size=24, num_experts=8, num_experts_per_tok=3,
+                     norm_topk_prob=True, tie_word_embeddings=False, num_hidden_layers=3),
+    "qwen3moe-mixed": dict(model_type="qwen3_moe", head_dim=16, moe_intermediate_size=32, num_experts=5,
+                           num_experts_per_tok=2, mlp_only_layers=[1], num_hidden_layers=3, tie_word_embeddings=True,
+                           Folder=1),
+    "qwen3moe-q8_0": dict(model_type="qwen3_moe", hidden_size=64, head_dim=16, moe_intermediate_size=32, num_experts=6,
+                          num_experts_per_tok=2, norm_topk_prob=True, tie_word_embeddings=False, Q8=1),
 }
 
 
@@ -77,7 +85,7 @@ def make_model(config, seed, f32):
             elif p.dim() == 1:
                 p.normal_(0, 0.3)
             else:
-                p.normal_(0, 1 if "embed" in name else 1.6 / p.shape[1] ** 0.5)
+                p.normal_(0, 1 if "embed" in name else 1.6 / p.shape[-1] ** 0.5)
             if not f32:
                 p.copy_(p.bfloat16().float())
     return model
@@ -132,13 +140,22 @@ def config_v4(config):
     return {k: x for k, x in fields.items() if not isinstance(x, torch.dtype)}
 
 
+def published(name, x):
+    """The tensors of a published checkpoint: transformers 5 keeps experts stacked in memory, files have them one by one."""
+    if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+        return [(name, x)]
+    base, part = name.rsplit(".", 1)
+    parts = ("gate_proj", "up_proj") if part == "gate_up_proj" else ("down_proj",)
+    return [(f"{base}.{e}.{p}.weight", w) for e in range(len(x)) for p, w in zip(parts, x[e].chunk(len(parts)))]
+
+
 def write_folder(path, model, v):
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     fields = config_v4(model.config) if "V4" in v else model.config.to_dict()
     fields = {k: x for k, x in fields.items() if k not in ("transformers_version", "dtype", "torch_dtype")}
     (path / "config.json").write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
-    tensors = {n: p.detach().clone() for n, p in model.named_parameters()}
+    tensors = {n: x.clone().contiguous() for n, p in model.named_parameters() for n, x in published(n, p.detach())}
     if "F32" not in v:
         tensors = {n: p.bfloat16() for n, p in tensors.items()}
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
@@ -149,7 +166,7 @@ def write_folder(path, model, v):
 PARTS = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
          "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
          "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate",
-         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
+         "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp"}
 
 
 def gguf_name(name):
@@ -198,6 +215,10 @@ def write_hparams(w, config, head_dim, rotated):
     if head_dim * config.num_attention_heads != config.hidden_size:
         w.add_key_length(head_dim)
         w.add_value_length(head_dim)
+    if w.arch == "qwen3moe":
+        w.add_expert_count(config.num_experts)
+        w.add_expert_used_count(config.num_experts_per_tok)
+        w.add_expert_feed_forward_length(config.moe_intermediate_size)
     if w.arch == "llama":
         w.add_vocab_size(config.vocab_size)
         w.add_rope_dimension_count(rotated)
@@ -224,21 +245,34 @@ def write_rope(w, config, head_dim):
         w.add_tensor("rope_freqs.weight", llama3_factors(rope, head_dim))
 
 
+def gguf_tensors(model):
+    for name, p in model.named_parameters():
+        x = p.detach().numpy()
+        base = f"blk.{name.split('.')[2]}." if ".experts." in name else ""
+        if name.endswith("experts.gate_up_proj"):
+            yield base + "ffn_gate_exps.weight", x[:, :x.shape[1] // 2]
+            yield base + "ffn_up_exps.weight", x[:, x.shape[1] // 2:]
+        elif name.endswith("experts.down_proj"):
+            yield base + "ffn_down_exps.weight", x
+        else:
+            yield name, x
+
+
 def write_gguf(path, model, v):
     config = model.config
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     rotated = v.get("Partial", head_dim)
-    w = gguf.GGUFWriter(path, "llama" if config.model_type == "mistral" else config.model_type)
+    arch = {"mistral": "llama", "qwen3_moe": "qwen3moe"}.get(config.model_type, config.model_type)
+    w = gguf.GGUFWriter(path, arch)
     write_hparams(w, config, head_dim, rotated)
     write_rope(w, config, head_dim)
-    for name, p in model.named_parameters():
-        x = p.detach().numpy()
+    for name, x in gguf_tensors(model):
         if w.arch == "llama" and ("q_proj" in name or "k_proj" in name):
             x = permute(x, config.num_attention_heads if "q_proj" in name else config.num_key_value_heads, rotated)
         kind = gguf.GGMLQuantizationType.F32
-        if x.ndim == 2 and "F32" not in v:
+        if x.ndim >= 2 and "F32" not in v and not name.endswith("mlp.gate.weight"):
             kind = gguf.GGMLQuantizationType.Q8_0 if "Q8" in v else gguf.GGMLQuantizationType.BF16
-        w.add_tensor(gguf_name(name), gguf.quants.quantize(x, kind), raw_dtype=kind)
+        w.add_tensor(name if name.startswith("blk.") else gguf_name(name), gguf.quants.quantize(x, kind), raw_dtype=kind)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -248,8 +282,8 @@ def write_gguf(path, model, v):
 def round_to_q8_0(model):
     kind = gguf.GGMLQuantizationType.Q8_0
     with torch.no_grad():
-        for p in model.parameters():
-            if p.dim() == 2:
+        for name, p in model.named_parameters():
+            if p.dim() >= 2 and not name.endswith("mlp.gate.weight"):
                 p.copy_(torch.from_numpy(gguf.quants.dequantize(gguf.quants.quantize(p.numpy(), kind), kind).copy()))
 
 
@@ -269,10 +303,11 @@ def main():
             round_to_q8_0(model)
         modeling_llama.apply_rotary_pos_emb = rotate_partly(v["Partial"]) if "Partial" in v else whole
         write_golden(HERE / f"{name}.golden", model)
-        write_gguf(HERE / f"{name}.gguf", model, v)
+        if "Folder" not in v:
+            write_gguf(HERE / f"{name}.gguf", model, v)
         if "Q8" not in v and "Partial" not in v:
             write_folder(HERE / name, model, v)
-        if "Q8" in v:
+        if "Q8" in v and model.config.model_type != "qwen3_moe":
             for m in model.modules():
                 if isinstance(m, torch.nn.Linear):
                     m.register_forward_pre_hook(round_activations)

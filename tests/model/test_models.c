@@ -5,7 +5,8 @@
 static const char *const names[] = {"llama-mha",     "llama-gqa",        "llama-mqa-bias", "llama-linear",
 				    "llama-llama3",  "llama-yarn",       "llama-odd",      "llama-q8_0",
 				    "llama-partial", "mistral-window",   "mistral-v4",     "qwen2",
-				    "qwen2-windows", "qwen2-windows-v4", "qwen3",          "qwen3-bias-yarn"};
+				    "qwen2-windows", "qwen2-windows-v4", "qwen3",          "qwen3-bias-yarn",
+				    "qwen3moe",      "qwen3moe-mixed",   "qwen3moe-q8_0"};
 
 static void compare(const struct runner_params *p, const struct golden *g, double bound, bool greedy)
 {
@@ -40,7 +41,8 @@ static void agrees_with_the_reference(void **state)
 		snprintf(file, sizeof file, DATA "%s.gguf", names[i]);
 		if (access(folder, R_OK) == 0)
 			compare(&(struct runner_params){.path = folder}, &g, 1e-4, true);
-		compare(&(struct runner_params){.path = file}, &g, 1e-4, true);
+		if (access(file, R_OK) == 0 || access(folder, R_OK) != 0)
+			compare(&(struct runner_params){.path = file}, &g, 1e-4, true);
 		golden_release(&g);
 	}
 }

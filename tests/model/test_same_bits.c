@@ -13,6 +13,8 @@ static const struct runner_params models[] = {
 	{.path = DATA "mistral-window"},
 	{.path = DATA "qwen2-windows"},
 	{.path = DATA "qwen3"},
+	{.path = DATA "qwen3moe-mixed"},
+	{.path = DATA "qwen3moe-q8_0.gguf", .int8 = true},
 	{.path = DATA "llama-q8_0.gguf", .int8 = true},
 	{.path = DATA "llama-mqa-bias", .int8 = true, .quantized = true, .quantize = WTYPE_Q4_0},
 };
