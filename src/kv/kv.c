@@ -117,7 +117,8 @@ struct page_area kv_host_pages(const struct kv *kv, uint32_t group)
 uint8_t *kv_host_page(const struct kv *kv, const struct kv_seq *s, uint32_t group, uint32_t block)
 {
 	kv_page page = table_page(&s->table[group], block);
-	return page ? page_address(&kv->host.area[KV_AREA_PAGES(group)].at, page) : NULL;
+	const struct page_area *at = &kv->host.area[KV_AREA_PAGES(group)].at;
+	return page && at->base ? page_address(at, page) : NULL;
 }
 
 void kv_clock(struct kv *kv, uint64_t now)

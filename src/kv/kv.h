@@ -118,7 +118,7 @@ void kv_leave(struct kv *kv, struct kv_seq *s);
 struct page_table kv_seq_blocks(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks);
 /* Where the pages of a group lie in the host's memory; its base is NULL where they lie elsewhere. */
 struct page_area kv_host_pages(const struct kv *kv, uint32_t group);
-/* A block's page there; NULL: it is freed. */
+/* A block's page there; NULL: it is freed, or lies elsewhere. */
 uint8_t *kv_host_page(const struct kv *kv, const struct kv_seq *s, uint32_t group, uint32_t block);
 
 /* ---- States ------------------------------------------------------------------------------------------------------

@@ -233,7 +233,7 @@ static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
 {
 	kv_page last[KV_GROUPS_MAX];
 	uint32_t claim[KV_GROUPS_MAX];
-	if (state_needs_pages(kv, s))
+	if (kv->n_states > 0 && state_needs_pages(kv, s))
 		return false;
 	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
@@ -248,7 +248,8 @@ static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
 	}
 	for (uint32_t g = 0; g < kv->n_paged; g++)
 		pages_claim(&kv->pages, g, last[g], claim[g]);
-	state_reserve(kv, s);
+	if (kv->n_states > 0)
+		state_reserve(kv, s);
 	s->reserved = n;
 	return true;
 }
@@ -302,7 +303,10 @@ void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_
 {
 	if (s->node)
 		tree_use_units(&kv->tree, s->node->hash, ids, s->tokens, n, false);
-	insert_to(kv, s, ids, s->tokens, s->tokens + n);
+	if (kv->n_states > 0)
+		insert_to(kv, s, ids, s->tokens, s->tokens + n);
+	else if (s->node)
+		share_insert(kv, s, ids, n);
 	s->tokens += n;
 	s->reserved -= n;
 	if (kv->n_states > 0)

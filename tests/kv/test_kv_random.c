@@ -602,7 +602,7 @@ static long steps_given(void)
 static void test_all_groups_roomy(void **state)
 {
 	(void)state;
-	run(groups, 3, 64 << 20, 64, steps_given() / 6); /* never full */
+	run(groups, 3, 16 << 20, 1024, steps_given() / 6); /* never full */
 }
 
 static void test_all_groups_tight(void **state)
@@ -639,7 +639,7 @@ static void test_packing_tight(void **state)
 static void test_states_roomy(void **state)
 {
 	(void)state;
-	run(recurrent, 4, 64 << 20, 64, steps_given() / 6);
+	run(recurrent, 4, 16 << 20, 1024, steps_given() / 6);
 }
 
 static void test_states_tight(void **state)
