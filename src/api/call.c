@@ -51,7 +51,7 @@ struct kvik_engine_stats call_engine_stats(const struct api_call *c)
 void call_cancel(struct api_call *c)
 {
 	const struct api_engine *e = &c->api->config.engine;
-	for (uint32_t i = 0; c->reply && i < c->reply->n_prompts; i++)
+	for (uint32_t i = 0; c->started && i < c->reply->n_prompts; i++)
 		if (c->reply->prompts[i].engine_id)
 			e->cancel(e->ctx, c->reply->prompts[i].engine_id);
 }
@@ -66,11 +66,9 @@ void api_call_abort(struct api_call *c)
 
 bool api_call_usage(struct api_call *c, struct kvik_usage *u)
 {
-	if (!c->reply)
-		return false;
 	pthread_mutex_lock(&c->lock);
-	bool ended = c->reply->n_prompts > 0;
-	for (uint32_t i = 0; i < c->reply->n_prompts; i++)
+	bool ended = c->started;
+	for (uint32_t i = 0; ended && i < c->reply->n_prompts; i++)
 		ended = ended && c->reply->prompts[i].ended;
 	if (ended)
 		*u = reply_total(c->reply);

@@ -36,10 +36,11 @@ struct api_call {
 	struct api *api;
 	atomic_uint refs;
 	pthread_mutex_t lock;
-	struct api_sink sink;                             /* under lock; not used once aborted or over */
-	bool aborted;                                     /* the client has gone */
-	bool headed;                                      /* head was called */
-	bool over;                                        /* end was called */
+	struct api_sink sink; /* under lock; not used once aborted or over */
+	bool aborted;         /* the client has gone */
+	bool headed;          /* head was called */
+	bool over;            /* end was called */
+	bool started;         /* reply's prompts are all there; before, they are the handler's alone */
 	void (*handle)(struct api_call *c, json_t *body); /* of its path; NULL: there is none */
 	bool has_body;
 	_Atomic uint64_t bytes;      /* see api_call_bytes */

@@ -264,6 +264,9 @@ void reply_start(struct api_call *c)
 	settle_input(c);
 	r->start_ns = os_clock_ns();
 	r->n_open = r->n_prompts;
+	pthread_mutex_lock(&c->lock);
+	c->started = true; /* who aborts the call looks at its prompts from here on */
+	pthread_mutex_unlock(&c->lock);
 	for (uint32_t i = 0; i < r->n_prompts; i++) {
 		struct reply_prompt *p = &r->prompts[i];
 		p->call = c;

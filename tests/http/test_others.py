@@ -204,17 +204,17 @@ class OneAmongOthers(unittest.TestCase):
         self.assertEqual("".join(x["piece"] for x in answer["tokens"]).strip(), text(200000).strip())
 
     def test_a_cut_request_never_runs(self):
-        busy = self.server.socket(120)
-        busy.sendall(post({"content": text(BODY - 1000)}, "/tokenize"))  # the thread of large requests has its hands full
+        busy = self.server.socket(300)
+        busy.sendall(post({"content": text(BODY // 4)}, "/tokenize"))  # the thread of large requests has its hands full
         time.sleep(0.3)
         before = self.server.figure("kvik_requests_total")
         gone = self.server.socket()
-        gone.sendall(post({"prompt": "a", "max_tokens": 1, "user": "x" * (2 << 20)}))
+        gone.sendall(post({"prompt": "a", "max_tokens": 1, "user": "x" * (5 << 18)}))
         time.sleep(0.5)
         gone.close()
         time.sleep(0.3)
-        kept = self.server.socket(120)
-        kept.sendall(post({"prompt": "a", "max_tokens": 1, "user": "x" * (2 << 20)}))
+        kept = self.server.socket(300)
+        kept.sendall(post({"prompt": "a", "max_tokens": 1, "user": "x" * (5 << 18)}))
         self.assertIn(b" 200 OK", kept.recv(65536))
         busy.recv(65536)
         self.assertEqual(self.server.figure("kvik_requests_total"), before + 1)
