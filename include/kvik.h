@@ -547,7 +547,8 @@ struct kvik_engine_params {
 	struct kvik_cache_params cache;
 	uint32_t sequences; /* at most so many are computed together (default 64) */
 	/* Prefill may stretch a step that decodes to so many times its length without it (default 2), or to so many
-	 * milliseconds (default 60), whichever is more. itl_factor 0: as far as the budget goes. */
+	 * milliseconds (default 60; up to twice that where others keep the machine busy), whichever is more. itl_factor
+	 * 0: as far as the budget goes. */
 	float itl_factor, itl_ms;
 	uint32_t tenants;        /* 0..tenants-1 share fairly (default 64) */
 	uint32_t queue_requests; /* most that wait (default 1024) */
