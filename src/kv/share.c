@@ -164,13 +164,19 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 		to->hash = ghost_roll(to->hash, ids[i]);
 	}
 	to->end = start + count;
+	bool new_pages = false;
 	for (uint32_t g = 0; g < kv->n_paged; g++)
-		for (uint32_t b = block_of(&kv->desc[g], start); b <= node_last(t, to, g); b++)
-			if (to->pages[tree_slot(t, g, b)] != table_page(&s->table[g], b))
-				tree_set_page(t, to, g, b, table_page(&s->table[g], b));
+		for (uint32_t b = block_of(&kv->desc[g], start); b <= node_last(t, to, g); b++) {
+			kv_page page = table_page(&s->table[g], b);
+			if (to->pages[tree_slot(t, g, b)] == page)
+				continue;
+			tree_set_page(t, to, g, b, page);
+			new_pages = true;
+		}
 	if (s->node != to)
 		share_move(kv, s, to);
-	tree_judge(t, to); /* it may have got its first window pages */
+	if (new_pages)
+		tree_judge(t, to); /* they may be its first window pages */
 	return count;
 }
 
