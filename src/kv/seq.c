@@ -398,6 +398,9 @@ uint32_t kv_nearest(const struct kv *kv, const struct kv_seq *s, uint32_t tokens
 		return tokens;
 	if (s->node)
 		nearest = nearest_in_tree(kv, s->node, tokens < s->tokens ? tokens : s->tokens);
+	/* The tree may offer another page of a block than the one that going back would take. */
+	while (nearest > 0 && check_prefix(kv, s, nearest, true, NULL) != 0)
+		nearest = nearest_in_tree(kv, s->node, nearest - 1);
 	if (kv->n_states > 0 && live < tokens && live > nearest && check_prefix(kv, s, live, true, NULL) == 0)
 		return live;
 	return nearest;
