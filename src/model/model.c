@@ -29,9 +29,9 @@ static bool takes_int8(const struct model *m)
 		for (size_t k = 0; k < sizeof mats / sizeof *mats; k++)
 			int8 |= mat_form_takes_int8(mats[k]->form);
 		for (uint32_t e = 0; l->experts && e < m->h.layers[i].experts.n; e++)
-			int8 |= mat_form_takes_int8(l->experts[e].gate.form) |
-				mat_form_takes_int8(l->experts[e].down.form) |
-				mat_form_takes_int8(l->experts[e].up.form);
+			int8 = int8 || mat_form_takes_int8(l->experts[e].gate.form) ||
+			       mat_form_takes_int8(l->experts[e].down.form) ||
+			       mat_form_takes_int8(l->experts[e].up.form);
 	}
 	return int8;
 }

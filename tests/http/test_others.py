@@ -7,7 +7,9 @@ it may be busy with other things."""
 import json
 import os
 import resource
+import select
 import socket
+import struct
 import sys
 import threading
 import time
@@ -204,17 +206,20 @@ class OneAmongOthers(unittest.TestCase):
         self.assertEqual("".join(x["piece"] for x in answer["tokens"]).strip(), text(200000).strip())
 
     def test_a_cut_request_never_runs(self):
-        busy = self.server.socket(300)
-        busy.sendall(post({"content": text(BODY // 4)}, "/tokenize"))  # the thread of large requests has its hands full
-        time.sleep(0.3)
+        large, small = post({"content": text(BODY * 3 // 4)}, "/tokenize"), post({"prompt": "a", "max_tokens": 1, "user": "x" * (5 << 18)})
         before = self.server.figure("kvik_requests_total")
+        busy = self.server.socket(300)
+        busy.sendall(large)
+        time.sleep(0.1)
         gone = self.server.socket()
-        gone.sendall(post({"prompt": "a", "max_tokens": 1, "user": "x" * (5 << 18)}))
-        time.sleep(0.5)
-        gone.close()
-        time.sleep(0.3)
+        gone.sendall(small)
+        time.sleep(0.1)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()  # reset: a client that only says no more would get its answer
+        time.sleep(0.1)
+        self.assertEqual(select.select([busy], [], [], 0)[0], [], "the thread of large requests was free: this shows nothing")
         kept = self.server.socket(300)
-        kept.sendall(post({"prompt": "a", "max_tokens": 1, "user": "x" * (5 << 18)}))
+        kept.sendall(small)
         self.assertIn(b" 200 OK", kept.recv(65536))
         busy.recv(65536)
         self.assertEqual(self.server.figure("kvik_requests_total"), before + 1)
