@@ -65,6 +65,35 @@ size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim);
 /* Floats that a part of a row takes, whatever the dtypes; 64-byte aligned parts of one array. */
 size_t attn_part_floats(uint32_t head_dim);
 
+/* A causal convolution of each channel with its own weights, then SiLU, over consecutive tokens of one sequence. */
+#define CONV_TAPS_MAX 16
+struct conv {
+	const float *weight; /* [taps][channels], the last tap being the token's own */
+	float *state; /* [taps - 1][channels]: the inputs before these tokens, the oldest first; becomes those at their end */
+	float *x;      /* [tokens][channels]: inputs; outputs take their place */
+	uint32_t taps; /* 2..CONV_TAPS_MAX */
+	uint32_t channels, tokens;
+};
+
+/* The gated delta rule (arXiv 2412.06464) of one head over consecutive tokens: per token, in their order,
+ *     change = beta (v - decay state^T k)
+ *     state = decay state + k change^T
+ *     out = state^T q
+ * A lane owns a value dim: its sums are fma chains over the key dims, ascending, from zero. */
+struct delta {
+	const float *q, *k, *v; /* of token 0: [k_dim], [k_dim], [v_dim]; floats from one token to the next: stride */
+	const float *decay, *beta; /* of token 0; from one to the next: gate_stride */
+	float *out;                /* of token 0: [v_dim]; from one to the next: out_stride */
+	size_t stride, gate_stride, out_stride;
+	float *state; /* [tiles of 16 value dims][k_dim][16]: see delta_state_floats */
+	uint32_t tokens, k_dim, v_dim;
+};
+
+static inline size_t delta_state_floats(uint32_t k_dim, uint32_t v_dim)
+{
+	return ((size_t)v_dim + 15) / 16 * 16 * k_dim;
+}
+
 struct kernels {
 	const char *name; /* "scalar", "avx2", "avx512" */
 
@@ -93,6 +122,11 @@ struct kernels {
 	void (*attention_merge)(const struct kv_layout *l, const float *parts, size_t stride, uint32_t n, float *state);
 	/* The row's output [head_dim] when its last part is in. */
 	void (*attention_finish)(const struct kv_layout *l, const float *state, float *out);
+
+	void (*l2_norm)(float *x, float eps, float scale, uint32_t n);         /* x = scale x / sqrt(|x|^2 + eps) */
+	void (*sigmoid_mul)(float *x, const float *gate, uint32_t n);          /* x *= sigmoid(gate) */
+	void (*conv_silu)(const struct conv *c, uint32_t first, uint32_t end); /* channels first..end-1 */
+	void (*delta)(const struct delta *d);
 };
 
 /* level: "scalar", "avx2", "avx512", or NULL for the best this CPU has. ARG: unknown, or not on this CPU. */

@@ -4,5 +4,6 @@
 /* order matters: everything below is written over the vector above */
 #include "kernels/attention.h"
 #include "kernels/mat_mul.h"
+#include "kernels/recurrent.h"
 
 const struct kernels kernels_avx2 = LEVEL_TABLE("avx2");
