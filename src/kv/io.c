@@ -13,9 +13,11 @@
 #include "base/mem.h"
 
 enum { AHEAD_PART = 8 }; /* one of so many parts of the memory is kept free, or on its way out */
+enum { READS_MAX = 2 };  /* times that a sequence may have its prefix read before it has to compute it */
 
-int io_init(struct io *io, const struct kv_store *store, struct kvik_err *err)
+int io_init(struct tree *t, const struct kv_store *store, struct kvik_err *err)
 {
+	struct io *io = &t->io;
 	*io = (struct io){.max = store->io_max};
 	if (io->max < 1 || io->max > KV_IO_MAX || !store->keep || !store->forget)
 		return err_set(err, KVIK_ERR_ARG, "kv: a store has 1..%d tickets, and hears what to keep and to forget",
@@ -26,7 +28,17 @@ int io_init(struct io *io, const struct kv_store *store, struct kvik_err *err)
 	for (uint32_t i = 0; i < io->max; i++)
 		io->tickets[i].next = i + 1;
 	io->first_new = io->last_new = io->max;
+	for (uint32_t g = 0; g < t->n_groups + t->n_states; g++)
+		io->node_bytes += (g < t->n_groups ? t->slot0[g + 1] - t->slot0[g] : 1) * t->pages->group[g].stride;
 	return 0;
+}
+
+uint64_t io_memory(const struct pages *p)
+{
+	uint64_t part = p->memory_bytes / IO_MEMORY_PART, page = 0;
+	for (uint32_t g = 0; g < p->n_groups; g++)
+		page = p->group[g].stride > page ? p->group[g].stride : page;
+	return !p->store ? 0 : part > page ? part : page;
 }
 
 void io_release(struct io *io)
@@ -47,9 +59,19 @@ static uint32_t n_free(const struct io *io)
 	return io->max - io->n_out;
 }
 
-static void add_ticket(struct io *io, struct kv_io ticket)
+/* Memory of so many bytes more may be under way. */
+static bool has_memory(const struct tree *t, uint64_t bytes)
 {
+	return t->io.bytes + bytes <= io_memory(t->pages);
+}
+
+static void add_ticket(struct tree *t, struct kv_io ticket)
+{
+	struct io *io = &t->io;
 	uint32_t i = io->free;
+	uint64_t bytes = t->pages->group[ticket.group].stride;
+	io->bytes += bytes;
+	io->bytes_leaving += ticket.write ? bytes : 0;
 	io->free = io->tickets[i].next;
 	io->n_out++;
 	ticket.ticket = i;
@@ -152,14 +174,14 @@ bool io_spill(struct tree *t, struct node *n)
 		return false;
 	uint32_t count = list_own(t, n, own), dirty = 0;
 	uint64_t bytes = 0, record = 0;
-	if (count == 0 || count == UINT32_MAX || !cold_fits(t, own, count))
+	if (count == UINT32_MAX || (count == 0 && n->cold) || !cold_fits(t, own, count))
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		bool clean = pages_place(t->pages, own[i].group, own[i].page) != 0;
 		dirty += !clean;
 		bytes += clean ? 0 : t->pages->group[own[i].group].stride;
 	}
-	if (dirty > n_free(&t->io) || (dirty > 0 && (record = ask_to_keep(t, n, bytes)) == 0))
+	if (dirty > n_free(&t->io) || !has_memory(t, bytes) || (dirty > 0 && (record = ask_to_keep(t, n, bytes)) == 0))
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		if (pages_place(t->pages, own[i].group, own[i].page)) {
@@ -168,13 +190,12 @@ bool io_spill(struct tree *t, struct node *n)
 			continue;
 		}
 		pages_write(t->pages, own[i].group, own[i].page);
-		t->io.bytes_leaving += t->pages->group[own[i].group].stride;
-		add_ticket(&t->io, (struct kv_io){.write = true,
-						  .group = own[i].group,
-						  .page = own[i].page,
-						  .tokens = own[i].tokens,
-						  .block = own[i].block,
-						  .record = record});
+		add_ticket(t, (struct kv_io){.write = true,
+					     .group = own[i].group,
+					     .page = own[i].page,
+					     .tokens = own[i].tokens,
+					     .block = own[i].block,
+					     .record = record});
 	}
 	t->tokens_spilled += n->cold ? 0 : n->end - n->start;
 	cool_node(t, n);
@@ -185,57 +206,84 @@ void io_spill_ahead(struct tree *t)
 {
 	uint64_t aim = t->pages->memory_bytes / AHEAD_PART;
 	uint32_t node = t->slot0[t->n_groups] + t->n_states, least = node < t->io.max ? node : t->io.max; /* tickets */
-	while (n_free(&t->io) > 0 && n_free(&t->io) >= least && pages_room(t->pages) + t->io.bytes_leaving < aim &&
-	       tree_evict_one(t))
+	uint64_t bytes = t->io.node_bytes < io_memory(t->pages) ? t->io.node_bytes : io_memory(t->pages);
+	while (n_free(&t->io) > 0 && n_free(&t->io) >= least && has_memory(t, bytes) &&
+	       pages_room(t->pages) + t->io.bytes_leaving < aim && tree_evict_one(t))
 		;
 }
 
 /* ---- In ---------------------------------------------------------------------------------------------------------- */
 
-/* A page of the path to a look-up's end: loads it if it is cold. Returns whether it is under way then. */
-static bool load_page(struct tree *t, uint32_t g, uint32_t block, kv_page page)
+/* A page of the path to a look-up's end: loads it if it is cold. Returns whether it is under way then, or waits until
+ * others are no longer. */
+static bool load_page(struct tree *t, struct kv_seq *s, uint32_t g, uint32_t block, kv_page page)
 {
 	const struct page_info *i = pages_info(t->pages, g, page);
+	uint64_t bytes = t->pages->group[g].stride;
 	if (i->form == PAGE_READING)
 		return true;
 	if (i->form != PAGE_COLD)
 		return false;
-	bool room =
-		tree_make_room(t, t->pages->group[g].stride); /* which may take tickets, or window pages of the path */
+	bool room = tree_make_room(t, bytes); /* which may take tickets, or window pages of the path */
 	if (i->refs == 0 || i->form != PAGE_COLD)
 		return false;
-	if (n_free(&t->io) == 0)
-		return true; /* others are under way: ask again */
+	if (n_free(&t->io) == 0 || !has_memory(t, bytes))
+		return true;
 	if (!room || pages_read(t->pages, g, page, NULL) != 0)
 		return false;
-	add_ticket(&t->io, (struct kv_io){.group = g,
-					  .page = page,
-					  .tokens = g < t->n_groups ? i->claimed : 0,
-					  .block = block,
-					  .place = pages_place(t->pages, g, page)});
+	s->reads++;
+	add_ticket(t, (struct kv_io){.group = g,
+				     .page = page,
+				     .tokens = g < t->n_groups ? i->claimed : 0,
+				     .block = block,
+				     .place = pages_place(t->pages, g, page)});
 	return true;
 }
 
-static bool load_path(struct tree *t, const struct path *p, uint32_t from, uint32_t tokens)
+/* The pages of a group for tokens from..end of the path; `tokens` of it are wanted in all. */
+static bool load_blocks(struct tree *t, struct kv_seq *s, const struct path *p, uint32_t g, uint32_t from, uint32_t end,
+			uint32_t tokens)
 {
+	const struct kv_group_desc *d = &t->desc[g];
+	const struct node *at = p->deepest;
 	bool loading = false;
-	for (uint32_t g = 0; g < t->n_groups; g++) {
-		const struct node *at = p->deepest;
-		for (uint32_t b = blocks_for(&t->desc[g], tokens); b-- > block_of(&t->desc[g], from);) {
-			kv_page page = KV_PAGE_NONE;
-			if (is_needed(&t->desc[g], b, tokens))
-				page = tree_path_page(t, &at, g, b, p->matched, tokens);
-			if (page)
-				loading |= load_page(t, g, b, page);
-		}
+	for (uint32_t b = blocks_for(d, end); b-- > block_of(d, from);) {
+		kv_page page = KV_PAGE_NONE;
+		if (is_needed(d, b, tokens))
+			page = tree_path_page(t, &at, g, b, p->matched, tokens);
+		if (page)
+			loading |= load_page(t, s, g, b, page);
 	}
-	const struct node *end = tree_node_before(p->deepest, tokens);
-	for (uint32_t i = 0; i < t->n_states && tokens > 0 && node_has_states(t, end); i++)
-		loading |= load_page(t, t->n_groups + i, tokens, node_states(t, end)[i]);
 	return loading;
 }
 
-bool kv_load(struct kv *kv, const struct kv_seq *s, const uint32_t *ids, uint32_t n)
+/* Frame by frame from the start of the path: what has come can be taken while the rest is under way. */
+static bool load_path(struct tree *t, struct kv_seq *s, const struct path *p)
+{
+	uint32_t end;
+	bool loading = false;
+	const struct node *last = tree_node_before(p->deepest, p->stored);
+	for (uint32_t i = 0; i < t->n_states && node_has_states(t, last); i++)
+		loading |= load_page(t, s, t->n_groups + i, p->stored, node_states(t, last)[i]);
+	for (uint32_t from = s->tokens; from < p->stored && n_free(&t->io) > 0; from = end) {
+		end = (from | (t->frame - 1)) + 1;
+		end = end < p->stored ? end : p->stored;
+		for (uint32_t g = 0; g < t->n_groups; g++)
+			loading |= load_blocks(t, s, p, g, from, end, p->stored);
+	}
+	return loading || n_free(&t->io) == 0;
+}
+
+/* What is read may have to leave again before it is taken: a sequence has not more read for it than twice what it needs. */
+static bool may_read_more(const struct tree *t, const struct kv_seq *s, uint32_t tokens)
+{
+	uint64_t pages = t->n_states;
+	for (uint32_t g = 0; g < t->n_groups; g++)
+		pages += blocks_for(&t->desc[g], tokens);
+	return s->reads < READS_MAX * pages;
+}
+
+bool kv_load(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
 {
 	struct tree *t = &kv->tree;
 	if (!s->node || t->pages->n_away == 0)
@@ -244,12 +292,12 @@ bool kv_load(struct kv *kv, const struct kv_seq *s, const uint32_t *ids, uint32_
 	struct path other = path_find(kv, &public_scope, path_public_root(kv, &s->share), s, ids, n);
 	if (other.stored > p.stored)
 		p = other;
-	if (p.stored <= p.usable || p.stored <= s->tokens)
+	if (p.stored <= p.usable || p.stored <= s->tokens || !may_read_more(t, s, p.stored))
 		return false;
-	tree_warm(t, p.deepest);
+	share_touch(kv, p.deepest, NULL, UINT32_MAX);
 	p.deepest->users++; /* the path stays while room is made */
 	tree_judge(t, p.deepest);
-	bool loading = load_path(t, &p, s->tokens, p.stored);
+	bool loading = load_path(t, s, &p);
 	p.deepest->users--;
 	tree_tidy(t, p.deepest);
 	return loading;
@@ -318,6 +366,7 @@ void kv_io_done(struct kv *kv, uint32_t ticket, bool ok, uint64_t place)
 	io->tickets[ticket].next = io->free;
 	io->free = ticket;
 	io->n_out--;
+	io->bytes -= t->pages->group[done.group].stride;
 	t->io_failed += !ok;
 	if (done.write) {
 		io->bytes_leaving -= t->pages->group[done.group].stride;

@@ -5,9 +5,12 @@
 #include "kv/kv_impl.h" /* struct io is the tree's: tree.h */
 
 enum { IO_NODE_PAGES = 512 }; /* nodes with more of them are not spilled */
+enum { IO_MEMORY_PART = 8 };  /* one of so many parts of the memory may be under way, to and from the store together */
 
-int io_init(struct io *io, const struct kv_store *store, struct kvik_err *err) MUST_CHECK;
+int io_init(struct tree *t, const struct kv_store *store, struct kvik_err *err) MUST_CHECK;
 void io_release(struct io *io);
 uint64_t io_bytes(const struct io *io);
+/* Most bytes of pages that may be under way: so much less is there for sequences, however slow the store is. */
+uint64_t io_memory(const struct pages *p);
 
 #endif

@@ -109,8 +109,9 @@ int kv_fork(struct kv_seq **out, struct kv *kv, const struct kv_seq *s, uint32_t
  * computed again. */
 uint32_t kv_nearest(const struct kv *kv, const struct kv_seq *s, uint32_t tokens);
 
-uint32_t kv_seq_tokens(const struct kv_seq *s); /* committed */
-bool kv_seq_shares(const struct kv_seq *s);     /* is in the tree */
+uint32_t kv_seq_tokens(const struct kv_seq *s);              /* committed */
+bool kv_seq_shares(const struct kv_seq *s);                  /* is in the tree */
+const struct kv_share *kv_seq_share(const struct kv_seq *s); /* how; as it was made, or forked */
 /* A shared sequence becomes private: it keeps its pages and needs no more nodes, and what the tree holds of its text
  * can be evicted. */
 void kv_leave(struct kv *kv, struct kv_seq *s);
@@ -208,10 +209,11 @@ void kv_lookup(const struct kv *kv, const struct kv_seq *s, const uint32_t *ids,
  * they are not compared again. FULL, NOMEM: nothing has changed. */
 int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit,
 	     struct kvik_err *err) MUST_CHECK;
-/* Begins to load what kv_match(s, ids, n) would need from the store, as far as memory and tickets allow. True: some of
- * it is under way, or waits for tickets: match again after kv_io_done, and load again. False: nothing will come: compute
- * it. A sequence that gives up needs to do nothing. */
-bool kv_load(struct kv *kv, const struct kv_seq *s, const uint32_t *ids, uint32_t n);
+/* Begins to load what kv_match(s, ids, n) would need from the store, from its start on, as far as memory and tickets
+ * allow. True: some of it is under way, or waits until something else has arrived: match again after kv_io_done, and
+ * load again. False: nothing will come (also when it was read twice and each time had to leave before s could take it):
+ * compute it. A sequence that gives up needs to do nothing. */
+bool kv_load(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n);
 /* s is about to compute the n tokens of ids (from position 0): others that match see it as `pending`. ids stays the
  * caller's and unchanged until s has committed them or was freed, or until kv_announce with n = 0 (s was preempted).
  * A sequence that waits for a leader must not announce. */

@@ -182,6 +182,7 @@ static const char *check_tickets(const struct kv *kv, uint32_t on_way)
 {
 	const struct io *io = &kv->tree.io;
 	uint32_t n = 0;
+	uint64_t bytes = 0;
 	for (uint32_t i = 0; i < io->max; i++) {
 		if (!io->tickets[i].out)
 			continue;
@@ -189,8 +190,11 @@ static const char *check_tickets(const struct kv *kv, uint32_t on_way)
 		uint8_t form = pages_info(&kv->pages, t->group, t->page)->form;
 		if (form != (t->write ? PAGE_WRITING : PAGE_READING))
 			return "a ticket is for a page that is not on its way";
+		bytes += kv->pages.group[t->group].stride;
 		n++;
 	}
+	if (bytes != io->bytes || bytes > io_memory(&kv->pages))
+		return "more memory is on its way than may be, or it is counted wrongly";
 	return n == io->n_out && n == on_way ? NULL : "tickets were lost, or pages are on their way without one";
 }
 

@@ -13,6 +13,7 @@ struct kv_seq {
 	struct kv_share share;
 	uint32_t promised; /* nodes for the commits to come */
 	bool asked;        /* kv_match was called: statistics count a query once */
+	uint32_t reads;    /* pages that kv_load has begun to read for it */
 	/* kv_announce: what s is computing; the caller's. While n_announced > 0 it is in the list of its node. */
 	const uint32_t *announced;
 	uint32_t n_announced;

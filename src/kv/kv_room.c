@@ -1,5 +1,5 @@
 /* kv_room.c: what fits: for those who plan before they reserve. */
-#include "kv/kv_impl.h"
+#include "kv/io.h"
 
 /* Blocks that come to a table of `from` tokens on its way to `to`; the page that `from` ends in may have to
  * be copied. */
@@ -49,5 +49,6 @@ uint64_t kv_room(const struct kv *kv)
 
 uint64_t kv_capacity(const struct kv *kv)
 {
-	return kv->pages.memory_bytes - kv->bytes_fixed;
+	uint64_t fixed = kv->bytes_fixed + io_memory(&kv->pages);
+	return kv->pages.memory_bytes > fixed ? kv->pages.memory_bytes - fixed : 0;
 }

@@ -111,6 +111,11 @@ bool kv_seq_shares(const struct kv_seq *s)
 	return s->node != NULL;
 }
 
+const struct kv_share *kv_seq_share(const struct kv_seq *s)
+{
+	return &s->share;
+}
+
 struct page_table kv_seq_blocks(const struct kv_seq *s, uint32_t group, uint32_t *n_blocks)
 {
 	const struct kv_table *t = &s->table[group];

@@ -77,7 +77,9 @@ struct io {
 	struct ticket *tickets; /* [max] */
 	uint32_t max, n_out;    /* max 0: there is no store */
 	uint32_t free, first_new, last_new;
-	uint64_t bytes_leaving; /* of pages that are being written */
+	uint64_t bytes;         /* of pages that are being written or read */
+	uint64_t bytes_leaving; /* of those being written */
+	uint64_t node_bytes;    /* of all pages that a node can have */
 };
 
 struct tree {

@@ -23,15 +23,16 @@
 #define SCHED_CHARGE_DECODE 2    /* and a generated one (the weights of the VTC paper, arXiv 2401.00588) */
 #define SCHED_CHUNK_MIN 8        /* prefill tokens that a step may take however slow the machine is */
 #define SCHED_CONTENTION_MAX 2.0 /* times itl_us that a step may take on a machine that others keep busy */
-#define SCHED_LOAD_POLL_US 2000  /* while everybody waits for reads a plan is made so often, or when one is done */
 #define SCHED_JOIN_TOKENS_MIN 16 /* a shorter piece in common is computed rather than waited for */
 
 /* How far a sequence can start from what others have computed. */
 struct sched_match {
 	uint32_t tokens;  /* that the sequence holds now */
 	uint32_t pending; /* > tokens: another sequence has announced that it computes the same tokens up to here */
-	uint32_t loading; /* > tokens: known up to here, but not in memory yet: being read, which match has begun. Asked
-			     again it says how far that is; a read that fails ends it, and the tokens are computed */
+	uint32_t
+		loading; /* > tokens: known up to here, but not in memory yet: being read, which match has begun, as the
+			     cache thinks that quicker than computing it. Asked again it says how far that is; a read
+			     that fails ends it, and the tokens are computed */
 	/* Why it ends there, for whoever asks why a request was slow; the scheduler only passes it on. */
 	uint32_t matched; /* the same tokens are known up to here, usable or not */
 	uint32_t other;   /* what is known at `matched` instead */
@@ -133,7 +134,9 @@ struct sched_plan {
 	const struct sched_item *items; /* [n_items], best rank first; valid until sched_commit */
 	uint32_t n_items, n_tokens, n_decode, n_prefill, n_samples; /* tokens: n_tokens = n_decode + n_prefill */
 	uint32_t n_loading; /* sequences that wait for reads and nothing else; they may be all there are */
-	int64_t wake_us;    /* with n_tokens 0: plan again when something is submitted, or at this time at the latest */
+	/* With n_tokens 0: plan again when something is submitted, when a read has ended (n_loading), or at this time
+	 * at the latest. */
+	int64_t wake_us;
 };
 
 /* Errors: ARG naming the field, NOMEM. The cache must outlive the scheduler. */

@@ -24,10 +24,10 @@ static uint64_t room(const struct sched *s)
 	return s->cache.room(s->cache.ctx);
 }
 
-/* Bytes until the next sample. */
+/* Bytes until the next sample; what is being read takes memory like what is computed. */
 static uint64_t still_needed(const struct sched *s, const struct sched_seq *q)
 {
-	uint32_t from = q->joins ? q->common : q->computed;
+	uint32_t from = q->joins && !q->loads ? q->common : q->computed;
 	return cost(s, from, q->n_ids < q->cap ? q->n_ids + 1 : q->n_ids);
 }
 

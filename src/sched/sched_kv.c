@@ -14,18 +14,30 @@ static int open_seq(void *ctx, void **seq, const void *share)
 	return rc;
 }
 
+/* What a match could not take since it is in the store: is it on its way now? */
+static bool loads(const struct sched_kv *k, struct kv_seq *s, const uint32_t *ids, uint32_t max,
+		  const struct kv_hit *hit)
+{
+	return hit->stored > hit->tokens && (!k->loads || k->loads(k->store, hit->tokens, hit->stored)) &&
+	       kv_load(k->kv, s, ids, max);
+}
+
 static int match(void *ctx, void *seq, const uint32_t *ids, uint32_t max, struct sched_match *m)
 {
+	const struct sched_kv *k = ctx;
 	struct kv_hit hit = {0};
 	*m = (struct sched_match){.tokens = kv_seq_tokens(seq)};
 	if (!kv_seq_shares(seq))
 		return 0;
-	int rc = kv_match(kv_of(ctx), seq, ids, max, &hit, NULL);
+	if (k->find && kv_seq_tokens(seq) == 0)
+		k->find(k->store, kv_seq_share(seq), ids, max);
+	int rc = kv_match(k->kv, seq, ids, max, &hit, NULL);
 	if (rc == 0)
 		*m = (struct sched_match){.tokens = hit.tokens,
 					  .pending = hit.pending,
 					  .matched = hit.matched,
 					  .other = hit.other,
+					  .loading = loads(k, seq, ids, max, &hit) ? hit.stored : 0,
 					  .why = (int)hit.why};
 	return rc;
 }

@@ -11,6 +11,12 @@
 struct sched_kv {
 	struct kv *kv;
 	uint32_t step_tokens_max;
+	/* With a store; each may be NULL. */
+	void *store;
+	/* A new sequence asks for the first time: now is the time to tell the cache (kv_adopt) what the store has of it. */
+	void (*find)(void *store, const struct kv_share *share, const uint32_t *ids, uint32_t n);
+	/* Is it better to load the tokens from..to than to compute them? NULL: always. */
+	bool (*loads)(void *store, uint32_t from, uint32_t to);
 };
 
 struct sched_cache sched_kv_cache(struct sched_kv *k);

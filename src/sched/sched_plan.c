@@ -181,9 +181,7 @@ static void list_items(struct sched *s)
 	}
 	p->n_tokens = p->n_decode + p->n_prefill;
 	p->n_loading = count_loading(s);
-	int64_t poll_us = p->n_loading > 0 ? s->now_us + SCHED_LOAD_POLL_US : SCHED_NEVER;
 	p->wake_us = s->deadlines.top ? sched_key_top(&s->deadlines)->key : SCHED_NEVER;
-	p->wake_us = p->wake_us < poll_us ? p->wake_us : poll_us;
 }
 
 const struct sched_plan *sched_plan(struct sched *s, int64_t now_us)

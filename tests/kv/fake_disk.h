@@ -1,5 +1,6 @@
 /* fake_disk.h: a store for the tests: takes tickets when it likes, ends them in any order and some badly, refuses some of
- * what it is offered, and knows which places are in use. */
+ * what it is offered, and knows which places are in use. With a clock (disk_run_to) each takes its time, and some never
+ * end. */
 #ifndef TESTS_KV_FAKE_DISK_H
 #define TESTS_KV_FAKE_DISK_H
 
@@ -15,10 +16,13 @@ struct fake_disk {
 	struct {
 		struct kv_io io;
 		uint8_t *bytes; /* of a write, as they were when it was taken */
+		int64_t done_us;
 	} pending[DISK_PENDING];
 	uint32_t n_pending;
 	uint64_t random;
 	uint32_t fails_one_in, refuses_one_in; /* 0: never */
+	int64_t now_us, ended_us;              /* ended: when something did last, or there was nothing to do */
+	uint32_t latency_us, hangs_one_in;     /* by the clock; a ticket takes 1..latency */
 	uint64_t kept, refused, written, read, failed;
 };
 
@@ -81,8 +85,15 @@ static inline void disk_take(struct fake_disk *d, struct kv *kv, const struct kv
 		} else {
 			fake_must(io.place > 0 && d->places[io.place]);
 		}
+		if (d->n_pending == 0)
+			d->ended_us = d->now_us;
 		d->pending[d->n_pending].io = io;
-		d->pending[d->n_pending++].bytes = bytes;
+		d->pending[d->n_pending].bytes = bytes;
+		if (d->latency_us > 0 && d->hangs_one_in && disk_below(d, d->hangs_one_in) == 0)
+			d->pending[d->n_pending].done_us = INT64_MAX;
+		else if (d->latency_us > 0)
+			d->pending[d->n_pending].done_us = d->now_us + 1 + disk_below(d, d->latency_us);
+		d->n_pending++;
 	}
 }
 
@@ -107,6 +118,28 @@ static inline void disk_end(struct fake_disk *d, struct kv *kv, const struct kv_
 		d->read += ok;
 	}
 	kv_io_done(kv, io.ticket, ok, place);
+}
+
+/* What is due by now ends; what is new is taken. */
+static inline void disk_run_to(struct fake_disk *d, struct kv *kv, const struct kv_group_desc *desc, disk_page_fn *at,
+			       void *ctx, int64_t now_us)
+{
+	d->now_us = now_us;
+	for (uint32_t i = d->n_pending; i-- > 0;)
+		if (d->pending[i].done_us <= now_us) {
+			d->ended_us = now_us;
+			disk_end(d, kv, desc, at, ctx, i);
+		}
+	disk_take(d, kv, desc, at, ctx);
+}
+
+/* When the next one ends; INT64_MAX: none does. */
+static inline int64_t disk_next(const struct fake_disk *d)
+{
+	int64_t next = INT64_MAX;
+	for (uint32_t i = 0; i < d->n_pending; i++)
+		next = d->pending[i].done_us < next ? d->pending[i].done_us : next;
+	return next;
 }
 
 /* Some I/O goes on. all: until nothing is under way. */

@@ -1,6 +1,8 @@
 /* kv_cache.c: see kv_cache.h. */
 #include "kv_cache.h"
 
+#include <string.h>
+
 /* A full group, one with a window, one with a window and sinks, a state. */
 static const struct kv_group_desc groups[KV_CACHE_GROUPS] = {
 	{.page_tokens = 8, .page_bytes = 4096},
@@ -11,6 +13,7 @@ static const struct kv_group_desc groups[KV_CACHE_GROUPS] = {
 static uint32_t n_groups;
 
 static struct kv *the_kv; /* of the simulation that runs */
+static struct fake_disk *the_disk;
 
 static uint32_t *slot(const struct kv_seq *s, uint32_t g, uint32_t position)
 {
@@ -100,7 +103,45 @@ static const char *check(const void *ctx)
 										  : kv_check(kv);
 }
 
-bool kv_cache_init(struct kv_cache *c, struct sim *sim, uint64_t bytes, uint32_t n)
+/* ---- The disk ---------------------------------------------------------------------------------------------------- */
+
+enum { DISK_STALLS_US = 50000 }; /* without news for so long it is not waited for any more */
+
+static uint8_t *page_at(void *ctx, uint32_t group, kv_page page)
+{
+	struct page_area area = kv_host_pages(the_kv, group);
+	(void)ctx;
+	return page_address(&area, page);
+}
+
+static bool loads(void *disk, uint32_t from, uint32_t to)
+{
+	const struct fake_disk *d = disk;
+	return to - from >= 4 && (d->n_pending == 0 || d->now_us <= d->ended_us + DISK_STALLS_US);
+}
+
+static int64_t run_disk(int64_t now_us)
+{
+	kv_clock(the_kv, (uint64_t)now_us / 1000);
+	disk_run_to(the_disk, the_kv, groups, page_at, NULL, now_us);
+	int64_t next = disk_next(the_disk), stalls = the_disk->ended_us + DISK_STALLS_US + 1;
+	return the_disk->n_pending > 0 && stalls < next ? stalls : next;
+}
+
+static void add_disk(struct kv_cache *c, struct sim *sim)
+{
+	disk_init(&c->disk, sim_below(sim, 2) ? 64 << 10 : 1 << 20, 1 + sim_below(sim, 60), sim->random);
+	c->disk.latency_us = 1 + sim_below(sim, sim_below(sim, 2) ? 300 : 20000);
+	c->disk.fails_one_in = sim_below(sim, 2) ? 0 : 2 + sim_below(sim, 20);
+	c->disk.hangs_one_in = sim_below(sim, 4) ? 0 : 10 + sim_below(sim, 100);
+	the_disk = &c->disk;
+	sim->disk = run_disk;
+	sim->disk_us = 100 * (int64_t)c->disk.latency_us + 4 * DISK_STALLS_US;
+	c->k.store = &c->disk;
+	c->k.loads = loads;
+}
+
+bool kv_cache_init(struct kv_cache *c, struct sim *sim, uint64_t bytes, uint32_t n, bool disk)
 {
 	struct kv_config config = {.memory_bytes = bytes,
 				   .n_groups = n,
@@ -108,7 +149,13 @@ bool kv_cache_init(struct kv_cache *c, struct sim *sim, uint64_t bytes, uint32_t
 				   .seq_tokens_max = sim->config.seq_tokens_max,
 				   .state_every = sim->config.step_tokens_max % 3 * 16};
 	n_groups = n;
-	*c = (struct kv_cache){.k = {.step_tokens_max = sim->config.step_tokens_max}};
+	memset(c, 0, sizeof *c);
+	c->k.step_tokens_max = sim->config.step_tokens_max;
+	c->has_disk = disk;
+	if (disk) {
+		add_disk(c, sim);
+		config.store = &c->disk.store;
+	}
 	c->shares[1].scope.secret[0] = 1;
 	c->shares[1].read_public = true;
 	if (kv_new(&c->k.kv, &config, NULL) != 0)
@@ -125,7 +172,14 @@ const char *kv_cache_left_over(struct kv_cache *c)
 {
 	if (kv_stats(c->k.kv).sequences != 0)
 		return "the cache still holds sequences";
+	if (c->has_disk)
+		disk_run(&c->disk, c->k.kv, groups, page_at, NULL, true);
 	kv_drop_cached(c->k.kv);
+	if (c->has_disk) {
+		disk_run(&c->disk, c->k.kv, groups, page_at, NULL, true);
+		if (c->disk.n_used != 0)
+			return "places of the disk are still in use";
+	}
 	for (uint32_t g = 0; g < n_groups; g++)
 		if (kv_stats(c->k.kv).group[g].pages_used != 0)
 			return "the cache still holds pages";

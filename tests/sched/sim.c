@@ -226,8 +226,12 @@ static void wait_for_arrival(struct sim *sim, int64_t wake_us)
 {
 	int64_t next = sim->n_submitted < sim->n_reqs ? sim->reqs[sim->n_submitted].arrival_us : SCHED_NEVER;
 	int64_t until = next < wake_us ? next : wake_us;
+	int64_t disk = sim->disk ? sim->disk(sim->now_us) : SCHED_NEVER;
+	until = disk < until ? disk : until;
 	if (until < SCHED_NEVER)
 		sim->now_us = until > sim->now_us ? until : sim->now_us + 1;
+	else
+		broken(sim, "somebody waits for what never comes");
 }
 
 /* Nothing outlives its deadline, or its cancellation, by more than a step. */
@@ -294,6 +298,8 @@ bool sim_step(struct sim *sim)
 	submit(sim);
 	cancel(sim);
 	draft(sim);
+	if (sim->disk)
+		(void)sim->disk(sim->now_us);
 	const struct sched_plan *p = sched_plan(sim->sched, sim->now_us);
 	sim->plan_us = sim->now_us;
 	check_plan(sim, p);
@@ -345,6 +351,7 @@ int64_t sim_bound_us(const struct sim *sim)
 		const struct sim_model *m = &sim->model;
 		double each = m->step_us + fmax(m->decode_us, m->prefill_us) + m->depth_us * 16;
 		us += tokens * each * (1 + m->noise) + each;
+		us += (double)sim->disk_us * q->r.n_sequences * (sim->config.preempt_max + 1);
 	}
 	return (sim->n_reqs ? sim->reqs[sim->n_reqs - 1].arrival_us : 0) + (int64_t)us + 1000;
 }

@@ -46,6 +46,9 @@ struct sim {
 	bool (*holds)(const void *kv, const uint32_t *ids, uint32_t n); /* NULL: not known */
 	bool (*compute)(const struct sched_item *it); /* NULL: nothing is written; false: there is no page */
 	const char *(*cache_check)(const void *ctx);  /* may be NULL */
+	/* A disk under the cache: it is now this time; returns when it has news if nothing else happens. NULL: none. */
+	int64_t (*disk)(int64_t now_us);
+	int64_t disk_us; /* a sequence waits at most so long for it, each time that it is admitted */
 	struct sim_model model;
 	struct sched_config config;
 	struct sim_req *reqs; /* [n_reqs], by arrival */

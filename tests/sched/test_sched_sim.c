@@ -13,13 +13,14 @@
 #include "kv_cache.h"
 #include "support/seed.h"
 
-enum { REQS_MAX = 48, PROMPT_MAX = 96, FAMILIES = 3 };
+enum { REQS_MAX = 48, PROMPT_MAX = 96, FAMILIES = 3, TEXTS = 8 };
 
 static struct kv_cache real; /* its shares serve the fake one too */
 static struct fake_cache *fake;
 static struct sim_req reqs[REQS_MAX];
 static uint32_t prompts[REQS_MAX][PROMPT_MAX];
 static struct sched_stats total;
+static bool texts_return; /* of this scenario: its prompts are a few long texts, again and again */
 
 static bool holds(const void *kv, const uint32_t *ids, uint32_t n)
 {
@@ -44,8 +45,16 @@ static void make_prompt(struct sim *sim, struct sim_req *q, uint32_t *ids)
 		ids[i] = family * 1000 + i;
 	for (uint32_t i = 0; i < n_own; i++)
 		ids[n_shared + i] = 100000 + sim_below(sim, one_in(sim, 2) ? 2 : 1000);
+	if (texts_return) {
+		family = sim_below(sim, TEXTS);
+		n_shared = PROMPT_MAX / 2 + sim_below(sim, PROMPT_MAX / 3);
+		for (uint32_t i = 0; i < n_shared; i++)
+			ids[i] = family * 1000 + i;
+	}
 	q->r.ids = ids;
 	q->r.n_ids = n_shared + n_own;
+	if (q->r.n_ids > PROMPT_MAX)
+		q->r.n_ids = PROMPT_MAX;
 	if (q->r.n_ids == 0) {
 		ids[0] = 7;
 		q->r.n_ids = 1;
@@ -100,7 +109,8 @@ static void make_scenario(struct sim *sim, uint64_t seed)
 		(void)sim_below(sim, 2);
 	make_config(sim);
 	sim->eager = one_in(sim, 3);
-	sim->n_reqs = 1 + sim_below(sim, one_in(sim, 3) ? REQS_MAX : 12);
+	texts_return = one_in(sim, 3);
+	sim->n_reqs = 1 + sim_below(sim, one_in(sim, 3) || texts_return ? REQS_MAX : 12);
 	uint32_t gap_us = one_in(sim, 2) ? 1 : 1 + sim_below(sim, 100000);
 	int64_t arrival_us = 0;
 	for (uint32_t i = 0; i < sim->n_reqs; i++) {
@@ -135,11 +145,18 @@ static const char *fake_left_over(void)
 								     : NULL;
 }
 
+/* It counts how often it is asked. */
+static int64_t ask_again(int64_t now_us)
+{
+	return now_us + 2000;
+}
+
 static bool start_fake(struct sim *sim)
 {
 	uint32_t worst = (PROMPT_MAX + 40) / FAKE_PAGE;
 	fake_init(fake, one_in(sim, 5) ? FAKE_PAGES_MAX : worst / 4 + sim_below(sim, 2 * worst));
 	fake->reads = one_in(sim, 2) ? sim_below(sim, 20) : 0;
+	sim->disk = fake->reads ? ask_again : NULL;
 	sim->cache = fake_ops(fake);
 	sim->holds = holds;
 	sim->cache_check = check_cache;
@@ -152,7 +169,10 @@ static bool start_real(struct sim *sim)
 	if (n_groups == KV_CACHE_GROUPS)
 		sim->drafts = 0; /* a state does not go back */
 	uint64_t kib = one_in(sim, 5) ? 4096 : 64 + sim_below(sim, 160 * n_groups);
-	return kv_cache_init(&real, sim, kib << 10, n_groups);
+	bool disk = texts_return || one_in(sim, 4);
+	if (disk)
+		kib = 200 + 100 * n_groups + sim_below(sim, 100 * n_groups);
+	return kv_cache_init(&real, sim, kib << 10, n_groups, disk);
 }
 
 /* NULL, or what is wrong. */
