@@ -37,6 +37,8 @@ struct api_config {
 	struct kvik_sampling sampling;
 	int64_t seed;        /* of requests that name none; -1: each draws anew */
 	uint32_t tokens_max; /* most tokens of an answer; 0: as many as fit */
+	/* What operators should know of what clients ask for, each once; any thread; NULL: nobody wants to. */
+	void (*warn)(const char *text);
 };
 
 /* What a server draws with when neither the request, nor the command line, nor the model's makers say: temperature 0.8,

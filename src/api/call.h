@@ -24,6 +24,7 @@ struct api {
 	struct api_config config;
 	struct chat_template *chat_template; /* NULL: none */
 	int64_t created;                     /* seconds since 1970 */
+	_Atomic uint64_t unread[8];          /* hashes of the template's variables of which `warn` was told; 0: free */
 	struct metrics metrics;              /* of all */
 };
 

@@ -1,8 +1,10 @@
 /* chat_prompt.c: messages and tools through the model's chat template into a prompt. */
+#include <stdio.h>
 #include <string.h>
 
 #include "api/reply.h"
 #include "api/routes.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "chat/template.h"
 
@@ -34,6 +36,41 @@ static int last_of(struct api_call *c, const struct chat_request *q, enum chat_l
 	return 0;
 }
 
+/* Is it the first time that this name is seen? When all places are taken: no. */
+static bool is_new(struct api *a, const char *name)
+{
+	uint64_t hash = hash_bytes(name, strlen(name)) | 1;
+	for (size_t i = 0; i < sizeof a->unread / sizeof *a->unread; i++) {
+		uint64_t seen = 0;
+		if (atomic_compare_exchange_strong(&a->unread[i], &seen, hash))
+			return true;
+		if (seen == hash)
+			return false;
+	}
+	return false;
+}
+
+/* A variable that the template does not read changes nothing: clients set some of them for every model, so that is no
+ * error, but it is not said to nobody. */
+static void warn_unread(struct api *a, const json_t *words)
+{
+	const char *name, *const *t, *const texts[] = {a->config.chat_template, a->config.tool_template, NULL};
+	struct kvik_err cut;
+	char text[640];
+	json_t *v;
+	json_object_foreach((json_t *)(uintptr_t)words, name, v)
+	{
+		for (t = texts; *t && !strstr(*t, name); t++)
+			;
+		if (*t || !a->config.warn || !is_new(a, name))
+			continue;
+		err_set(&cut, KVIK_ERR_ARG, "%.60s", name); /* at a whole character */
+		snprintf(text, sizeof text,
+			 "requests set '%s', which the chat template does not read: it changes nothing", cut.text);
+		a->config.warn(text);
+	}
+}
+
 int chat_render(struct api_call *c, const struct chat_request *q, struct chat_prompt *p)
 {
 	struct chat_input in = {.messages = q->messages, .tools = q->tools, .more = q->kwargs};
@@ -46,9 +83,11 @@ int chat_render(struct api_call *c, const struct chat_request *q, struct chat_pr
 	}
 	if (last_of(c, q, &in.last))
 		return -1;
+	warn_unread(c->api, q->kwargs);
 	int rc = chat_template_render(c->api->chat_template, &in, p, &err);
 	if (rc && err.code == KVIK_ERR_ARG)
-		call_error(c, 400, "invalid_request_error", "messages", "%s", err.text);
+		call_error(c, 400, "invalid_request_error", strncmp(err.text, "tools", 5) ? "messages" : "tools", "%s",
+			   err.text);
 	else if (rc)
 		call_kvik_error(c, &err, 0);
 	return rc;

@@ -20,6 +20,21 @@ int field_fail(struct field_error *e, const char *param, const char *fmt, ...)
 	return KVIK_ERR_ARG;
 }
 
+bool field_whole(const json_t *v, int64_t min, int64_t max, int64_t *out)
+{
+	double x = json_number_value(v);
+	if (json_is_real(v) && (x != floor(x) || fabs(x) > 0x1p53))
+		return false;
+	*out = json_is_real(v) ? (int64_t)x : json_integer_value(v);
+	return json_is_number(v) && *out >= min && *out <= max;
+}
+
+bool field_says(const json_t *v, const char *text)
+{
+	size_t n = strlen(text);
+	return json_is_string(v) && json_string_length(v) == n && memcmp(json_string_value(v), text, n) == 0;
+}
+
 static int read_number(const json_t *v, const struct field *f, double *out, struct field_error *e)
 {
 	double x = json_number_value(v);

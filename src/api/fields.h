@@ -34,6 +34,10 @@ struct field_error {
 
 /* 0, or KVIK_ERR_ARG with *e filled in. */
 int fields_read(const json_t *o, const struct field *fields, size_t n, struct field_error *e) MUST_CHECK;
+/* A whole number within [min, max], however it is written: 5, 5.0, 5e0. */
+bool field_whole(const json_t *v, int64_t min, int64_t max, int64_t *out);
+/* Is it this text, to the last byte? */
+bool field_says(const json_t *v, const char *text);
 /* Fills in *e; returns KVIK_ERR_ARG. */
 int field_fail(struct field_error *e, const char *param, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

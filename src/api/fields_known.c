@@ -1,15 +1,16 @@
 /* fields_known.c: see fields_known.h. Sources: OpenAI's API reference, llama-server's README and server-task.cpp,
- * vLLM's protocol.py, what other servers' clients send along.
+ * the protocol.py of vLLM and SGLang, the requests of TGI, Ollama, Mistral, DeepSeek, Groq and OpenRouter, what clients
+ * send along.
  *
  * A row says which values are true of every answer of kvik anyway: JSON, several with a blank between them; ANY where
- * no value changes an answer; NONE where each asks for something that kvik does not have (or has under another name).
- */
+ * no value changes an answer; NONE where each asks for something that kvik does not have. */
 #include "api/fields_known.h"
 
 #include <string.h>
 
 #define ANY "*"
 #define NONE ""
+#define NO_FORMS "answers of a given form are not there yet"
 
 static const struct known {
 	const char *name, *neutral;
@@ -56,6 +57,17 @@ static const struct known {
 	{"allowed_token_ids", "[]"},
 	{"logits_processors", "[]"},
 	{"vllm_xargs", "{}"},
+	{"adaptive_target", "-1"},
+	{"adaptive_decay", ANY}, /* of a target */
+	{"penalty_last_n", NONE},
+	{"penalty_repeat", "1"},
+	{"penalty_freq", "0"},
+	{"penalty_present", "0"},
+	{"repetition_detection", NONE},
+	{"custom_logit_processor", "\"\""},
+	{"custom_params", "{}"},
+	{"random_seed", NONE},
+	{"watermark", "false"},
 	/* Answers of a given form */
 	{"grammar", "\"\""},
 	{"grammar_lazy", "false"},
@@ -72,6 +84,7 @@ static const struct known {
 	{"structured_outputs", NONE},
 	{"regex", NONE},
 	{"ebnf", NONE},
+	{"stop_regex", NONE},
 	{"format", "\"\""},
 	{"response_format", "{\"type\":\"text\"}"},
 	{"functions", "[]"},
@@ -85,7 +98,18 @@ static const struct known {
 	{"parse_tool_calls", "true"},
 	{"include_reasoning", "true"},
 	{"separate_reasoning", "true"},
-	{"thinking_token_budget", NONE},
+	{"stream_reasoning", "true"},
+	{"thinking_token_budget", "-1"},
+	{"thinking_budget_tokens", "-1"},
+	{"reasoning_budget", "-1"},
+	{"reasoning_budget_tokens", "-1"},
+	{"reasoning_control", "false"},
+	{"generation_prompt", "\"\""},
+	{"think", NONE},
+	{"thinking", NONE},
+	{"prompt_mode", NONE},
+	{"tool_prompt", NONE},
+	{"disable_tool_validation", ANY},
 	{"verbosity", "\"medium\""},
 	/* What an answer tells */
 	{"return_progress", "false"},
@@ -94,17 +118,44 @@ static const struct known {
 	{"post_sampling_probs", "false"},
 	{"spaces_between_special_tokens", "true"},
 	{"detokenize", "true"},
+	{"details", ANY},
+	{"usage", ANY}, /* it is always told */
+	{"decoder_input_details", "false"},
+	{"top_n_tokens", "0"},
+	{"return_full_text", "false"},
+	{"return_prompt_text", "false"},
+	{"return_hidden_states", "false"},
+	{"return_routed_experts", "false"},
+	{"return_cached_tokens_details", "false"},
+	{"logprob_start_len", "-1"},
+	{"verbose", ANY},
+	{"__verbose", ANY},
 	{"n_indent", "0"},
 	{"no_stop_trim", "false"},
 	/* The prompt */
 	{"echo", "false"},
 	{"suffix", "\"\""},
-	{"add_special_tokens", NONE},
+	{"add_special_tokens", "false"}, /* the chat template writes them */
 	{"truncate_prompt_tokens", NONE},
+	{"truncate", NONE},
+	{"truncation_side", ANY}, /* of what is never cut */
 	{"continue_final_message", "false"},
 	{"documents", "[]"},
 	{"chat_template", NONE},
 	{"mm_processor_kwargs", "{}"},
+	{"media_io_kwargs", "{}"},
+	{"use_audio_in_video", "false"},
+	{"images", "[]"},
+	{"options", "{}"},
+	{"extra_body", "{}"},
+	{"extra_headers", "{}"},
+	{"template", "\"\""},
+	{"system", "\"\""},
+	{"context", "[]"},
+	{"raw", NONE},
+	{"session_params", "{}"},
+	{"plugins", "[]"},
+	{"moderation", NONE},
 	{"prompt_embeds", NONE},
 	{"image_data", "[]"},
 	{"multi_modal_data", NONE},
@@ -117,6 +168,7 @@ static const struct known {
 	/* Adapters */
 	{"lora", "[]"},
 	{"lora_path", NONE},
+	{"adapter_id", NONE},
 	/* How and where an answer is computed, and what is kept of it: never what it says */
 	{"cache_prompt", ANY},
 	{"n_cache_reuse", ANY},
@@ -128,12 +180,26 @@ static const struct known {
 	{"speculative.n_min", ANY},
 	{"speculative.p_min", ANY},
 	{"speculative.type", ANY},
+	{"speculative.ngram_size_n", ANY},
+	{"speculative.ngram_size_m", ANY},
+	{"speculative.ngram_m_hits", ANY},
 	{"backend_sampling", ANY},
 	{"draft_model", ANY},
 	{"prediction", ANY},
 	{"t_max_prompt_ms", "-1 0"},
 	{"t_max_predict_ms", "-1 0"},
 	{"kv_transfer_params", NONE},
+	{"bootstrap_host", NONE},
+	{"bootstrap_port", NONE},
+	{"bootstrap_room", NONE},
+	{"data_parallel_rank", ANY}, /* of one machine */
+	{"extra_key", "\"\""},
+	{"sse_ping_interval", ANY},
+	{"provider", ANY}, /* of one server, and one model */
+	{"route", ANY},
+	{"models", "[]"},
+	{"caching", ANY},
+	{"prompt_cache_options", ANY},
 	{"store", ANY},
 	{"user", ANY},
 	{"metadata", ANY},
@@ -177,11 +243,21 @@ static const struct known {
 	{"input_prefix", NONE},
 	{"input_suffix", NONE},
 	{"input_extra", "[]"},
+	{"content", NONE},
+	{"tokens", NONE},
+	{"encoding_format", NONE},
+	{"pooling", NONE},
+	{"add_special", "false"},
+	{"parse_special", "false"},
+	{"with_pieces", "false"},
+	{"x_kvik", "false"},
 	{"n_predict", NONE},
+	{"max_new_tokens", NONE},
+	{"n_cmpl", "1"},
 	{"max_tokens", NONE},
 	{"max_completion_tokens", NONE},
 	{"max_output_tokens", NONE},
-	{"n_probs", NONE},
+	{"n_probs", "0"},
 	{"logprobs", "false"},
 	{"top_logprobs", "0"},
 	{"prompt_logprobs", NONE},
@@ -189,7 +265,7 @@ static const struct known {
 	{"tool_choice", "\"none\" \"auto\""},
 	{"parallel_tool_calls", ANY}, /* where there are no tools */
 	{"reasoning_effort", NONE},
-	{"reasoning", NONE},
+	{"reasoning", "{}"},
 	{"chat_template_kwargs", "{}"},
 	{"enable_thinking", NONE},
 	{"add_generation_prompt", NONE},
@@ -200,6 +276,60 @@ static const struct known {
 	{"return_tokens", "false"},
 	{"response_fields", "[]"},
 	{"timings_per_token", "false"},
+};
+
+/* What to say instead, or why there is no such thing. */
+static const struct hint {
+	const char *name, *text;
+} hints[] = {
+	{"penalty_last_n", "say 'repeat_last_n'"},
+	{"penalty_repeat", "say 'repeat_penalty'"},
+	{"penalty_freq", "say 'frequency_penalty'"},
+	{"penalty_present", "say 'presence_penalty'"},
+	{"random_seed", "say 'seed'"},
+	{"grammar", NO_FORMS},
+	{"json_schema", NO_FORMS},
+	{"guided_json", NO_FORMS},
+	{"guided_regex", NO_FORMS},
+	{"guided_choice", NO_FORMS},
+	{"guided_grammar", NO_FORMS},
+	{"structural_tag", NO_FORMS},
+	{"structured_outputs", NO_FORMS},
+	{"regex", NO_FORMS},
+	{"ebnf", NO_FORMS},
+	{"format", NO_FORMS},
+	{"response_format", NO_FORMS},
+	{"functions", "say 'tools'"},
+	{"function_call", "say 'tool_choice'"},
+	{"thinking_token_budget", "thoughts have no length of their own"},
+	{"thinking_budget_tokens", "thoughts have no length of their own"},
+	{"reasoning_budget", "thoughts have no length of their own"},
+	{"reasoning_budget_tokens", "thoughts have no length of their own"},
+	{"generation_prompt", "end 'messages' with one of the assistant"},
+	{"think", "say 'enable_thinking' or 'reasoning_effort'"},
+	{"thinking", "say 'enable_thinking' or 'reasoning_effort'"},
+	{"decoder_input_details", "say 'prompt_logprobs'"},
+	{"top_n_tokens", "say 'top_logprobs'"},
+	{"return_full_text", "say 'echo'"},
+	{"return_cached_tokens_details", "say 'x_kvik'"},
+	{"logprob_start_len", "say 'prompt_logprobs'"},
+	{"truncate_prompt_tokens", "what does not fit is refused, never cut"},
+	{"truncate", "what does not fit is refused, never cut"},
+	{"chat_template", "kvik serve --chat-template FILE gives one to all"},
+	{"options", "what is in it stands in the request itself"},
+	{"extra_body", "what is in it stands in the request itself"},
+	{"template", "kvik serve --chat-template FILE gives one to all"},
+	{"system", "say it in 'messages'"},
+	{"previous_response_id", "nothing is kept between requests: send all messages"},
+	{"conversation", "nothing is kept between requests: send all messages"},
+	{"dimensions", "embeddings have the model's own length"},
+	{"extra_key", "say 'cache_salt'"},
+	{"n_predict", "say 'max_tokens'"},
+	{"max_new_tokens", "say 'max_tokens'"},
+	{"n_cmpl", "say 'n'"},
+	{"max_completion_tokens", "say 'max_tokens'"},
+	{"n_probs", "say 'logprobs'"},
+	{"reasoning", "say 'reasoning_effort'"},
 };
 
 /* A value of a row against what was sent: numbers by value, so that 1 and 1.0 are the same. */
@@ -234,6 +364,14 @@ static const struct known *find(const char *name)
 	return NULL;
 }
 
+static const char *hint_of(const char *name)
+{
+	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+		if (strcmp(hints[i].name, name) == 0)
+			return hints[i].text;
+	return NULL;
+}
+
 int field_known(const char *name, const json_t *v, struct field_error *e)
 {
 	const struct known *k = find(name);
@@ -241,6 +379,8 @@ int field_known(const char *name, const json_t *v, struct field_error *e)
 		return 1;
 	if (is_neutral(k->neutral, v))
 		return 0;
+	if (hint_of(name))
+		return field_fail(e, name, "'%s' is not supported here: %s", name, hint_of(name));
 	if (!*k->neutral)
 		return field_fail(e, name, "'%s' is not supported here: leave it out", name);
 	return field_fail(e, name, "'%s' is not supported here: leave it out, or say %s%s", name,

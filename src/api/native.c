@@ -98,15 +98,16 @@ void native_detokenize(struct api_call *c, json_t *body)
 	struct kvik_err err = {0};
 	char *text = NULL;
 	size_t i, bytes = 0, n;
+	int64_t id;
 	int rc = fields_read(body, fields, 1, &e);
 	n = json_array_size(tokens);
 	uint32_t *ids = rc ? NULL : mem_zalloc(n + 1, sizeof *ids);
 	bool ok = ids && json_is_array(tokens);
 	json_array_foreach(tokens, i, v)
 	{
-		ok = ok && json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) < UINT32_MAX;
+		ok = ok && field_whole(v, 0, UINT32_MAX - 1, &id);
 		if (ok)
-			ids[i] = (uint32_t)json_integer_value(v);
+			ids[i] = (uint32_t)id;
 	}
 	if (rc)
 		call_bad_field(c, &e);

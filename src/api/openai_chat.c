@@ -158,10 +158,10 @@ struct chat_fields {
 /* "auto" and "none" can be kept; forcing a call needs constrained decoding. */
 static int check_tool_choice(struct chat_fields *f, struct field_error *e)
 {
-	const char *s = json_string_value(f->tool_choice);
-	if (s && strcmp(s, "none") == 0)
+	const json_t *mode = json_is_object(f->tool_choice) ? json_object_get(f->tool_choice, "type") : f->tool_choice;
+	if (field_says(mode, "none"))
 		f->tools = NULL;
-	else if (f->tool_choice && !(s && strcmp(s, "auto") == 0))
+	else if (f->tool_choice && !field_says(mode, "auto"))
 		return field_fail(e, "tool_choice", "'tool_choice' other than auto and none is not supported yet");
 	if (f->tools && (!json_is_array(f->tools) || json_array_size(f->tools) == 0))
 		f->tools = json_is_array(f->tools) ? NULL : f->tools;
@@ -172,11 +172,14 @@ static int check_tool_choice(struct chat_fields *f, struct field_error *e)
 
 static int check_format(const struct chat_fields *f, struct field_error *e)
 {
-	const char *type = json_string_value(json_object_get(f->format, "type"));
-	if (!f->format || (type && strcmp(type, "text") == 0))
+	const json_t *type = json_object_get(f->format, "type");
+	if (!f->format || field_says(type, "text"))
 		return 0;
+	if (!json_is_string(type))
+		return field_fail(e, "response_format",
+				  "'response_format' must be an object with a 'type', such as text");
 	return field_fail(e, "response_format", "'response_format' of type '%.40s' is not supported yet; 'text' is",
-			  type ? type : "?");
+			  json_string_value(type));
 }
 
 static int check_template_words(const struct chat_fields *f, struct field_error *e)
@@ -185,9 +188,8 @@ static int check_template_words(const struct chat_fields *f, struct field_error 
 		return field_fail(e, "reasoning_effort", "'reasoning_effort' must be a text, such as low");
 	if (f->verbosity && !json_is_string(f->verbosity))
 		return field_fail(e, "verbosity", "'verbosity' must be a text, such as low");
-	const char *format = json_string_value(f->reasoning_format);
-	if (f->reasoning_format && !(format && (strcmp(format, "none") == 0 || strcmp(format, "auto") == 0 ||
-						strcmp(format, "deepseek") == 0)))
+	const json_t *format = f->reasoning_format;
+	if (format && !field_says(format, "none") && !field_says(format, "auto") && !field_says(format, "deepseek"))
 		return field_fail(e, "reasoning_format", "'reasoning_format' must be auto, deepseek or none");
 	if (f->enable_thinking && !json_is_boolean(f->enable_thinking))
 		return field_fail(e, "enable_thinking", "'enable_thinking' must be true or false");
@@ -197,11 +199,10 @@ static int check_template_words(const struct chat_fields *f, struct field_error 
 /* What the body says to the template, in chat_template_kwargs and beside it; a new reference. */
 static json_t *template_words(const struct chat_fields *f)
 {
-	const char *effort = json_string_value(f->reasoning_effort);
 	json_t *words = json_object();
-	if (effort)
+	if (f->reasoning_effort)
 		json_object_set(words, "reasoning_effort", f->reasoning_effort);
-	if (effort && strcmp(effort, "none") == 0)
+	if (field_says(f->reasoning_effort, "none"))
 		json_object_set_new(words, "enable_thinking", json_false());
 	if (f->verbosity)
 		json_object_set(words, "verbosity", f->verbosity);
@@ -289,7 +290,7 @@ void openai_chat(struct api_call *c, json_t *body)
 	const struct chat_request q = {f.messages,       f.tools,        words, f.add_generation_prompt,
 				       f.continue_final, f.parse_special};
 	int rc = chat_prompt(c, &q);
-	if (f.reasoning_format && strcmp(json_string_value(f.reasoning_format), "none") == 0)
+	if (field_says(f.reasoning_format, "none"))
 		r->style.think_open = NULL, r->thinks = false; /* thoughts stay in the text */
 	if (!rc)
 		reply_start(c);

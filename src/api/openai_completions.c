@@ -237,7 +237,7 @@ static int prepare_echo(struct api_call *c)
 struct completion_fields {
 	json_t *prompt, *suffix, *max_tokens, *logprobs, *prompt_logprobs, *stream_options, *salt;
 	uint32_t best_of;
-	bool echo;
+	bool echo, add_special;
 };
 
 static int check_best_of(const struct reply *r, const struct completion_fields *f, struct field_error *e)
@@ -250,9 +250,9 @@ static int check_best_of(const struct reply *r, const struct completion_fields *
 /* "logprobs": 2; some clients say true, and mean the tokens' own alone. */
 static int read_logprobs(struct reply *r, const json_t *v, struct field_error *e)
 {
-	json_int_t n = json_integer_value(v);
+	int64_t n = 0;
 	r->wants_logprobs = v && !json_is_false(v);
-	if (v && !json_is_boolean(v) && !(json_is_integer(v) && n >= 0 && n <= 20))
+	if (v && !json_is_boolean(v) && !field_whole(v, 0, 20, &n))
 		return field_fail(e, "logprobs", "'logprobs' must be a number from 0 to 20");
 	r->top_logprobs = (uint32_t)n;
 	return 0;
@@ -271,11 +271,13 @@ static int read_body(struct api_call *c, struct completion_fields *f, struct fie
 		{"logprobs", FIELD_JSON, &f->logprobs, 0, 0},
 		{"prompt_logprobs", FIELD_JSON, &f->prompt_logprobs, 0, 0},
 		{"echo", FIELD_BOOL, &f->echo, 0, 0},
+		{"add_special_tokens", FIELD_BOOL, &f->add_special, 0, 0},
 		{"best_of", FIELD_COUNT, &f->best_of, 1, 1e9},
 		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
 	};
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
+	r->bare = !f->add_special;
 	if (!rc && !f->prompt)
 		rc = field_fail(e, "prompt", "'prompt' is missing");
 	if (!rc && f->suffix && !(json_is_string(f->suffix) && json_is_string(f->prompt)))
@@ -321,7 +323,7 @@ static int new_places(struct api_call *c)
 void openai_completions(struct api_call *c, json_t *body)
 {
 	struct field_error e;
-	struct completion_fields f = {0};
+	struct completion_fields f = {.add_special = true};
 	if (!reply_new(c, &dialect, body, "cmpl-"))
 		call_error(c, 500, "server_error", NULL, "out of memory");
 	else if (read_body(c, &f, &e))

@@ -1,5 +1,5 @@
 /* openai_responses.c: POST /v1/responses: text in and out, whole or as the named events of OpenAI's stream. Nothing is
- * kept between requests: `store` and `previous_response_id` are refused. */
+ * kept between requests: `store` changes nothing, `previous_response_id` is refused. */
 #include <string.h>
 
 #include "api/reply.h"
@@ -150,17 +150,16 @@ static json_t *messages_of(struct api_call *c, json_t *input, json_t *instructio
 		json_array_append_new(list, json_pack("{s:s, s:O}", "role", "user", "content", input));
 	json_array_foreach(input, i, v)
 	{
-		const char *type = json_string_value(json_object_get(v, "type"));
-		const char *role = json_string_value(json_object_get(v, "role"));
-		if (!role || (type && strcmp(type, "message") != 0)) {
+		const json_t *type = json_object_get(v, "type"), *role = json_object_get(v, "role");
+		if (!json_is_string(role) || (type && !json_is_null(type) && !field_says(type, "message"))) {
 			json_decref(list);
 			call_error(c, 400, "invalid_request_error", "input",
-				   "input items of type '%.40s' are not supported; messages are", type ? type : "?");
+				   "input items of type '%.40s' are not supported; messages are",
+				   json_is_string(type) ? json_string_value(type) : "?");
 			return NULL;
 		}
 		json_array_append_new(list,
-				      json_pack("{s:s, s:O?}", "role", strcmp(role, "developer") ? role : "system",
-						"content", json_object_get(v, "content")));
+				      json_pack("{s:O, s:O?}", "role", role, "content", json_object_get(v, "content")));
 	}
 	return list;
 }
@@ -189,7 +188,7 @@ static int read_reasoning(struct response_fields *f, struct field_error *e)
 	if (rc || !effort)
 		return rc;
 	json_object_set(f->words, "reasoning_effort", effort);
-	if (strcmp(json_string_value(effort), "none") == 0)
+	if (field_says(effort, "none"))
 		json_object_set_new(f->words, "enable_thinking", json_false());
 	return 0;
 }
@@ -207,10 +206,10 @@ static int read_text(struct response_fields *f, struct field_error *e)
 	if (!json_is_object(f->text))
 		return field_fail(e, "text", "'text' must be an object");
 	int rc = fields_read(f->text, fields, sizeof fields / sizeof *fields, e);
-	const char *type = json_string_value(json_object_get(format, "type"));
-	if (!rc && format && !(type && strcmp(type, "text") == 0))
+	const json_t *type = json_object_get(format, "type");
+	if (!rc && format && !field_says(type, "text"))
 		rc = field_fail(e, "text", "'text.format' of type '%.40s' is not supported yet; 'text' is",
-				type ? type : "?");
+				json_is_string(type) ? json_string_value(type) : "?");
 	if (!rc && verbosity && !json_is_string(verbosity))
 		rc = field_fail(e, "text", "'text.verbosity' must be a text, such as low");
 	if (!rc && verbosity)

@@ -103,10 +103,10 @@ int reply_read_stream_options(struct reply *r, const json_t *options, struct fie
 
 int reply_read_prompt_logprobs(struct reply *r, const json_t *top, struct field_error *e)
 {
-	json_int_t n = json_integer_value(top);
+	int64_t n;
 	if (!top)
 		return 0;
-	if (!json_is_integer(top) || n < 0 || n > KVIK_LOGPROBS_MAX)
+	if (!field_whole(top, 0, KVIK_LOGPROBS_MAX, &n))
 		return field_fail(e, "prompt_logprobs", "'prompt_logprobs' must be a number from 0 to %d",
 				  KVIK_LOGPROBS_MAX);
 	if (r->stream)

@@ -84,6 +84,7 @@ struct reply {
 	const json_t *tools; /* borrowed from body; NULL = none */
 	bool one_call;       /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
+	bool bare;         /* prompts get no token that begins a text */
 	const char *model; /* as the caller named it; borrowed from body */
 	char id[API_ID_BYTES];
 	int64_t created;

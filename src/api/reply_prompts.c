@@ -25,15 +25,11 @@ struct reply_prompt *reply_add_prompt(struct api_call *c)
 	return &all[r->n_prompts++];
 }
 
-static bool is_id(const json_t *v)
-{
-	return json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) < UINT32_MAX;
-}
-
 /* Parts of one prompt: ids, and texts, of which the first brings the model's begin token. */
 static int read_parts(struct api_call *c, struct reply_prompt *p, const json_t *list, const char *field)
 {
 	struct ids all = {0};
+	int64_t id;
 	size_t i, n = 0;
 	json_t *v;
 	bool ok = json_array_size(list) <= PROMPT_IDS_MAX;
@@ -41,14 +37,15 @@ static int read_parts(struct api_call *c, struct reply_prompt *p, const json_t *
 	{
 		if (json_is_string(v) && ok) {
 			struct reply_prompt part = {0};
-			if (prompt_tokenize(c, &part, json_string_value(v), json_string_length(v), i == 0)) {
+			if (prompt_tokenize(c, &part, json_string_value(v), json_string_length(v),
+					    i == 0 && !c->reply->bare)) {
 				ids_release(&all);
 				return -1;
 			}
 			ok = ids_append(&all, part.ids, part.n_ids);
 			kvik_free(part.ids);
 		} else {
-			ok = ok && is_id(v) && ids_add(&all, (uint32_t)json_integer_value(v));
+			ok = ok && field_whole(v, 0, UINT32_MAX - 1, &id) && ids_add(&all, (uint32_t)id);
 		}
 		n += ok;
 	}
@@ -70,7 +67,7 @@ static int read_one(struct api_call *c, const json_t *prompt, const char *field)
 		return read_parts(c, p, prompt, field);
 	p->text = mem_strndup(json_string_value(prompt), json_string_length(prompt));
 	p->text_bytes = json_string_length(prompt);
-	return prompt_tokenize(c, p, json_string_value(prompt), json_string_length(prompt), true);
+	return prompt_tokenize(c, p, json_string_value(prompt), json_string_length(prompt), !c->reply->bare);
 }
 
 /* A list whose entries are prompts of their own: texts alone, or with a list among them. */

@@ -1,7 +1,6 @@
 /* sampling.c: see sampling.h. */
 #include "api/sampling.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +85,7 @@ static int read_stop_ids(struct sampling *s, uint32_t n_vocab, struct field_erro
 {
 	struct kvik_generate_params *g = &s->generate;
 	size_t i, n = json_array_size(s->stop_ids_json);
+	int64_t id;
 	json_t *v;
 	if (!json_is_array(s->stop_ids_json) || n > STOP_IDS_MAX)
 		return field_fail(e, "stop_token_ids", "'stop_token_ids' must be a list of at most %d ids",
@@ -95,25 +95,31 @@ static int read_stop_ids(struct sampling *s, uint32_t n_vocab, struct field_erro
 		return field_fail(e, "stop_token_ids", "no memory for 'stop_token_ids'");
 	json_array_foreach(s->stop_ids_json, i, v)
 	{
-		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) >= n_vocab)
+		if (!field_whole(v, 0, (int64_t)n_vocab - 1, &id))
 			return field_fail(e, "stop_token_ids", "'stop_token_ids' must be ids below %u", n_vocab);
-		s->stop_ids[g->n_stop_ids++] = (uint32_t)json_integer_value(v);
+		s->stop_ids[g->n_stop_ids++] = (uint32_t)id;
 	}
 	g->stop_ids = s->stop_ids;
 	return 0;
 }
 
-static int add_bias(struct sampling *s, double id, const json_t *bias, uint32_t n_vocab, struct field_error *e)
+static int add_bias(struct sampling *s, int64_t id, const json_t *bias, uint32_t n_vocab, struct field_error *e)
 {
-	if (!(id >= 0 && id < n_vocab))
-		return field_fail(e, "logit_bias", "'logit_bias' names token %g, but the vocabulary has %u", id,
-				  n_vocab);
+	if (id < 0 || id >= n_vocab)
+		return field_fail(e, "logit_bias", "'logit_bias' must name tokens by ids below %u", n_vocab);
 	float b = json_is_false(bias) ? -1e9f : (float)json_number_value(bias);
 	if (!json_is_number(bias) && !json_is_false(bias))
-		return field_fail(e, "logit_bias", "'logit_bias' of token %g must be a number", id);
+		return field_fail(e, "logit_bias", "'logit_bias' of token %lld must be a number", (long long)id);
 	struct kvik_sampling *p = &s->generate.sampling;
 	s->bias[p->n_bias++] = (struct kvik_bias){(uint32_t)id, b};
 	return 0;
+}
+
+/* The id that a name of an object is; -1: none. */
+static int64_t id_of_name(const char *name)
+{
+	size_t n = strlen(name);
+	return n > 0 && n < 10 && strspn(name, "0123456789") == n ? strtol(name, NULL, 10) : -1;
 }
 
 /* {"13": -1.5}, or as llama-server takes it too: [[13, -1.5], [7, false]]. */
@@ -122,6 +128,7 @@ static int read_bias(struct sampling *s, uint32_t n_vocab, struct field_error *e
 	const char *key;
 	json_t *v;
 	size_t i, n = json_is_object(s->bias_json) ? json_object_size(s->bias_json) : json_array_size(s->bias_json);
+	int64_t id;
 	int rc = 0;
 	if (n > BIAS_MAX || (!json_is_object(s->bias_json) && !json_is_array(s->bias_json)))
 		return field_fail(e, "logit_bias", "'logit_bias' must be an object of at most %d token ids", BIAS_MAX);
@@ -129,16 +136,9 @@ static int read_bias(struct sampling *s, uint32_t n_vocab, struct field_error *e
 	if (!s->bias)
 		return field_fail(e, "logit_bias", "no memory for 'logit_bias'");
 	s->generate.sampling.bias = s->bias;
-	json_object_foreach(s->bias_json, key, v)
-	{
-		char *end;
-		double id = isdigit((unsigned char)key[0]) ? strtod(key, &end) : -1;
-		if (!rc)
-			rc = add_bias(s, id < 0 || *end ? -1 : id, v, n_vocab, e);
-	}
-	json_array_foreach(s->bias_json, i, v) if (!rc) rc =
-		add_bias(s, json_is_integer(json_array_get(v, 0)) ? json_number_value(json_array_get(v, 0)) : -1,
-			 json_array_get(v, 1), n_vocab, e);
+	json_object_foreach(s->bias_json, key, v) if (!rc) rc = add_bias(s, id_of_name(key), v, n_vocab, e);
+	json_array_foreach(s->bias_json, i, v) if (!rc) rc = add_bias(
+		s, field_whole(json_array_get(v, 0), 0, UINT32_MAX, &id) ? id : -1, json_array_get(v, 1), n_vocab, e);
 	return rc;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "base/buf.h"
+#include "tmpl/number.h"
 #include "tmpl/tmpl.h"
 
 enum { MARK_BYTES = 16 };
@@ -164,47 +165,66 @@ json_t *json_read(const char *text, size_t bytes, size_t flags, json_error_t *e)
 	return whole;
 }
 
-/* ---- What became of them ----------------------------------------------------------------------------------------- */
-
 /* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
-/* The digits behind `mark`, so that they are found again in the text. */
-static json_t *huge_to_marked(const json_t *v, const void *mark)
+/* Does it hold a number that jansson would not write, or not as it was: 0.1 as 0.10000000000000001? */
+static bool holds_own_number(const json_t *v)
 {
-	return json_is_huge(v) ? json_sprintf("%s%s", (const char *)mark, json_string_value(v) + 1) : NULL;
+	const char *key;
+	json_t *member;
+	size_t i;
+	bool found = json_is_real(v) || json_is_huge(v);
+	json_object_foreach((json_t *)(uintptr_t)v, key, member) if (!found) found = holds_own_number(member);
+	json_array_foreach((json_t *)(uintptr_t)v, i, member) if (!found) found = holds_own_number(member);
+	return found;
 }
 
-/* Takes the quotes off the numbers. */
+/* The digits behind `mark`, so that they are found again in the text. */
+static json_t *number_to_marked(const json_t *v, const void *mark)
+{
+	char digits[FLOAT_REPR_MAX];
+	if (json_is_huge(v))
+		return json_sprintf("%s%s", (const char *)mark, json_string_value(v) + 1);
+	if (!json_is_real(v))
+		return NULL;
+	float_repr(json_real_value(v), digits);
+	return json_sprintf("%s%s", (const char *)mark, digits);
+}
+
+/* Takes the quotes and the marks off the numbers. */
 static void unquote(char *text, const char *mark)
 {
-	size_t n = strlen(mark);
-	for (char *at = text; (at = strstr(at, mark));) {
-		char *end = strchr(at, '"');
-		if (!end || at == text || at[-1] != '"')
-			break;
-		memmove(end, end + 1, strlen(end));
-		memmove(at - 1, at + n, strlen(at + n) + 1);
+	char *to = text, *from = text, *at;
+	while ((at = strstr(from, mark))) {
+		char *digits = at + strlen(mark), *end = strchr(digits, '"');
+		size_t before = (size_t)(at - 1 - from);
+		memmove(to, from, before);
+		memmove(to + before, digits, (size_t)(end - digits));
+		to += before + (size_t)(end - digits);
+		from = end + 1;
 	}
+	memmove(to, from, strlen(from) + 1);
 }
 
 char *json_write(const json_t *v, size_t flags)
 {
 	char mark[MARK_BYTES + 1] = "";
-	char *text = json_is_huge(v) ? NULL : json_dumps(v, flags);
-	if (text) /* only huge numbers are not UTF-8 */
-		return text;
+	if (!holds_own_number(v))
+		return json_dumps(v, flags);
 	json_t *copy = json_deep_copy(v), *whole;
 	make_mark(mark);
-	whole = huge_to_marked(v, mark);
+	whole = number_to_marked(v, mark);
 	if (!whole)
-		exchange(copy, huge_to_marked, mark);
-	text = json_dumps(whole ? whole : copy, flags);
+		exchange(copy, number_to_marked, mark);
+	char *text = json_dumps(whole ? whole : copy, flags);
 	json_decref(whole);
 	json_decref(copy);
 	if (text)
 		unquote(text, mark);
 	return text;
 }
+
+/* ---- What became of them ----------------------------------------------------------------------------------------- */
 
 bool json_is_huge(const json_t *v)
 {

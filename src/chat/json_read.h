@@ -13,7 +13,7 @@
 /* flags: jansson's. NULL: *e, which may be NULL, says why. */
 json_t *json_read(const char *text, size_t bytes, size_t flags, json_error_t *e);
 
-/* json_dumps, with huge numbers as they were; freed with free. NULL: no memory, or bytes that are no UTF-8. */
+/* json_dumps, with numbers as they were: the huge ones, and 0.1 for 0.1; freed with free. NULL: no memory, or bytes that are no UTF-8. */
 char *json_write(const json_t *v, size_t flags);
 
 bool json_is_huge(const json_t *v); /* such a number */

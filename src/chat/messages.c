@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "chat/json_read.h"
+#include "chat/tools.h"
 
 struct job {
 	const struct chat_caps *c;
@@ -342,6 +343,14 @@ static int assistant_form(struct job *j, json_t *m)
 	return rc;
 }
 
+/* What a message says: of an assistant that has refused and said nothing else, the refusal. */
+static const json_t *content_of(const json_t *given, const char *role)
+{
+	const json_t *content = json_object_get(given, "content"), *refusal = json_object_get(given, "refusal");
+	bool empty = json_string_length(content) == 0 && json_array_size(content) == 0;
+	return strcmp(role, "assistant") == 0 && empty && json_is_string(refusal) ? refusal : content;
+}
+
 /* *out: a new message. */
 static int message_form(struct job *j, const json_t *given, json_t **out)
 {
@@ -350,7 +359,8 @@ static int message_form(struct job *j, const json_t *given, json_t **out)
 	*out = NULL;
 	if (!role || (content && !json_is_string(content) && !json_is_array(content) && !json_is_null(content)))
 		return err_set(j->err, KVIK_ERR_ARG, "messages[%zu] must have a 'role' and a 'content' of text", j->at);
-	json_t *m = json_copy((json_t *)(uintptr_t)given), *form = m ? content_form(j, content) : NULL;
+	json_t *m = json_copy((json_t *)(uintptr_t)given), *form = m ? content_form(j, content_of(given, role)) : NULL;
+	json_drop_nulls(m);
 	if (!form || json_object_set_new(m, "content", form)) {
 		json_decref(m);
 		return form ? no_memory(j) : KVIK_ERR_ARG;

@@ -7,6 +7,7 @@
 #include "chat/caps.h"
 #include "chat/chat_text.h"
 #include "chat/messages.h"
+#include "chat/tools.h"
 
 struct form {
 	struct tmpl *tmpl; /* NULL: there is none */
@@ -183,13 +184,16 @@ int chat_template_render(const struct chat_template *t, const struct chat_input 
 	*p = (struct chat_prompt){0};
 	if (!err)
 		err = &unread;
-	if (json_array_size(with.tools) == 0)
-		with.tools = NULL;
-	const struct form *f = with.tools && t->with_tools.tmpl ? &t->with_tools : &t->usual;
-	json_t *list = messages_form(&f->caps, in->messages, with.tools, err);
-	if (!list)
+	if (json_object_get(in->more, "messages") || json_object_get(in->more, "tools"))
+		return err_set(err, KVIK_ERR_ARG, "messages and tools cannot be variables of the template, too");
+	json_t *tools = json_array_size(in->tools) > 0 ? tools_form(in->tools, err) : NULL;
+	if (json_array_size(in->tools) > 0 && !tools)
 		return err->code;
-	int rc = render(t, f, &with, list, p, err);
+	with.tools = tools;
+	const struct form *f = tools && t->with_tools.tmpl ? &t->with_tools : &t->usual;
+	json_t *list = messages_form(&f->caps, in->messages, tools, err);
+	int rc = list ? render(t, f, &with, list, p, err) : err->code;
 	json_decref(list);
+	json_decref(tools);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include "cli/cmd.h"
 #include "cli/gen.h"
 #include "http/http.h"
+#include "http/http_log.h"
 
 struct serve_opts {
 	struct model_opts model;
@@ -84,6 +85,11 @@ static const char *base_name(const char *path)
 	return !path ? "kvik-mini" : slash && slash[1] ? slash + 1 : path;
 }
 
+static void log_warning(const char *text)
+{
+	http_log_event("warning", "%s", text);
+}
+
 /* What will work, and not as was probably meant. */
 static void warn(struct kvik_engine *e)
 {
@@ -118,7 +124,8 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 				.template_name = template ? o->template_file : "the model's chat template",
 				.sampling = recommended_sampling(m),
 				.choices_max = o->choices_max,
-				.tokens_max = o->tokens_max};
+				.tokens_max = o->tokens_max,
+				.warn = log_warning};
 	sampling_opts_apply(&o->sampling, &ac.sampling);
 	if (!rc)
 		rc = kvik_engine_new(&engine, m, &o->engine, err);

@@ -142,12 +142,84 @@ static const struct api_case cases[] = {
 		   "`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
 	{.name = "a tool schema goes through unchanged",
 	 .request = "POST /apply-template",
-	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`maximum`:18446744073709551615,`minimum`:-"
-		 "1e999,`x`:9007199254740993,`y`:0.1}]}",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,"
+		 "`parameters`:{`maximum`:18446744073709551615,`minimum`:-1e999,`x`:9007199254740993,`y`:0.1,`z`:null}}"
+		 "}]}",
+	 .chat_template = "{{ messages[0].content }} {{ tools|tojson }}",
+	 .answer =
+		 "200 application/json\n"
+		 "{`prompt`:`Hi [{\\`type\\`: \\`function\\`, \\`function\\`: {\\`name\\`: \\`f\\`, \\`parameters\\`: "
+		 "{\\`maximum\\`: 18446744073709551615, \\`minimum\\`: -1e999, \\`x\\`: 9007199254740993, "
+		 "\\`y\\`: 0.1, \\`z\\`: null}}}]`}"},
+	{.name = "a tool schema in words is unchanged too",
+	 .request = "POST /apply-template",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,"
+		 "`parameters`:{`a`:[0.1,1e999,-1e22,18446744073709551615],`b`:2.50,`c`:`1e999`}}}]}",
+	 .chat_template = "{{ messages[0].content }}",
+	 .answer = "200 application/json\n"
+		   "{`prompt`:`You can call tools. These are the tools you have, as JSON:\\n<tools>\\n{\\`name\\`: "
+		   "\\`f\\`, "
+		   "\\`parameters\\`: {\\`a\\`: [0.1, 1e999, -1e+22, 18446744073709551615], \\`b\\`: 2.5, \\`c\\`: "
+		   "\\`1e999\\`}}\\n</tools>\\nTo call one, answer with its name and its arguments in this "
+		   "form:\\n<tool_call>\\n{\\`name\\`: \\`NAME\\`, \\`arguments\\`: {\\`KEY\\`: "
+		   "\\`VALUE\\`}}\\n</tool_call>\\nWithout need "
+		   "of a tool, answer in words.`}"},
+	{.name = "members of tools and messages that are null were not given",
+	 .request = "POST /apply-template",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`,`name`:null,`tool_calls`:null}],`tools`:[{`type`:`"
+		 "function`,"
+		 "`x`:null,`function`:{`name`:`f`,`description`:null,`strict`:null,`parameters`:null}}]}",
+	 .chat_template = "{{ messages|tojson }} {{ tools|tojson }}",
+	 .answer = "200 application/json\n"
+		   "{`prompt`:`[{\\`role\\`: \\`user\\`, \\`content\\`: \\`Hi\\`}] [{\\`type\\`: \\`function\\`, "
+		   "\\`function\\`: {\\`name\\`: \\`f\\`}}]`}"},
+	{.name = "a function that stands alone",
+	 .request = "POST /apply-template",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`name`:`f`,`parameters`:{}}]"
+		 "}",
 	 .chat_template = "{{ messages[0].content }} {{ tools|tojson }}",
 	 .answer = "200 application/json\n"
-		   "{`prompt`:`Hi [{\\`maximum\\`: 18446744073709551615, \\`minimum\\`: -1e999,"
-		   " \\`x\\`: 9007199254740993, \\`y\\`: 0.1}]`}"},
+		   "{`prompt`:`Hi [{\\`type\\`: \\`function\\`, \\`function\\`: {\\`name\\`: \\`f\\`, "
+		   "\\`parameters\\`: {}}}]`}"},
+	{.name = "a tool without a name",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{}}]}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`tools[0] must have a 'function' with a 'name'`,`type`:`invalid_request_error`,"
+		   "`param`:`tools`,`code`:400,`request_id`:`1`}}"},
+	{.name = "a tool that is no function",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`}},"
+		 "{`type`:`web_search`}]}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`tools[1] of type 'web_search' is not supported: functions are`,"
+		   "`type`:`invalid_request_error`,`param`:`tools`,`code`:400,`request_id`:`1`}}"},
+	{.name = "messages in other words",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`chat_template_kwargs`:{`messages`:[]}}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`messages and tools cannot be variables of the template, too`,"
+		   "`type`:`invalid_request_error`,`param`:`messages`,`code`:400,`request_id`:`1`}}"},
+	{.name = "what was refused is history",
+	 .request = "POST /apply-template",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`},{`role`:`assistant`,`content`:null,`refusal`:`No.`},"
+		 "{`role`:`user`,`content`:`Why?`}]}",
+	 .chat_template = "{% for m in messages %}{{ m.role[0] }}:{{ m.content }} {% endfor %}",
+	 .answer = "200 application/json\n"
+		   "{`prompt`:`u:Hi a:No. u:Why? `}"},
+	{.name = "almost auto",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tool_choice`:`auto\\u0000`}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'tool_choice' other than auto and none is not supported yet`,"
+		   "`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
+	{.name = "half a token's bias",
+	 .request = "POST /v1/chat/completions",
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`logit_bias`:{`5.7`:1}}",
+	 .answer =
+		 "400 application/json\n"
+		 "{`error`:{`message`:`'logit_bias' must name tokens by ids below 2048`,`type`:`invalid_request_error`,"
+		 "`param`:`logit_bias`,`code`:400,`request_id`:`1`}}"},
 	{.name = "words to the template",
 	 .request = "POST /v1/chat/completions",
 	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`max_tokens`:1,`reasoning_effort`:`low`,`verbosity`:`"

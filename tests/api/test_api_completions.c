@@ -2,6 +2,33 @@
 #include "canned.h"
 
 static const struct api_case cases[] = {
+	{.name = "whole numbers however they are written",
+	 .request = "POST /v1/completions",
+	 .body = "{`prompt`:[1.0,1.02e2],`max_tokens`:1e0,`n`:1.0,`top_k`:4e1,`stop_token_ids`:[5.0],`logprobs`:0.0,"
+		 "`prompt_logprobs`:0.0,`seed`:1.0}",
+	 .says = "a",
+	 .answer = "200 application/json\n"
+		   "{`id`:`cmpl-1`,`object`:`text_completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`kvik`,"
+		   "`choices`:[{"
+		   "`index`:0,`text`:`a`,`logprobs`:{`tokens`:[`a`],`token_logprobs`:[-0.5],`top_logprobs`:[{`a`:-0.5}]"
+		   ",`text_"
+		   "offset`:[0]},`finish_reason`:`stop`,`prompt_logprobs`:[null,{`102`:{`logprob`:-1.0,`rank`:3,`"
+		   "decoded_token`:"
+		   "`a`}}]}],`usage`:{`prompt_tokens`:2,`completion_tokens`:1,`total_tokens`:3,`prompt_tokens_details`:"
+		   "{`cached_"
+		   "tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "without a token that begins a text",
+	 .request = "POST /v1/completions",
+	 .body = "{`prompt`:[`Once`,`Once`],`max_tokens`:1,`add_special_tokens`:false}",
+	 .says = "a",
+	 .answer = "200 application/json\n"
+		   "{`id`:`cmpl-1`,`object`:`text_completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`kvik`,"
+		   "`choices`:[{"
+		   "`index`:0,`text`:`a`,`logprobs`:null,`finish_reason`:`stop`},{`index`:1,`text`:`a`,`logprobs`:null,"
+		   "`finish_"
+		   "reason`:`stop`}],`usage`:{`prompt_tokens`:2,`completion_tokens`:2,`total_tokens`:4,`prompt_tokens_"
+		   "details`:{"
+		   "`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
 	{.name = "text",
 	 .request = "POST /v1/completions",
 	 .body = "{`prompt`:`Once`,`max_tokens`:3}",

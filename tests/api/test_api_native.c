@@ -65,9 +65,10 @@ static const struct api_case cases[] = {
 	{.name = "json_schema is not ignored",
 	 .request = "POST /completion",
 	 .body = "{`prompt`:`Once`,`json_schema`:{}}",
-	 .answer = "400 application/json\n"
-		   "{`error`:{`message`:`'json_schema' is not supported here: leave it out`,"
-		   "`type`:`invalid_request_error`,`param`:`json_schema`,`code`:400,`request_id`:`1`}}"},
+	 .answer =
+		 "400 application/json\n"
+		 "{`error`:{`message`:`'json_schema' is not supported here: answers of a given form are not there yet`,"
+		 "`type`:`invalid_request_error`,`param`:`json_schema`,`code`:400,`request_id`:`1`}}"},
 	{.name = "json_schema null",
 	 .request = "POST /completion",
 	 .body = "{`prompt`:`Once`,`json_schema`:null,`n_predict`:1,`response_fields`:[`content`]}",
@@ -94,6 +95,17 @@ static const struct api_case cases[] = {
 	 .body = "{`content`:`a\\u0000b`,`with_pieces`:true}",
 	 .answer = "200 application/json\n"
 		   "{`tokens`:[{`id`:1826,`piece`:`a`},{`id`:5,`piece`:`\\u0000`},{`id`:1844,`piece`:`b`}]}"},
+	{.name = "ids with a point",
+	 .request = "POST /detokenize",
+	 .body = "{`tokens`:[102.0,1.03e2]}",
+	 .answer = "200 application/json\n"
+		   "{`content`:`ab`}"},
+	{.name = "half an id",
+	 .request = "POST /detokenize",
+	 .body = "{`tokens`:[102.5]}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'tokens' must be a list of token ids`,`type`:`invalid_request_error`,"
+		   "`param`:`tokens`,`code`:400,`request_id`:`1`}}"},
 	{.name = "tokenize a number",
 	 .request = "POST /tokenize",
 	 .body = "{`content`:5}",

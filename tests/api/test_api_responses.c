@@ -100,7 +100,8 @@ static const struct api_case cases[] = {
 	 .request = "POST /v1/responses",
 	 .body = "{`input`:`Hi`,`previous_response_id`:`resp_1`}",
 	 .answer = "400 application/json\n"
-		   "{`error`:{`message`:`'previous_response_id' is not supported here: leave it out`,"
+		   "{`error`:{`message`:`'previous_response_id' is not supported here: nothing is kept between "
+		   "requests: send all messages`,"
 		   "`type`:`invalid_request_error`,`param`:`previous_response_id`,`code`:400,`request_id`:`1`}}"},
 };
 

@@ -32,6 +32,7 @@ if(NOT KVIK_SANITIZE) # the sanitizers' runtime would have to be linked by the s
 endif()
 
 kvik_test(api/test_weigh api)
+kvik_test(api/test_fields api)
 
 # Calls to the byte, against an engine that says what a table tells it.
 foreach(endpoint chat completions native responses)
