@@ -25,6 +25,7 @@ check kv base
 check model kernels kv format base
 check sample base
 check sched kv base
+check store base
 check engine base format token chat tmpl kernels kv model sample sched
 check chat tmpl base
 check api base tmpl chat
@@ -32,7 +33,7 @@ check http api base
 check bench http base
 check cli bench api http chat tmpl base
 # What a change of the public interface must not compile again.
-found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include [<"]kvik\.h' src/base src/format src/token src/tmpl src/kernels src/kv src/sched --include='*.[ch]' || true)
+found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include [<"]kvik\.h' src/base src/format src/token src/tmpl src/kernels src/kv src/sched src/store --include='*.[ch]' || true)
 if [ -n "$found" ]; then
 	echo "include rule: rooms below model and sample do not know kvik.h (errors: base/err.h)"
 	echo "$found"
