@@ -31,8 +31,8 @@ struct bench {
 /* Sequences whose caches are filled with something, all at the same position. */
 struct job {
 	struct bench *b;
-	struct model_seq seqs[SEQS_MAX];
-	struct page_area areas[KV_GROUPS_MAX];
+	struct batch_seq seqs[SEQS_MAX];
+	struct dev_pages *pages;
 	uint32_t n_seqs, tokens; /* tokens: of each sequence in the step */
 	uint32_t *ids, *logit_tokens;
 	float *logits;
@@ -56,19 +56,27 @@ static void plan_cache(struct bench *b, enum kv_dtype d)
 /* Pages for `depth` tokens of n sequences, touched, so that they are read from memory. */
 static void job_init(struct job *j, struct bench *b, uint32_t n, uint32_t tokens, uint32_t depth)
 {
-	uint32_t pages = (depth + KV_PAGE_TOKENS - 1) / KV_PAGE_TOKENS;
+	uint32_t pages = (depth + KV_PAGE_TOKENS - 1) / KV_PAGE_TOKENS, all = n * pages;
+	struct kv_memory memory;
+	struct kvik_err err;
 	*j = (struct job){.b = b, .n_seqs = n, .tokens = tokens};
 	for (uint32_t i = 0; i < n; i++) {
 		j->seqs[i].position = depth - tokens;
 		j->seqs[i].n_tokens = tokens;
 	}
+	check(backend_cpu.pages_new(&j->pages, device_dev(b->device), b->plan.layout, b->plan.packed, b->plan.n_groups,
+				    &memory, &err),
+	      &err);
 	for (uint32_t g = 0; g < b->plan.n_groups; g++) {
-		size_t bytes = b->plan.layout[g].page_bytes, all = (size_t)n * pages + 1; /* no page has id 0 */
-		uint32_t *ids = bench_alloc(n * pages * sizeof *ids);
-		j->areas[g] = (struct page_area){bench_alloc(all * bytes), bytes};
-		memset(j->areas[g].base, 0x11, all * bytes);
-		for (uint32_t p = 0; p < n * pages; p++)
-			ids[p] = p + 1;
+		size_t bytes = b->plan.layout[g].page_bytes;
+		uint32_t *ids = bench_alloc(all * sizeof *ids);
+		uint8_t *any = bench_alloc(bytes);
+		memset(any, 0x11, bytes);
+		check(memory.reserve(memory.ctx, KV_AREA_PAGES(g), all, bytes, &err), &err);
+		for (uint32_t p = 0; p < all; p++) {
+			ids[p] = p + 1; /* no page has id 0 */
+			backend_cpu.page_write(j->pages, g, ids[p], any);
+		}
 		for (uint32_t i = 0; i < n; i++)
 			j->seqs[i].blocks[g] = (struct page_table){.ids = ids + i * pages};
 	}
@@ -84,12 +92,12 @@ static void job_init(struct job *j, struct bench *b, uint32_t n, uint32_t tokens
 static void run_step(void *ctx)
 {
 	struct job *j = ctx;
-	struct model_batch batch = {.plan = &j->b->plan,
-				    .areas = j->areas,
-				    .ids = j->ids,
-				    .seqs = j->seqs,
-				    .n_tokens = j->n_seqs * j->tokens,
-				    .n_seqs = j->n_seqs,
+	struct model_batch batch = {.batch = {.ids = j->ids,
+					      .seqs = j->seqs,
+					      .n_tokens = j->n_seqs * j->tokens,
+					      .n_seqs = j->n_seqs,
+					      .pages = j->pages},
+				    .plan = &j->b->plan,
 				    .logit_tokens = j->logit_tokens,
 				    .n_logits = j->n_seqs,
 				    .logits = j->logits};
@@ -172,14 +180,14 @@ int main(int argc, char **argv)
 	if (n_seqs < 1 || n_seqs > SEQS_MAX || depth < 1)
 		return usage(argv[0]);
 	struct source *source;
-	check(device_new(&b.device, level, threads, &err), &err);
+	check(device_new(&b.device, &backend_cpu, level, threads, &err), &err);
 	check(pool_new(&b.pool, threads, &err), &err);
 	check(source_open_synthetic(&source, spec, 1, &err), &err);
 	struct model_params p = {.device = b.device, .int8 = true, .quantize = -1};
 	check(model_load(&b.model, source, &p, &err), &err);
 	check(model_work_new(&b.work, b.model, n_seqs > PROMPT ? n_seqs : PROMPT, n_seqs, &err), &err);
 	b.vocab = model_hparams(b.model)->n_vocab;
-	const char *name = device_kernels(b.device)->name;
+	const char *name = backend_cpu.level(device_dev(b.device));
 	b.limits = bench_limits(b.pool, name);
 	bench_head(&b.out, &b.limits, name, threads);
 	bench_all(&b, depth, n_seqs, only);

@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "base/os.h"
-#include "kernels/kv_convert.h"
 #include "sample/sample.h"
 
 enum { CHUNK_DEFAULT = 512, CHUNK_MAX = 65536, SESSIONS_MAX = 1 << 20 };
@@ -114,18 +113,11 @@ uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *
 	return all + all / GHOST_PART;
 }
 
-/* A page of the prefix tree to its floor, or back. */
-static void convert(void *cache, uint32_t group, bool pack, uint32_t tokens, const uint8_t *from, uint8_t *to)
-{
-	const struct kvik_cache *c = cache;
-	const struct kv_layout *own = &c->plan.layout[group], *packed = &c->plan.packed[group];
-	kv_convert(device_kernels(c->model->device), pack ? own : packed, from, pack ? packed : own, to, tokens,
-		   c->convert_room);
-}
-
 static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 {
 	struct kvik_cache_params *p = &c->params;
+	struct device *d = c->model->device;
+	struct kv_memory memory;
 	if (p->kv_memory == 0) {
 		/* More than the machine has would only be found out in the middle of a text. */
 		uint64_t most = os_memory_available() / 8 * 7;
@@ -137,24 +129,11 @@ static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 			       .n_groups = c->plan.n_groups,
 			       .groups = c->plan.desc,
 			       .seq_tokens_max = p->context,
-			       .pack_after = p->floor_after_ms,
-			       .convert = convert,
-			       .convert_ctx = c};
-	int rc = kv_new(&c->kv, &kc, err);
-	for (uint32_t g = 0; g < c->plan.n_groups && !rc; g++)
-		c->areas[g] = kv_host_pages(c->kv, g);
-	return rc;
-}
-
-/* Room to convert a token of any group. */
-static size_t convert_floats(const struct kvplan *p)
-{
-	size_t most = 0;
-	for (uint32_t g = 0; g < p->n_groups; g++) {
-		size_t n = kv_convert_floats(&p->layout[g]);
-		most = n > most ? n : most;
-	}
-	return most;
+			       .memory = &memory,
+			       .pack_after = p->floor_after_ms};
+	int rc = device_backend(d)->pages_new(&c->pages, device_dev(d), c->plan.layout, c->plan.packed,
+					      c->plan.n_groups, &memory, err);
+	return rc ? rc : kv_new(&c->kv, &kc, err);
 }
 
 static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
@@ -166,9 +145,7 @@ static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
 	c->hidden_tokens = mem_zalloc(chunk, sizeof *c->hidden_tokens);
 	c->row = mem_zalloc(n_vocab, sizeof *c->row);
 	c->sample_scratch = mem_alloc(sample_scratch_bytes(n_vocab));
-	c->convert_room = mem_zalloc(convert_floats(&c->plan), sizeof *c->convert_room);
-	if (!c->convert_room || !c->seqs || !c->ids || !c->logit_tokens || !c->hidden_tokens || !c->row ||
-	    !c->sample_scratch)
+	if (!c->seqs || !c->ids || !c->logit_tokens || !c->hidden_tokens || !c->row || !c->sample_scratch)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the buffers of a cache");
 	return model_work_new(&c->work, c->model->model, chunk, chunk, err);
 }
@@ -201,6 +178,8 @@ void kvik_cache_free(struct kvik_cache *c)
 	if (!c)
 		return;
 	kv_free(c->kv);
+	if (c->pages)
+		device_backend(c->model->device)->pages_free(c->pages);
 	model_work_free(c->work);
 	mem_free(c->seqs);
 	mem_free(c->ids);
@@ -208,7 +187,6 @@ void kvik_cache_free(struct kvik_cache *c)
 	mem_free(c->hidden_tokens);
 	mem_free(c->row);
 	mem_free(c->sample_scratch);
-	mem_free(c->convert_room);
 	mem_free(c);
 }
 
@@ -221,28 +199,25 @@ uint32_t cache_vocab_size(const struct kvik_cache *c)
 
 void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits, float *hidden)
 {
-	struct model_batch b = {.plan = &c->plan,
-				.areas = c->areas,
-				.ids = c->ids,
-				.seqs = c->seqs,
-				.n_seqs = n_items,
+	struct model_batch b = {.batch = {.ids = c->ids, .seqs = c->seqs, .n_seqs = n_items, .pages = c->pages},
+				.plan = &c->plan,
 				.logit_tokens = c->logit_tokens,
 				.logits = logits,
 				.hidden_tokens = c->hidden_tokens,
 				.hidden = hidden};
 	for (uint32_t i = 0; i < n_items; i++) {
 		const struct step_item *it = &items[i];
-		struct model_seq *s = &c->seqs[i];
-		*s = (struct model_seq){.position = kv_seq_tokens(it->seq), .n_tokens = it->n};
+		struct batch_seq *s = &c->seqs[i];
+		*s = (struct batch_seq){.position = kv_seq_tokens(it->seq), .n_tokens = it->n};
 		for (uint32_t g = 0; g < c->plan.n_groups; g++)
 			s->blocks[g] = kv_seq_blocks(it->seq, g, NULL);
 		kv_state_begin(c->kv, it->seq);
-		memcpy(c->ids + b.n_tokens, it->ids, it->n * sizeof *it->ids);
-		b.n_tokens += it->n;
+		memcpy(c->ids + b.batch.n_tokens, it->ids, it->n * sizeof *it->ids);
+		b.batch.n_tokens += it->n;
 		for (uint32_t k = it->n_logits; k > 0; k--)
-			c->logit_tokens[b.n_logits++] = b.n_tokens - k;
+			c->logit_tokens[b.n_logits++] = b.batch.n_tokens - k;
 		for (uint32_t k = it->n_hidden; k > 0; k--)
-			c->hidden_tokens[b.n_hidden++] = b.n_tokens - k;
+			c->hidden_tokens[b.n_hidden++] = b.batch.n_tokens - k;
 	}
 	model_forward(c->model->model, c->work, &b);
 }

@@ -13,15 +13,14 @@ struct kvik_cache {
 	struct kvik_cache_params params; /* with defaults filled in */
 	struct kvplan plan;
 	struct kv *kv;
-	struct page_area areas[KV_GROUPS_MAX]; /* where the pages of each group lie */
+	struct dev_pages *pages; /* what kv's pages lie in */
 	struct model_work *work;
-	struct model_seq *seqs;  /* [chunk]: the batch being put together */
+	struct batch_seq *seqs;  /* [chunk]: the batch being put together */
 	uint32_t *ids;           /* [chunk] */
 	uint32_t *logit_tokens;  /* [chunk] */
 	uint32_t *hidden_tokens; /* [chunk] */
 	float *row;              /* [n_vocab]: logits that sampling may change */
 	void *sample_scratch;    /* sample_scratch_bytes(n_vocab) */
-	float *convert_room;     /* kv_convert_floats(); with a floor */
 	struct kvik_pin *pins;   /* all that have not been freed; the callers' */
 };
 

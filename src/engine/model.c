@@ -50,7 +50,8 @@ int kvik_device_new(struct kvik_device **out, uint32_t threads, const char *cpu,
 	struct kvik_device *d = mem_zalloc(1, sizeof *d);
 	if (!d)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a device");
-	int rc = device_new(&d->d, level && *level ? level : NULL, threads ? threads : os_processors(), err);
+	int rc = device_new(&d->d, &backend_cpu, level && *level ? level : NULL, threads ? threads : os_processors(),
+			    err);
 	if (rc)
 		kvik_device_free(d);
 	else
@@ -131,7 +132,7 @@ struct kvik_model_info kvik_model_get_info(const struct kvik_model *m)
 
 const char *kvik_model_cpu(const struct kvik_model *m)
 {
-	return device_kernels(m->device)->name;
+	return device_backend(m->device)->level(device_dev(m->device));
 }
 
 uint32_t kvik_model_threads(const struct kvik_model *m)

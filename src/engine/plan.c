@@ -16,11 +16,11 @@ int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *mo
 	if (!rc)
 		rc = cache_plan(&kvplan, &f->h, &p, err);
 	if (!rc)
-		rc = model_measure(&plan->weight_bytes, f->source, &f->h, &mp, err);
+		rc = model_measure(&plan->weight_bytes, &backend_cpu, f->source, &f->h, &mp, err);
 	if (rc)
 		return rc;
 	uint32_t threads = m.threads ? m.threads : os_processors();
-	plan->work_bytes = model_work_bytes(&f->h, mp.int8, threads, p.chunk, p.chunk);
+	plan->work_bytes = model_work_bytes(&backend_cpu, &f->h, mp.int8, threads, p.chunk, p.chunk);
 	plan->bytes_per_token = kvplan_token_bytes(&kvplan);
 	plan->bytes_per_session = kvplan_seq_bytes(&kvplan, p.context, p.chunk);
 	plan->kv_bytes = cache_bytes(&kvplan, &p);

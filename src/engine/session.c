@@ -178,21 +178,33 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 	return rc;
 }
 
-/* Reserves and commits n tokens at `at`, and writes bytes that are a small normal number in every dtype. Pages that
+/* Reserves and commits n tokens at `at`, and fills their pages with `any`, which is as long as the largest. Pages that
  * began before keep what they hold. */
-static int fill_chunk(struct kvik_session *s, size_t at, uint32_t n, struct kvik_err *err)
+static int fill_chunk(struct kvik_session *s, size_t at, uint32_t n, const uint8_t *any, struct kvik_err *err)
 {
-	enum { ANY = 0x11 };
 	struct kvik_cache *c = s->cache;
+	const struct backend *backend = device_backend(c->model->device);
 	int rc = kv_reserve(c->kv, s->seq, n, err);
 	for (uint32_t g = 0; g < c->plan.n_groups && !rc; g++) {
 		uint32_t page = c->plan.desc[g].page_tokens;
+		struct page_table blocks = kv_seq_blocks(s->seq, g, NULL);
 		for (size_t b = (at + page - 1) / page; b * page < at + n; b++)
-			memset(kv_host_page(c->kv, s->seq, g, (uint32_t)b), ANY, c->plan.desc[g].page_bytes);
+			backend->page_write(c->pages, g, page_table_at(&blocks, (uint32_t)b), any);
 	}
 	if (!rc)
 		kv_commit(c->kv, s->seq, n);
 	return rc;
+}
+
+/* A page of bytes that are a small normal number in every dtype; NULL: no memory. */
+static uint8_t *any_page(const struct kvplan *plan)
+{
+	enum { ANY = 0x11 };
+	size_t bytes = 0;
+	for (uint32_t g = 0; g < plan->n_groups; g++)
+		bytes = plan->desc[g].page_bytes > bytes ? plan->desc[g].page_bytes : bytes;
+	uint8_t *page = mem_alloc(bytes);
+	return page ? memset(page, ANY, bytes) : NULL;
 }
 
 int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, struct kvik_err *err)
@@ -205,13 +217,17 @@ int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, str
 		return rc;
 	memcpy(s->ids + s->n, ids, n * sizeof *ids);
 	s->has_logits = false;
+	uint8_t *any = any_page(&s->cache->plan);
+	if (!any)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory to fill a cache");
 	kv_leave(s->cache->kv, s->seq); /* nobody may take these bytes for keys and values */
 	for (size_t done = 0; done < n && !rc;) {
 		uint32_t now = n - done < chunk ? (uint32_t)(n - done) : chunk;
-		rc = s->cache->params.no_kv_cache ? 0 : fill_chunk(s, s->n, now, err);
+		rc = s->cache->params.no_kv_cache ? 0 : fill_chunk(s, s->n, now, any, err);
 		s->n += rc ? 0 : now;
 		done += now;
 	}
+	mem_free(any);
 	return rc;
 }
 

@@ -4,7 +4,7 @@
  * results are equal to its bits. Source: the block structures of the GGUF/ggml file format. Any thread. */
 #include <assert.h>
 
-#include "kernels/mat.h"
+#include "kernels/dequant.h"
 #include "kernels/wblock.h"
 
 static void f32_block(const uint8_t *p, float *y)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "kernels/dequant.h"
 #include "kernels/tile.h"
 #include "kernels/wblock.h"
 

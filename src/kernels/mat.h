@@ -40,9 +40,4 @@ size_t mat_tile_bytes(enum mat_form f, uint32_t cols);
 /* Packs one tile from 16 stored rows (rows[i] NULL = a row of zeros), any threads for different tiles. */
 void mat_pack_tile(const struct mat *m, uint32_t tile, enum wtype type, const uint8_t *const rows[MAT_TILE_ROWS]);
 
-/* Stored blocks -> f32, bit for bit like the gguf Python package; n a multiple of the type's block. */
-void dequant_row(enum wtype type, const uint8_t *src, uint64_t n, float *out);
-/* f32 -> stored blocks, round to nearest as llama.cpp's reference quantiser; to is Q8_0, Q4_0, F16 or BF16. */
-void quant_row(enum wtype to, const float *src, uint64_t n, uint8_t *out);
-
 #endif

@@ -2,8 +2,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "kernels/dequant.h"
 #include "kernels/half.h"
-#include "kernels/mat.h"
 
 static void put_half(uint8_t *p, float f)
 {

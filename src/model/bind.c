@@ -7,7 +7,7 @@ int bind_ends(struct binder *b, struct weights *w, const struct hparams *h)
 	if (!rc)
 		rc = bind_vec(b, &w->output_norm, -1, "output_norm.weight", h->dim, 0);
 	if (!rc)
-		rc = bind_vec(b, &w->rope_divisor, -1, "rope_freqs.weight", h->ropes[0].dim / 2, BIND_OPTIONAL);
+		rc = bind_host_vec(b, &w->rope_divisor, -1, "rope_freqs.weight", h->ropes[0].dim / 2);
 	if (rc)
 		return rc;
 	return h->tied ? bind_tied(b, &w->output) : bind_mat(b, &w->output, -1, "output.weight", h->n_vocab, h->dim, 0);

@@ -1,12 +1,12 @@
-/* blocks.h: the parts that layers are made of. Each reads and writes the buffers of the step's work, named in step.h;
- * all tokens of the batch at once, divided among the pool's threads by outputs. */
+/* blocks.h: the parts that layers are made of, for all tokens of the batch at once. Each has the backend read and write the
+ * buffers of the step's work, named in step.h; none reads them itself. */
 #ifndef KVIK_MODEL_BLOCKS_H
 #define KVIK_MODEL_BLOCKS_H
 
 #include "model/step.h"
 
 /* w.norm = RMS norm of x, for all tokens; the first step of other blocks. */
-void block_norm(struct step *s, const float *weight);
+void block_norm(struct step *s, const struct dev_f32 *weight);
 void block_add(struct step *s);                                  /* x += delta */
 void block_embed(struct step *s);                                /* ids -> x */
 void block_qkv(struct step *s, const struct layer *l);           /* x -> norm -> q, k, v */
@@ -18,7 +18,6 @@ void block_ffn(struct step *s, const struct layer *l);           /* x += down (s
 void block_experts(struct step *s, const struct layer *l);       /* the same, by the experts of each token */
 void block_layer(struct step *s, const struct layer *l);         /* all of it: pre-norm attention and feed-forward */
 void block_logits(struct step *s);                               /* x of the wanted tokens -> logits */
-void block_output(struct step *s, const float *hidden, uint32_t n, float *logits); /* normed x -> logits */
-void block_hidden(struct step *s); /* x of the wanted tokens -> norm -> hidden */
+void block_hidden(struct step *s);                               /* x of the wanted tokens -> norm -> hidden */
 
 #endif

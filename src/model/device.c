@@ -7,23 +7,27 @@
 #include "base/mem.h"
 
 struct device {
-	const struct kernels *kernels;
+	const struct backend *backend;
+	struct dev *dev;
 	struct pool *pool;
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
 	uint64_t next, serving;
 };
 
-int device_new(struct device **out, const char *level, uint32_t threads, struct kvik_err *err)
+int device_new(struct device **out, const struct backend *backend, const char *level, uint32_t threads,
+	       struct kvik_err *err)
 {
 	*out = NULL;
 	struct device *d = mem_zalloc(1, sizeof *d);
 	if (!d)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a device");
-	int rc = kernels_select(&d->kernels, level, err);
+	d->backend = backend;
+	int rc = pool_new(&d->pool, threads, err);
 	if (!rc)
-		rc = pool_new(&d->pool, threads, err);
+		rc = backend->open(&d->dev, d->pool, level, err);
 	if (rc) {
+		pool_free(d->pool);
 		mem_free(d);
 		return rc;
 	}
@@ -37,15 +41,21 @@ void device_free(struct device *d)
 {
 	if (!d)
 		return;
+	d->backend->close(d->dev);
 	pool_free(d->pool);
 	pthread_cond_destroy(&d->turn);
 	pthread_mutex_destroy(&d->lock);
 	mem_free(d);
 }
 
-const struct kernels *device_kernels(const struct device *d)
+const struct backend *device_backend(const struct device *d)
 {
-	return d->kernels;
+	return d->backend;
+}
+
+struct dev *device_dev(const struct device *d)
+{
+	return d->dev;
 }
 
 uint32_t device_threads(const struct device *d)
@@ -70,14 +80,9 @@ void device_end(struct device *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
-void device_run(struct device *d, uint32_t count, pool_fn *fn, void *ctx)
-{
-	pool_run(d->pool, count, fn, ctx);
-}
-
 void device_run_once(struct device *d, uint32_t count, pool_fn *fn, void *ctx)
 {
 	device_begin(d);
-	device_run(d, count, fn, ctx);
+	pool_run(d->pool, count, fn, ctx);
 	device_end(d);
 }

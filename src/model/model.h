@@ -26,28 +26,18 @@ struct model_params {
 int model_load(struct model **out, const struct source *s, const struct model_params *p,
 	       struct kvik_err *err) MUST_CHECK;
 void model_free(struct model *m);
-/* Bytes of memory that model_load would take for the packed weights (h: of arch_hparams), and of what stays in the
- * file's mapping on top: the embedding. */
-int model_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct model_params *p,
-		  struct kvik_err *err) MUST_CHECK;
+/* Bytes of memory that model_load would take on a device of this backend for the packed weights (h: of arch_hparams),
+ * and of what stays in the file's mapping on top: the embedding. */
+int model_measure(uint64_t *bytes, const struct backend *backend, const struct source *s, const struct hparams *h,
+		  const struct model_params *p, struct kvik_err *err) MUST_CHECK;
 uint64_t model_mapped_bytes(const struct source *s, const struct hparams *h);
 const struct hparams *model_hparams(const struct model *m);
 uint64_t model_weight_bytes(const struct model *m); /* in memory, packed */
 uint64_t model_parameters(const struct model *m);
 
-/* One sequence's share of a batch: n_tokens consecutive tokens from `position` on. Its pages hold what lies before and
- * have room for these tokens. */
-struct model_seq {
-	struct page_table blocks[KV_GROUPS_MAX]; /* block table per group */
-	uint32_t position, n_tokens;
-};
-
 struct model_batch {
+	struct batch batch; /* the sequences, their tokens and pages */
 	const struct kvplan *plan;
-	const struct page_area *areas; /* [groups]: where their pages lie */
-	const uint32_t *ids;           /* [n_tokens], sequence after sequence; each below n_vocab */
-	const struct model_seq *seqs;  /* [n_seqs] */
-	uint32_t n_tokens, n_seqs;
 	const uint32_t *logit_tokens; /* [n_logits]: tokens of the batch whose logits are wanted */
 	uint32_t n_logits;
 	float *logits;                 /* [n_logits][n_vocab] */
@@ -61,8 +51,8 @@ struct model_work;
 int model_work_new(struct model_work **out, const struct model *m, uint32_t tokens_max, uint32_t logits_max,
 		   struct kvik_err *err) MUST_CHECK;
 /* What model_work_new takes; int8: as of model_params. */
-uint64_t model_work_bytes(const struct hparams *h, bool int8, uint32_t threads, uint32_t tokens_max,
-			  uint32_t logits_max);
+uint64_t model_work_bytes(const struct backend *backend, const struct hparams *h, bool int8, uint32_t threads,
+			  uint32_t tokens_max, uint32_t logits_max);
 void model_work_free(struct model_work *w);
 
 /* Writes keys and values into the pages and logits to the batch. Cannot fail and allocates nothing. */

@@ -1,7 +1,7 @@
-/* weights.c: binding, the region, and packing in parallel.
+/* weights.c: binding, room on the device, loading.
  *
- * A binding names the place a parameter goes to (a struct mat or a pointer), the tensor it comes from, and its offset
- * in the region, known only when all bindings are; pointers are set then. Invariant: a tensor of the source is bound or
+ * A binding names the handle that a parameter goes to, the tensor it comes from, and which of the backend's matrices or
+ * floats it becomes; handles are set when all bindings are known and there is room for them. Invariant: a tensor of the source is bound or
  * known to be of no use; one that nobody asked for is an error, since the logits would be wrong without it. */
 #include "model/weights.h"
 
@@ -9,20 +9,22 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernels/dequant.h"
 #include "model/arch.h"
 #include "model/bind.h"
 
-enum { ALIGN = 64, BLOCK_ELEMS_MAX = 256 };
+enum { ALIGN = 64, BLOCK_ELEMS_MAX = 256, QUANT_ELEMS = 32 };
 
 struct binding {
-	struct mat *mat; /* one of mat, vec is set */
-	const float **vec;
+	struct dev_mat **mat; /* one of mat, vec, host is set */
+	struct dev_f32 **vec;
+	float **host;
 	const struct source_tensor *t;
 	enum wtype type; /* that is packed: the tensor's, or what it is quantised to */
 	/* Of rows that are brought back to half-split order; else 0. */
 	uint32_t head_dim, rotated;
 	uint64_t first; /* row of the tensor that becomes row 0 */
-	size_t offset;  /* in the region */
+	size_t at;      /* number of the matrix, or where the vector begins among the floats */
 };
 
 struct binder {
@@ -33,8 +35,11 @@ struct binder {
 	const struct attention_spec *attention; /* of the layer being bound */
 	struct binding *list;
 	size_t n, cap;
-	size_t bytes; /* of the region so far */
-	bool *used;   /* [source_count] */
+	struct mat_desc *mats; /* that the backend is to make */
+	size_t n_mats, cap_mats;
+	size_t n_floats; /* of vectors */
+	size_t bytes;    /* of both */
+	bool *used;      /* [source_count] */
 };
 
 /* ---- Binding ----------------------------------------------------------------------------------------------------- */
@@ -72,15 +77,15 @@ static int check_shape(const struct binder *b, const struct source_tensor *t, ui
 		       (unsigned long long)rows, (unsigned long long)cols);
 }
 
+/* bytes: that it takes on the device. */
 static int append(struct binder *b, const struct binding *x, size_t bytes)
 {
 	struct binding *list = mem_grow(b->list, &b->cap, b->n, sizeof *list);
 	if (!list)
 		return err_set(b->err, KVIK_ERR_NOMEM, "no memory for the list of tensors");
 	b->list = list;
-	b->list[b->n] = *x;
-	b->list[b->n++].offset = b->bytes;
-	if (__builtin_add_overflow(b->bytes, (bytes + ALIGN - 1) / ALIGN * ALIGN, &b->bytes))
+	b->list[b->n++] = *x;
+	if (__builtin_add_overflow(b->bytes, bytes, &b->bytes))
 		return err_set(b->err, KVIK_ERR_LIMIT, "%s: larger than any memory", source_name(b->source));
 	return 0;
 }
@@ -99,32 +104,37 @@ static void set_rows(const struct binder *b, struct binding *x, unsigned flags)
 }
 
 /* first: where the tensor's rows begin that are meant. */
-static int bind_rows(struct binder *b, struct mat *m, const struct source_tensor *t, uint64_t first, uint32_t rows,
+static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint64_t first, uint32_t rows,
 		     uint32_t cols, unsigned flags)
 {
-	struct binding x = {.mat = m, .t = t, .type = t->type, .first = first};
+	struct binding x = {.mat = m, .t = t, .type = t->type, .first = first, .at = b->n_mats};
+	size_t bytes = 0;
 	set_rows(b, &x, flags);
-	if (b->params->quantize >= 0 && is_float(t->type) && cols % 32 == 0)
+	if (b->params->quantize >= 0 && is_float(t->type) && cols % QUANT_ELEMS == 0)
 		x.type = (enum wtype)b->params->quantize;
-	*m = (struct mat){.rows = rows, .cols = cols};
-	int rc = mat_form_of(&m->form, x.type, cols, b->params->int8, b->err);
+	struct mat_desc d = {.type = x.type, .rows = rows, .cols = cols, .int8 = b->params->int8};
+	int rc = b->params->backend->mat_bytes(&bytes, &d, b->err);
 	if (rc) {
 		err_prefix(b->err, "%s: tensor '%s'", source_name(b->source), t->name);
 		return rc;
 	}
-	m->tile_bytes = mat_tile_bytes(m->form, cols);
-	uint64_t tiles = (rows + (uint64_t)MAT_TILE_ROWS - 1) / MAT_TILE_ROWS;
-	return append(b, &x, tiles * m->tile_bytes);
+	struct mat_desc *mats = mem_grow(b->mats, &b->cap_mats, b->n_mats, sizeof *mats);
+	if (!mats)
+		return err_set(b->err, KVIK_ERR_NOMEM, "no memory for the list of matrices");
+	b->mats = mats;
+	b->mats[b->n_mats++] = d;
+	return append(b, &x, bytes);
 }
 
-static int bind_tensor(struct binder *b, struct mat *m, const struct source_tensor *t, uint32_t rows, uint32_t cols,
-		       unsigned flags)
+static int bind_tensor(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint32_t rows,
+		       uint32_t cols, unsigned flags)
 {
 	int rc = check_shape(b, t, cols, rows);
 	return rc ? rc : bind_rows(b, m, t, 0, rows, cols, flags);
 }
 
-int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint32_t rows, uint32_t cols, unsigned flags)
+int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
+	     unsigned flags)
 {
 	const struct source_tensor *t = take(b, layer, name);
 	if (!t)
@@ -138,7 +148,7 @@ int bind_experts_new(struct binder *b, struct layer *l, uint32_t n)
 	return l->experts ? 0 : err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u experts", n);
 }
 
-static struct mat *part_of(struct expert *e, enum expert_part which)
+static struct dev_mat **part_of(struct expert *e, enum expert_part which)
 {
 	return which == EXPERT_GATE ? &e->gate : which == EXPERT_UP ? &e->up : &e->down;
 }
@@ -181,7 +191,7 @@ int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_p
 	return rc;
 }
 
-int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags)
+int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, unsigned flags)
 {
 	const struct source_tensor *t = take(b, layer, name);
 	if (!t)
@@ -189,12 +199,21 @@ int bind_vec(struct binder *b, const float **v, int layer, const char *name, uin
 	int rc = check_shape(b, t, n, 1);
 	if (rc)
 		return rc;
-	struct binding x = {.vec = v, .t = t, .type = t->type};
+	struct binding x = {.vec = v, .t = t, .type = t->type, .at = b->n_floats};
+	size_t room = ((size_t)n * sizeof(float) + ALIGN - 1) / ALIGN * ALIGN;
 	set_rows(b, &x, flags);
-	return append(b, &x, (size_t)n * sizeof **v);
+	b->n_floats += room / sizeof(float);
+	return append(b, &x, room);
 }
 
-int bind_tied(struct binder *b, struct mat *m)
+int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint32_t n)
+{
+	const struct source_tensor *t = take(b, layer, name);
+	int rc = t ? check_shape(b, t, n, 1) : 0;
+	return !t || rc ? rc : append(b, &(struct binding){.host = v, .t = t, .type = t->type}, 0);
+}
+
+int bind_tied(struct binder *b, struct dev_mat **m)
 {
 	const struct source_tensor *t = use(b, arch_embedding(b->source, b->h));
 	return t ? bind_tensor(b, m, t, b->h->n_vocab, b->h->dim, 0) : absent(b, -1, "token_embd.weight");
@@ -231,14 +250,7 @@ static int check_all_used(const struct binder *b)
 	return 0;
 }
 
-/* ---- Packing ----------------------------------------------------------------------------------------------------- */
-
-struct packing {
-	const struct binder *b;
-	const struct binding *x;
-	uint8_t *room;     /* per thread: 16 rows as they are packed, then one row in f32 */
-	size_t room_bytes; /* of one thread */
-};
+/* ---- Loading ----------------------------------------------------------------------------------------------------- */
 
 static size_t row_bytes(enum wtype t, uint64_t cols)
 {
@@ -255,46 +267,35 @@ static uint32_t source_row(const struct binding *x, uint32_t r)
 }
 
 /* Row r as it is packed: in place, or quantised into room. */
-static const uint8_t *stored_row(const struct packing *p, uint32_t r, uint8_t *room, float *f32)
+static const uint8_t *stored_row(void *ctx, uint32_t r, uint8_t *room)
 {
-	const struct source_tensor *t = p->x->t;
-	const uint8_t *row = t->data + (p->x->first + source_row(p->x, r)) * row_bytes(t->type, t->dims[0]);
-	if (p->x->type == t->type)
+	const struct binding *x = ctx;
+	const struct source_tensor *t = x->t;
+	const uint8_t *row = t->data + (x->first + source_row(x, r)) * row_bytes(t->type, t->dims[0]);
+	size_t from = row_bytes(t->type, QUANT_ELEMS), to = row_bytes(x->type, QUANT_ELEMS);
+	float f32[QUANT_ELEMS];
+	if (x->type == t->type)
 		return row;
-	dequant_row(t->type, row, t->dims[0], f32);
-	quant_row(p->x->type, f32, t->dims[0], room);
+	for (uint64_t i = 0; i < t->dims[0] / QUANT_ELEMS; i++) {
+		dequant_row(t->type, row + i * from, QUANT_ELEMS, f32);
+		quant_row(x->type, f32, QUANT_ELEMS, room + i * to);
+	}
 	return room;
 }
 
-static void pack_item(void *ctx, uint32_t tile, uint32_t thread)
+static int load_mat(const struct binder *b, struct dev_weights *w, const struct binding *x)
 {
-	const struct packing *p = ctx;
-	const struct mat *m = p->x->mat;
-	const uint8_t *rows[MAT_TILE_ROWS];
-	uint8_t *room = p->room + thread * p->room_bytes;
-	size_t bytes = row_bytes(p->x->type, m->cols);
-	float *f32 = (float *)(void *)room;
-	for (uint32_t i = 0; i < MAT_TILE_ROWS; i++) {
-		uint32_t r = tile * MAT_TILE_ROWS + i;
-		rows[i] = r < m->rows ? stored_row(p, r, room + m->cols * sizeof *f32 + i * bytes, f32) : NULL;
-	}
-	mat_pack_tile(m, tile, p->x->type, rows);
-}
-
-static int pack_mat(const struct binder *b, const struct binding *x)
-{
-	struct packing p = {.b = b, .x = x};
-	uint32_t tiles = (x->mat->rows + MAT_TILE_ROWS - 1) / MAT_TILE_ROWS;
-	if (x->type != x->t->type) {
-		p.room_bytes = x->mat->cols * sizeof(float) + MAT_TILE_ROWS * row_bytes(x->type, x->mat->cols);
-		p.room_bytes = (p.room_bytes + ALIGN - 1) / ALIGN * ALIGN;
-	}
-	p.room = mem_aligned(ALIGN, device_threads(b->params->device) * p.room_bytes);
-	if (!p.room)
-		return err_set(b->err, KVIK_ERR_NOMEM, "no memory to quantise '%s'", x->t->name);
-	device_run_once(b->params->device, tiles, pack_item, &p);
-	mem_free(p.room);
-	return 0;
+	struct binding own = *x;
+	struct mat_rows rows = {.row = stored_row,
+				.ctx = &own,
+				.room_bytes = x->type == x->t->type ? 0 : row_bytes(x->type, x->t->dims[0])};
+	device_begin(b->params->device);
+	int rc = b->params->backend->mat_load(w, x->at, &rows, b->err);
+	device_end(b->params->device);
+	if (rc)
+		err_prefix(b->err, "%s: tensor '%s'", source_name(b->source), x->t->name);
+	*x->mat = b->params->backend->weights_mat(w, x->at);
+	return rc;
 }
 
 static void expand_vec(const struct binding *x, float *to)
@@ -314,25 +315,35 @@ static void expand_vec(const struct binding *x, float *to)
 	}
 }
 
+static int load_vec(const struct binder *b, struct dev_weights *w, const struct binding *x)
+{
+	float *values = mem_alloc(x->t->dims[0] * sizeof *values);
+	if (!values)
+		return err_set(b->err, KVIK_ERR_NOMEM, "no memory to load '%s'", x->t->name);
+	expand_vec(x, values);
+	if (x->host) {
+		*x->host = values;
+		return 0;
+	}
+	*x->vec = dev_at(b->params->backend->weights_floats(w), x->at);
+	device_begin(b->params->device);
+	b->params->backend->floats_load(w, *x->vec, values, x->t->dims[0]);
+	device_end(b->params->device);
+	mem_free(values);
+	return 0;
+}
+
 /* kept: the embedding, whose rows are read where they lie, also later. */
-static int pack_all(const struct binder *b, const struct source_tensor *kept, struct region *region)
+static int load_all(const struct binder *b, const struct source_tensor *kept, struct dev_weights *w)
 {
 	uint64_t done = 0, total = weights_stored_bytes(b->source);
 	source_need(b->source, kept);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct binding *x = &b->list[i];
-		uint8_t *to = region->data + x->offset;
-		int rc = 0;
 		bool again = i > 0 && b->list[i - 1].t == x->t, more = i + 1 < b->n && b->list[i + 1].t == x->t;
 		if (x->t != kept && !again)
 			source_need(b->source, x->t);
-		if (x->mat) {
-			x->mat->tiles = to;
-			rc = pack_mat(b, x);
-		} else {
-			expand_vec(x, (float *)(void *)to);
-			*x->vec = (const float *)(void *)to;
-		}
+		int rc = x->mat ? load_mat(b, w, x) : load_vec(b, w, x);
 		if (rc)
 			return rc;
 		if (more)
@@ -367,7 +378,7 @@ uint64_t weights_parameters(const struct source *s)
 static int bind_all(struct binder *b, struct weights *w)
 {
 	const struct hparams *h = b->h;
-	*w = (struct weights){.parameters = weights_parameters(b->source)};
+	*w = (struct weights){.parameters = weights_parameters(b->source), .backend = b->params->backend};
 	w->layers = mem_zalloc(h->n_layers, sizeof *w->layers);
 	w->n_layers = h->n_layers;
 	b->used = mem_zalloc(source_count(b->source), sizeof *b->used);
@@ -384,6 +395,7 @@ static int bind_all(struct binder *b, struct weights *w)
 static void binder_release(struct binder *b)
 {
 	mem_free(b->list);
+	mem_free(b->mats);
 	mem_free(b->used);
 }
 
@@ -393,9 +405,10 @@ int weights_load(struct weights *w, const struct source *s, const struct hparams
 	struct binder b = {.source = s, .h = h, .params = p, .err = err};
 	int rc = bind_all(&b, w);
 	if (!rc)
-		rc = region_new(&w->region, b.bytes, "weights", err);
+		rc = p->backend->weights_new(&w->packed, device_dev(p->device), b.mats, b.n_mats, b.n_floats, err);
 	if (!rc)
-		rc = pack_all(&b, w->embedding, &w->region);
+		rc = load_all(&b, w->embedding, w->packed);
+	w->bytes = b.bytes;
 	binder_release(&b);
 	return rc;
 }
@@ -414,7 +427,9 @@ int weights_measure(uint64_t *bytes, const struct source *s, const struct hparam
 
 void weights_release(struct weights *w)
 {
-	region_free(&w->region);
+	if (w->packed)
+		w->backend->weights_free(w->packed);
+	mem_free(w->rope_divisor);
 	for (uint32_t i = 0; w->layers && i < w->n_layers; i++)
 		mem_free(w->layers[i].experts);
 	mem_free(w->layers);

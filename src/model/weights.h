@@ -1,32 +1,26 @@
-/* weights.h: the parameters of a model in the form the kernels take, and how they get there from a source.
+/* weights.h: the parameters of a model in the memory of its device, and how they get there from a source.
  *
- * Two passes: the architecture binds every tensor by name (shape and type are checked, sizes added up); then one region
- * is allocated and all tiles are packed by the kernel pool. Read-only once loaded; any thread. */
+ * Two passes: the architecture binds every tensor by name (shape and type are checked, sizes added up); then the backend
+ * makes room for all, packs the matrices and takes the vectors. Read-only once loaded; any thread. */
 #ifndef KVIK_MODEL_WEIGHTS_H
 #define KVIK_MODEL_WEIGHTS_H
 
 #include <kvik.h>
 
-#include "base/region.h"
 #include "format/source.h"
 #include "model/device.h"
 #include "model/hparams.h"
 
-struct expert {
-	struct mat gate, up, down;
-};
-
-/* Parameters of a layer; a pointer or matrix that the layer lacks is NULL or has 0 rows. Widths are of its
- * specification. */
+/* Parameters of a layer, on the device; NULL: the layer lacks it. Widths are of its specification. */
 struct layer {
-	const float *attn_norm, *ffn_norm; /* [dim] */
-	const float *q_norm, *k_norm;      /* [head_dim] */
-	struct mat q, k, v, o;             /* rows x cols: [n_heads * head_dim][dim] ... [dim][n_heads * head_dim] */
-	const float *q_bias, *k_bias, *v_bias; /* [rows of the matrix] */
-	const float *o_bias;
-	struct mat gate, up, down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
-	const float *gate_bias, *up_bias, *down_bias;
-	struct mat router;      /* [experts][dim] */
+	struct dev_f32 *attn_norm, *ffn_norm; /* [dim] */
+	struct dev_f32 *q_norm, *k_norm;      /* [head_dim] */
+	struct dev_mat *q, *k, *v, *o;        /* rows x cols: [n_heads * head_dim][dim] ... [dim][n_heads * head_dim] */
+	struct dev_f32 *q_bias, *k_bias, *v_bias; /* [rows of the matrix] */
+	struct dev_f32 *o_bias;
+	struct dev_mat *gate, *up, *down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
+	struct dev_f32 *gate_bias, *up_bias, *down_bias;
+	struct dev_mat *router; /* [experts][dim] */
 	struct expert *experts; /* [experts], owned */
 };
 
@@ -34,17 +28,20 @@ struct weights {
 	struct layer *layers; /* [n_layers] */
 	uint32_t n_layers;
 	const struct source_tensor *embedding; /* rows are expanded when they are used; borrowed from the source */
-	const float *output_norm;              /* [dim] */
-	struct mat output;                     /* [n_vocab][dim] */
-	const float *rope_divisor;             /* [ropes[0].dim / 2] or NULL */
-	struct region region;                  /* all of the above but the embedding */
+	struct dev_f32 *output_norm;           /* [dim] */
+	struct dev_mat *output;                /* [n_vocab][dim] */
+	float *rope_divisor;                   /* [ropes[0].dim / 2] or NULL: the host's, owned */
+	const struct backend *backend;
+	struct dev_weights *packed; /* all of the above but the embedding and the divisors */
+	uint64_t bytes;             /* of packed */
 	uint64_t parameters;
 };
 
 struct weights_params {
-	struct device *device;
-	bool int8;    /* integer types meet int8 activations; else they are expanded to f32 */
-	int quantize; /* enum wtype that float matrices become at load, or -1 */
+	const struct backend *backend;
+	struct device *device; /* of this backend; to load */
+	bool int8;             /* integer types meet int8 activations; else they are expanded to f32 */
+	int quantize;          /* enum wtype that float matrices become at load, or -1 */
 	kvik_progress_fn *progress;
 	void *progress_user;
 };
@@ -59,7 +56,7 @@ enum bind_flags {
 
 /* layer < 0: name is the whole name ("output_norm.weight"), else "blk.LAYER.NAME". Errors: FORMAT (absent, or of
  * another shape), UNSUPPORTED, NOMEM. */
-int bind_mat(struct binder *b, struct mat *m, int layer, const char *name, uint32_t rows, uint32_t cols,
+int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
 	     unsigned flags) MUST_CHECK;
 /* Room for n experts. */
 int bind_experts_new(struct binder *b, struct layer *l, uint32_t n) MUST_CHECK;
@@ -68,9 +65,11 @@ int bind_experts_new(struct binder *b, struct layer *l, uint32_t n) MUST_CHECK;
 enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN };
 int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows,
 		     uint32_t cols) MUST_CHECK;
-int bind_vec(struct binder *b, const float **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
+int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
+/* As bind_vec with BIND_OPTIONAL, into the host's memory: freed with mem_free. */
+int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint32_t n) MUST_CHECK;
 /* The output matrix of a tied model. */
-int bind_tied(struct binder *b, struct mat *m) MUST_CHECK;
+int bind_tied(struct binder *b, struct dev_mat **m) MUST_CHECK;
 int bind_embedding(struct binder *b, const struct source_tensor **t) MUST_CHECK;
 uint32_t bind_dim(const struct binder *b); /* of the model */
 
@@ -78,7 +77,7 @@ uint32_t bind_dim(const struct binder *b); /* of the model */
 int weights_load(struct weights *w, const struct source *s, const struct hparams *h, const struct weights_params *p,
 		 struct kvik_err *err) MUST_CHECK;
 void weights_release(struct weights *w);
-/* Bytes that weights_load would allocate for the packed parameters; p->device is not needed. */
+/* Bytes that weights_load would allocate for the packed parameters; without p->device. */
 int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct weights_params *p,
 		    struct kvik_err *err) MUST_CHECK;
 

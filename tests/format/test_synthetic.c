@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "format/source.h"
 #include "format/synthetic.h"
+#include "kernels/dequant.h"
 #include "model/model.h"
 
 static void every_type_is_centred_and_of_one_size(void **state)
@@ -104,7 +105,7 @@ static void load(const char *spec)
 	struct model *m;
 	struct kvik_err err;
 	struct model_params p = {.int8 = true, .quantize = -1};
-	assert_int_equal(device_new(&p.device, NULL, 1, &err), 0);
+	assert_int_equal(device_new(&p.device, &backend_cpu, NULL, 1, &err), 0);
 	if (model_load(&m, s, &p, &err) != 0)
 		fail_msg("%s: %s", spec, err.text);
 	model_free(m);

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "kernels/mat.h"
+#include "kernels/dequant.h"
 
 static const char *golden_path(void)
 {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "kernels/dequant.h"
 #include "kernels/half.h"
 #include "kernels/tile.h"
 

@@ -29,6 +29,7 @@ struct runner {
 	struct device *device;
 	struct model *model;
 	struct kvplan plan;
+	struct dev_pages *pages;
 	struct kv *kv;
 	struct model_work *work;
 	uint32_t n_vocab;
@@ -52,16 +53,20 @@ static inline void runner_open(struct runner *r, const struct runner_params *p)
 {
 	struct model_params mp = {.int8 = p->int8, .quantize = p->quantized ? (int)p->quantize : -1};
 	memset(r, 0, sizeof *r);
-	MUST(device_new(&r->device, p->level, p->threads ? p->threads : 1, &err));
+	MUST(device_new(&r->device, &backend_cpu, p->level, p->threads ? p->threads : 1, &err));
 	mp.device = r->device;
 	MUST(source_open(&r->source, p->path, &err));
 	MUST(model_load(&r->model, r->source, &mp, &err));
 	const struct hparams *h = model_hparams(r->model);
 	r->n_vocab = h->n_vocab;
 	MUST(kvplan_init(&r->plan, h, &p->kv, &err));
+	struct kv_memory memory;
+	MUST(backend_cpu.pages_new(&r->pages, device_dev(r->device), r->plan.layout, r->plan.packed, r->plan.n_groups,
+				   &memory, &err));
 	struct kv_config c = {.memory_bytes = 64 << 20,
 			      .n_groups = r->plan.n_groups,
 			      .groups = r->plan.desc,
+			      .memory = &memory,
 			      .seq_tokens_max = 1 << 16};
 	MUST(kv_new(&r->kv, &c, &err));
 	MUST(model_work_new(&r->work, r->model, RUNNER_TOKENS_MAX, RUNNER_TOKENS_MAX, &err));
@@ -71,6 +76,7 @@ static inline void runner_close(struct runner *r)
 {
 	model_work_free(r->work);
 	kv_free(r->kv);
+	backend_cpu.pages_free(r->pages);
 	model_free(r->model);
 	source_free(r->source);
 	device_free(r->device);
@@ -94,33 +100,27 @@ static inline void runner_check(const struct runner *r)
 static inline void runner_step(struct runner *r, const struct part *parts, uint32_t n_parts, float *logits)
 {
 	uint32_t ids[RUNNER_TOKENS_MAX], all[RUNNER_TOKENS_MAX], n = 0;
-	struct model_seq seqs[RUNNER_PARTS_MAX] = {0};
-	struct page_area areas[KV_GROUPS_MAX];
+	struct batch_seq seqs[RUNNER_PARTS_MAX] = {0};
 	assert_true(n_parts <= RUNNER_PARTS_MAX);
 	for (uint32_t i = 0; i < n_parts; i++) {
 		const struct part *p = &parts[i];
 		MUST(kv_reserve(r->kv, p->seq, p->n, &err));
 		seqs[i].position = kv_seq_tokens(p->seq);
 		seqs[i].n_tokens = p->n;
-		for (uint32_t g = 0; g < r->plan.n_groups; g++) {
+		for (uint32_t g = 0; g < r->plan.n_groups; g++)
 			seqs[i].blocks[g] = kv_seq_blocks(p->seq, g, NULL);
-			areas[g] = kv_host_pages(r->kv, g);
-		}
 		assert_true(n + p->n <= RUNNER_TOKENS_MAX);
 		for (uint32_t k = 0; k < p->n; k++, n++) {
 			ids[n] = p->ids[k];
 			all[n] = n;
 		}
 	}
-	struct model_batch b = {.plan = &r->plan,
-				.areas = areas,
-				.ids = ids,
-				.seqs = seqs,
-				.n_tokens = n,
-				.n_seqs = n_parts,
-				.logit_tokens = all,
-				.n_logits = n,
-				.logits = logits};
+	struct model_batch b = {
+		.batch = {.ids = ids, .seqs = seqs, .n_tokens = n, .n_seqs = n_parts, .pages = r->pages},
+		.plan = &r->plan,
+		.logit_tokens = all,
+		.n_logits = n,
+		.logits = logits};
 	model_forward(r->model, r->work, &b);
 	for (uint32_t i = 0; i < n_parts; i++)
 		kv_commit(r->kv, parts[i].seq, parts[i].n);

@@ -52,7 +52,7 @@ static int load(const struct bytes *b, struct kvik_err *err)
 	struct source *s = NULL;
 	struct model *m = NULL;
 	struct model_params p = {.quantize = -1};
-	assert_int_equal(device_new(&p.device, NULL, 2, NULL), 0);
+	assert_int_equal(device_new(&p.device, &backend_cpu, NULL, 2, NULL), 0);
 	int rc = source_open_memory(&s, b->data, b->n, "bad.gguf", err);
 	if (!rc)
 		rc = model_load(&m, s, &p, err);
@@ -164,7 +164,7 @@ static void every_allocation_may_fail(void **state)
 					    DATA "qwen3moe"};
 	struct device *device;
 	(void)state;
-	assert_int_equal(device_new(&device, NULL, 2, NULL), 0);
+	assert_int_equal(device_new(&device, &backend_cpu, NULL, 2, NULL), 0);
 	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		int rc = KVIK_ERR_NOMEM;
 		long n = 1;

@@ -7,10 +7,11 @@
  *
  * Parts take memory: the work comes in waves, each of as many parts as there are slots; after a wave its parts go into
  * the states of their rows. A layer without cut blocks has one wave and no parts. Owner: the step. */
-#ifndef KVIK_MODEL_ATTN_PLAN_H
-#define KVIK_MODEL_ATTN_PLAN_H
+#ifndef KVIK_BACKEND_CPU_ATTN_PLAN_H
+#define KVIK_BACKEND_CPU_ATTN_PLAN_H
 
-#include "model/model.h"
+#include "backend/backend.h"
+#include "kernels/kernels.h"
 
 struct attn_block {
 	uint32_t seq, kv_head;
@@ -61,7 +62,7 @@ uint32_t attn_split_max(uint32_t threads);
 uint32_t attn_rows_max(uint32_t heads);
 
 /* The blocks of these sequences; the arrays of p must be there. */
-void attn_plan_make(struct attn_plan *p, const struct attn_shape *shape, const struct model_seq *seqs, uint32_t n_seqs);
+void attn_plan_make(struct attn_plan *p, const struct attn_shape *shape, const struct batch_seq *seqs, uint32_t n_seqs);
 /* Back to the first wave. */
 void attn_plan_begin(struct attn_plan *p);
 /* The next wave; false: there is none. */

@@ -1,6 +1,6 @@
 /* attn_plan.c: see attn_plan.h. Costs are counted in segments times what a segment takes: a share that does not depend
  * on the rows (reading K and V) and one that does. */
-#include "model/attn_plan.h"
+#include "backend/cpu/attn_plan.h"
 
 enum { PIECES_PER_THREAD = 4, READ_COST = 8 };
 
@@ -57,7 +57,7 @@ static uint64_t cost_of(const struct attn_plan *p, const struct attn_block *b)
 	return (uint64_t)segments * (READ_COST + rows_of(p, b));
 }
 
-static void add_blocks(struct attn_plan *p, uint32_t seq, const struct model_seq *q, uint32_t token)
+static void add_blocks(struct attn_plan *p, uint32_t seq, const struct batch_seq *q, uint32_t token)
 {
 	uint32_t heads = p->shape.heads, most = heads < ATTN_ROWS_MAX ? ATTN_ROWS_MAX / heads : 1;
 	for (uint32_t done = 0; done < q->n_tokens; done += most) {
@@ -108,7 +108,7 @@ static void cut_block(struct attn_plan *p, struct attn_block *b, uint64_t share)
 	b->split = p->n_split++;
 }
 
-void attn_plan_make(struct attn_plan *p, const struct attn_shape *shape, const struct model_seq *seqs, uint32_t n_seqs)
+void attn_plan_make(struct attn_plan *p, const struct attn_shape *shape, const struct batch_seq *seqs, uint32_t n_seqs)
 {
 	uint64_t total = 0, largest = 0;
 	uint32_t token = 0;

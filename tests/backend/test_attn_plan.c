@@ -2,7 +2,7 @@
  * within the memory there is; threads that are kept busy, by count. The seed is printed; KVIK_SEED repeats a run. */
 #include "../kernels/check.h"
 
-#include "model/attn_plan.h"
+#include "backend/cpu/attn_plan.h"
 
 enum { SEQS_MAX = 24, THREADS_MAX = 64 };
 
@@ -71,7 +71,7 @@ static void every_segment_once(void **state)
 	(void)state;
 	static const uint32_t windows[] = {0, 0, 1, 300, 4096}, threads[] = {1, 2, 3, 16, 64};
 	for (int round = 0; round < 2000; round++) {
-		struct model_seq seqs[SEQS_MAX] = {0};
+		struct batch_seq seqs[SEQS_MAX] = {0};
 		struct room r = {0};
 		uint32_t n = 1 + random_below(SEQS_MAX), tokens = 0, covered = 0;
 		struct attn_shape s = {.threads = threads[random_below(5)],
@@ -99,7 +99,7 @@ static void every_segment_once(void **state)
 
 /* The part of the threads' time that is work, each taking the next item when it is free; an item takes its positions.
  */
-static double busy(const struct attn_shape *s, const struct model_seq *seqs, uint32_t n, uint32_t tokens)
+static double busy(const struct attn_shape *s, const struct batch_seq *seqs, uint32_t n, uint32_t tokens)
 {
 	struct room r = {0};
 	uint64_t total = 0, all = 0;
@@ -138,7 +138,7 @@ static void one_stream_keeps_all_threads_busy(void **state)
 		{2, 8, 1, 8191, 0.95},  {2, 4, 8, 8191, 0.95},  {3, 4, 8, 8191, 0.85},  {64, 8, 1, 131071, 0.95},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct model_seq q = {.position = cases[i].position, .n_tokens = 1};
+		struct batch_seq q = {.position = cases[i].position, .n_tokens = 1};
 		struct attn_shape s = {.threads = cases[i].threads,
 				       .heads = cases[i].heads,
 				       .kv_heads = cases[i].kv_heads,
@@ -153,9 +153,9 @@ static void one_stream_keeps_all_threads_busy(void **state)
 static void unequal_streams_share(void **state)
 {
 	(void)state;
-	struct model_seq q[8] = {{.position = 60000, .n_tokens = 1}};
+	struct batch_seq q[8] = {{.position = 60000, .n_tokens = 1}};
 	for (int i = 1; i < 8; i++)
-		q[i] = (struct model_seq){.position = 500, .n_tokens = 1};
+		q[i] = (struct batch_seq){.position = 500, .n_tokens = 1};
 	struct attn_shape s = {.threads = 4, .heads = 4, .kv_heads = 2, .slots = 2048};
 	assert_true(busy(&s, q, 8, 8) > 0.9);
 }
@@ -164,7 +164,7 @@ static void unequal_streams_share(void **state)
 static void what_is_even_stays_whole(void **state)
 {
 	(void)state;
-	struct model_seq q = {.position = 8191, .n_tokens = 1}, many = {.position = 4096, .n_tokens = 512};
+	struct batch_seq q = {.position = 8191, .n_tokens = 1}, many = {.position = 4096, .n_tokens = 512};
 	struct attn_shape s = {.threads = 2, .heads = 4, .kv_heads = 8, .slots = 1024};
 	struct room r = {0};
 	room_new(&r, &s, 512);

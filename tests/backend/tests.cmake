@@ -1,0 +1,1 @@
+kvik_test(backend/test_attn_plan backend)
