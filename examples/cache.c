@@ -25,7 +25,7 @@ static int feed(struct program *p, struct kvik_session *s, const char *name, con
 		rc = kvik_session_feed(s, ids, n, NULL, &p->err);
 	if (!rc)
 		printf("%-7s + %3lu tokens, of which %3lu were in the cache\n", name, (unsigned long)n,
-		       (unsigned long)kvik_session_cached(s));
+		       (unsigned long)kvik_session_get_prefix(s).found_tokens);
 	kvik_free(ids);
 	return rc;
 }

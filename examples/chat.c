@@ -41,9 +41,9 @@ static bool on_token(void *user, const struct kvik_token *t)
 static int run(struct program *p, const char *path, const char *question)
 {
 	char messages[1024];
-	struct kvik_chat_request q = {.messages = messages, .tools = tools};
+	struct kvik_chat_request q = {.size = sizeof q, .messages = messages, .tools = tools};
 	struct kvik_generate_params g = kvik_generate_params_default();
-	struct kvik_generation done;
+	struct kvik_generation done = {.size = sizeof done};
 	const uint32_t *ids;
 	size_t n, bytes;
 	snprintf(messages, sizeof messages, "[{\"role\": \"user\", \"content\": \"%s\"}]", question);

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 	struct kvik_cache *cache = NULL;
 	struct kvik_session *session = NULL;
 	struct kvik_generate_params params = kvik_generate_params_default();
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_err err = {0};
 	uint32_t *ids = NULL;
 	size_t n = 0;

@@ -1,12 +1,28 @@
 /* kvik.h: the one public header of the kvik inference engine.
  *
  * Nouns: a model (weights + vocabulary, read-only once loaded), a cache (the paged keys and values of any number of
- * sequences under one ceiling of bytes, and a tree of all prefixes it knows) and a session (one sequence of tokens in a
- * cache). C99 and C++ clean. The library never prints and never exits: every fallible function returns 0 or a negative
- * enum kvik_code and fills the caller's struct kvik_err (which may be NULL).
+ * sequences under one ceiling of bytes, and a tree of all prefixes it knows), a session (one sequence of tokens in a
+ * cache) and an engine (many requests at once, over a cache of its own). C99 and C++ clean. docs/EMBEDDING.md shows how
+ * a program uses it; examples/ has a whole one for each ability.
  *
  * The promise everything rests on: the logits of a position depend on the model, the tokens before it, the cache's
- * dtypes and the window alone, to the bit; not on what the cache already held, how the work was cut, or threads. */
+ * dtypes and the window alone, to the bit; not on what the cache already held, how the work was cut, or threads.
+ *
+ * What holds for all of it:
+ *
+ *  - Errors. The library never prints and never exits. A fallible function returns 0 or a negative enum kvik_code, and
+ *    then fills the caller's struct kvik_err (which may be NULL) and sets what it would have given (*out) to NULL. What
+ *    each can return stands beside it; a struct whose `size` is wrong is ARG everywhere.
+ *  - Structs that will grow begin with `uint32_t size`: sizeof the struct in the header that the caller was compiled
+ *    with, set by the caller, for structs that are read and for structs that are filled. The library touches no byte
+ *    beyond it. Members that an older header did not have are read as their defaults. A size beyond what the library
+ *    knows is accepted as long as what lies there is zero; else, or where size is less than 0.2.0 had, it is ARG.
+ *    kvik_NAME_default() gives a struct NAME with size and defaults set. Structs without `size` stay as they are.
+ *    Structs that the library hands out by pointer have its own size.
+ *  - Ownership. Whatever a function gives through **out is the caller's, to be freed by the function named there.
+ *    Pointers into a struct of parameters are read during the call alone, unless it says more.
+ *  - Threads. Said of each noun. Where it says "any thread" nothing more is needed; "one thread at a time" wants the
+ *    caller's lock. */
 #ifndef KVIK_H
 #define KVIK_H
 
@@ -29,9 +45,15 @@ const char *kvik_version(void);
  * Steps of all caches, sessions and engines on it take turns, first come first served. */
 struct kvik_device;
 
-/* threads: 0 = one per processor of this process. cpu: "scalar", "avx2", "avx512"; NULL = $KVIK_CPU, else the best there
- * is. The caller frees *out with kvik_device_free, after the models on it. Errors: ARG, NOMEM. */
-int kvik_device_new(struct kvik_device **out, uint32_t threads, const char *cpu, struct kvik_err *err);
+struct kvik_device_params {
+	uint32_t size;
+	uint32_t threads; /* 0 = one per processor of this process, within its control group's limit */
+	const char *cpu;  /* "scalar", "avx2", "avx512"; NULL = $KVIK_CPU, else the best there is */
+};
+int kvik_device_params_init(struct kvik_device_params *p);
+
+/* params may be NULL. The caller frees *out with kvik_device_free, after the models on it. Errors: ARG, NOMEM. */
+int kvik_device_new(struct kvik_device **out, const struct kvik_device_params *params, struct kvik_err *err);
 void kvik_device_free(struct kvik_device *d);
 
 /* ---- Models ------------------------------------------------------------------------------------------------------ */
@@ -45,10 +67,12 @@ enum kvik_act {
 
 enum kvik_quantize { KVIK_QUANTIZE_NONE, KVIK_QUANTIZE_Q8_0, KVIK_QUANTIZE_Q4_0 };
 
-/* Called while weights load, from the loading thread; done and total in bytes of weights. */
-typedef void kvik_progress_fn(void *user, uint64_t done, uint64_t total);
+/* Called while weights load, from the loading thread; done and total in bytes of weights. False: loading ends with
+ * CANCELLED. */
+typedef bool kvik_progress_fn(void *user, uint64_t done, uint64_t total);
 
 struct kvik_model_params {
+	uint32_t size;
 	uint32_t threads; /* 0 = one per processor of this process, within its control group's limit */
 	enum kvik_act act;
 	enum kvik_quantize quantize; /* of F32, F16 and BF16 matrices, at load */
@@ -60,25 +84,26 @@ struct kvik_model_params {
 
 struct kvik_model; /* weights and vocabulary; any thread; must outlive its caches */
 
-struct kvik_model_params kvik_model_params_default(void);
+int kvik_model_params_init(struct kvik_model_params *p);
 
 /* path: a GGUF file (the first part of a split one), a Hugging Face folder, "synthetic:SHAPE:TYPE" (random weights of a
  * real shape, for benchmarks), or NULL for the model that is built in. params may be NULL. The caller frees *out with
- * kvik_model_free. Errors: IO, FORMAT, UNSUPPORTED, NOMEM, ARG. */
+ * kvik_model_free. Errors: IO, FORMAT, UNSUPPORTED, NOMEM, ARG, CANCELLED (progress said so). */
 int kvik_model_load(struct kvik_model **out, const char *path, const struct kvik_model_params *params,
 		    struct kvik_err *err);
 void kvik_model_free(struct kvik_model *m);
 
 struct kvik_model_info {
-	const char *architecture; /* "llama", "qwen3", ...; static */
+	uint32_t size;
 	uint32_t layers, dim, ffn_dim, heads, kv_heads, head_dim, vocab_size;
 	uint32_t context;      /* tokens the model was trained for */
 	uint32_t window;       /* smallest attention window of its layers; 0 = every layer sees all */
 	uint64_t weight_bytes; /* of a loaded model: held in memory; of a file: stored */
 	uint64_t parameters;
-	bool tied; /* the output matrix is the embedding */
+	const char *architecture; /* "llama", "qwen3", ...; static */
+	bool tied;                /* the output matrix is the embedding */
 };
-struct kvik_model_info kvik_model_get_info(const struct kvik_model *m);
+int kvik_model_read_info(const struct kvik_model *m, struct kvik_model_info *info);
 const char *kvik_model_cpu(const struct kvik_model *m); /* the CPU level in use: "avx512" */
 uint32_t kvik_model_threads(const struct kvik_model *m);
 const char *kvik_model_chat_template(const struct kvik_model *m); /* Jinja; NULL = none; lives as long as m */
@@ -95,9 +120,10 @@ const char *kvik_model_warning(const struct kvik_model *m, size_t i);
 struct kvik_file;
 
 struct kvik_tensor_info {
+	uint32_t size;
+	uint32_t n_dims;
 	const char *name; /* as the file has it; lives as long as the file */
 	const char *type; /* "Q4_0"; static */
-	uint32_t n_dims;
 	uint64_t dims[4]; /* dims[0] is contiguous; unused ones are 1 */
 	uint64_t bytes;
 };
@@ -105,11 +131,11 @@ struct kvik_tensor_info {
 /* path as for kvik_model_load. The caller frees *out with kvik_file_close. */
 int kvik_file_open(struct kvik_file **out, const char *path, struct kvik_err *err);
 void kvik_file_close(struct kvik_file *f);
-struct kvik_model_info kvik_file_get_info(const struct kvik_file *f);
+int kvik_file_read_info(const struct kvik_file *f, struct kvik_model_info *info);
 /* As kvik_model_warning, but for what only the vocabulary tells. */
 const char *kvik_file_warning(const struct kvik_file *f, size_t i);
 size_t kvik_file_tensors(const struct kvik_file *f);
-struct kvik_tensor_info kvik_file_tensor(const struct kvik_file *f, size_t i); /* i < kvik_file_tensors(f) */
+int kvik_file_read_tensor(const struct kvik_file *f, size_t i, struct kvik_tensor_info *info); /* ARG: no such i */
 
 /* ---- Text and tokens (any thread) -------------------------------------------------------------------------------- */
 
@@ -181,7 +207,9 @@ void kvik_free(void *p); /* what the library gave to the caller; NULL is fine */
  * tools, a system message, ...) it gets in a form that it shows. examples/chat.c:
  *
  *     kvik_chat_new(&chat, model, NULL, &err);
- *     kvik_chat_render(&prompt, chat, &(struct kvik_chat_request){.messages = json}, &err);
+ *     struct kvik_chat_request q = kvik_chat_request_default();
+ *     q.messages = json;
+ *     kvik_chat_render(&prompt, chat, &q, &err);
  *     kvik_chat_parser_new(&parser, prompt, 1, on_part, NULL, &err);
  *     kvik_generate(session, kvik_chat_prompt_ids(prompt, &n), ...);   on_token: kvik_chat_parse(parser, text, bytes, &err)
  *     kvik_chat_parse_end(parser, &err);
@@ -203,12 +231,14 @@ enum kvik_chat_last {
 };
 
 struct kvik_chat_request {
+	uint32_t size;
+	enum kvik_chat_last last;
 	const char *messages;  /* JSON: a list of {"role", "content", ...} */
 	const char *tools;     /* JSON: a list of {"type": "function", "function": ...}; NULL = none */
 	const char *variables; /* JSON: an object of more variables of the template ("enable_thinking"); NULL = none */
-	enum kvik_chat_last last;
-	bool parse_special; /* special tokens written in messages and tools are tokens; else they are text there */
+	bool parse_special;    /* special tokens written in messages and tools are tokens; else they are text there */
 };
+int kvik_chat_request_init(struct kvik_chat_request *q);
 
 struct kvik_chat_prompt;
 
@@ -223,6 +253,7 @@ const char *kvik_chat_prompt_text(const struct kvik_chat_prompt *p, size_t *byte
 enum kvik_chat_part_kind { KVIK_CHAT_TEXT, KVIK_CHAT_THOUGHT, KVIK_CHAT_CALL };
 
 struct kvik_chat_part {
+	uint32_t size;
 	enum kvik_chat_part_kind kind;
 	const char *text; /* [bytes], of TEXT and THOUGHT */
 	size_t bytes;
@@ -254,7 +285,7 @@ int kvik_chat_parse_end(struct kvik_chat_parser *p, struct kvik_err *err); /* no
  *     kvik_session_free(a);
  *     kvik_session_new(&b, cache, NULL, &err);
  *     kvik_session_feed(b, system_prompt_and_more, m, NULL, &err);
- *     kvik_session_cached(b)                                    n: only the rest was computed
+ *     kvik_session_get_prefix(b).found_tokens                   n: only the rest was computed
  *     kvik_session_fork(&c, b, n, &err);                        another continuation, sharing all pages but one
  *     kvik_session_truncate(b, n, &err);                        rollback, nothing is computed again
  */
@@ -283,28 +314,29 @@ struct kvik_layers {
 #define KVIK_EXEMPT_MAX 16
 
 struct kvik_cache_params {
+	uint32_t size;
 	enum kvik_dtype k_dtype, v_dtype;
 	struct kvik_layers exempt[KVIK_EXEMPT_MAX]; /* [n_exempt]: layers that are stored in the next two instead */
 	uint32_t n_exempt;
 	enum kvik_dtype exempt_k_dtype, exempt_v_dtype;
+	enum kvik_dtype floor_k_dtype, floor_v_dtype; /* of floor_after_ms */
+	uint32_t context;                             /* most tokens of one session; 0 = the model's */
+	uint32_t window;                              /* attend to the last so many tokens; 0 = as the model says */
+	uint32_t sinks;                               /* with a window: the first so many tokens stay visible */
+	uint32_t chunk;     /* most tokens computed in one step; never changes a bit of the output */
+	uint32_t sessions;  /* how many full ones the default of kv_memory makes room for */
+	bool no_kv_cache;   /* recompute all earlier tokens at every step, through the same kernels */
+	uint64_t kv_memory; /* ceiling in bytes over everything the cache holds; 0 = what sessions * context need */
 	/* Prefixes that nobody has used for so long are kept in a smaller dtype, but for exempt layers, and come back
 	 * from it when they are used: more of them fit, and what is computed after such a prefix depends on its age. 0
 	 * (the default): never. */
 	uint64_t floor_after_ms;
-	enum kvik_dtype floor_k_dtype, floor_v_dtype;
-	uint32_t context;   /* most tokens of one session; 0 = the model's */
-	uint32_t window;    /* attend to the last so many tokens; 0 = as the model says */
-	uint32_t sinks;     /* with a window: the first so many tokens stay visible */
-	uint32_t chunk;     /* most tokens computed in one step; never changes a bit of the output */
-	uint32_t sessions;  /* how many full ones the default of kv_memory makes room for */
-	uint64_t kv_memory; /* ceiling in bytes over everything the cache holds; 0 = what sessions * context need */
-	bool no_kv_cache;   /* recompute all earlier tokens at every step, through the same kernels */
 };
 
 struct kvik_cache;
 
 /* f16 (exempt layers too; the floor would be int4), chunk 512, one session */
-struct kvik_cache_params kvik_cache_params_default(void);
+int kvik_cache_params_init(struct kvik_cache_params *p);
 
 /* params may be NULL. The model must outlive the cache. Errors: ARG, NOMEM, LIMIT. */
 int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct kvik_cache_params *params,
@@ -312,6 +344,8 @@ int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct k
 void kvik_cache_free(struct kvik_cache *c); /* after its sessions and pins */
 
 struct kvik_cache_stats {
+	uint32_t size;
+	uint32_t page_tokens, sessions, pins;
 	uint64_t bytes_ceiling;   /* kv_memory */
 	uint64_t bytes_used;      /* pages in use and all tables */
 	uint64_t bytes_cached;    /* of these: prefixes that no session or pin holds; evicted when room is needed */
@@ -329,44 +363,84 @@ struct kvik_cache_stats {
 	uint64_t tokens_evicted, tokens_expired; /* gone for memory, for age */
 	uint64_t tokens_pinned;                  /* in all pins */
 	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
-	uint32_t page_tokens, sessions, pins;
 };
 /* Looks at every page: for people, not for every token. */
-struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c);
+int kvik_cache_read_stats(const struct kvik_cache *c, struct kvik_cache_stats *s);
 /* Forgets all prefixes that no session or pin holds. */
 void kvik_cache_drop(struct kvik_cache *c);
 
 /* What a model and a cache with these parameters take, without loading or making one. Bytes, exact but for tables,
- * which are bounded from above. params may be NULL. */
+ * which are bounded from above. Both params may be NULL. Errors: as for loading and making one. */
 struct kvik_plan {
+	uint32_t size;
+	uint32_t context;
+	uint32_t page_tokens;
 	uint64_t weight_bytes;      /* packed, in memory */
 	uint64_t mapped_bytes;      /* the embedding, read from the file's mapping */
 	uint64_t work_bytes;        /* buffers of a step of `chunk` tokens */
 	uint64_t bytes_per_token;   /* keys and values of all layers */
 	uint64_t bytes_per_session; /* pages of one of `context` tokens; windows hold it down */
 	uint64_t kv_bytes;          /* pages and tables of `sessions` sessions: what kv_memory must allow */
-	uint32_t context, page_tokens;
 };
 int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *model_params,
 		   const struct kvik_cache_params *params, struct kvik_plan *plan, struct kvik_err *err);
+
+/* ---- Prefixes: who shares them, and how one was met --------------------------------------------------------------- */
+
+/* How a session or a request shares; the default: with everybody in the public scope, for as long as memory lasts. */
+struct kvik_share {
+	uint32_t size;
+	bool isolated;    /* shares with its forks (of a request: its choices) alone, and leaves nothing behind */
+	bool read_public; /* may also start from prefixes of the public scope; writes only into its own */
+	uint8_t priority; /* a prefix is evicted only when none of a lower priority is left */
+	/* Namespace of prefixes: those of different scopes neither share nor time each other's; 0 is the public one.
+	 * Make it secret. */
+	uint64_t scope;
+	uint64_t ttl_ms; /* its tokens leave the cache so long after their last use; 0 = no limit */
+};
+int kvik_share_init(struct kvik_share *s);
+
+/* X(name, value, text, sentence): why a prompt was not found further in the cache. */
+#define KVIK_MISSES(X)                                                                           \
+	X(NONE, 0, "none", "all of it is known: its last token is computed in any case")         \
+	X(NEW, 1, "new", "nothing longer was ever cached, as far as is remembered")              \
+	X(DIFFERS, 2, "differs", "the cached text goes on differently")                          \
+	X(EVICTED, 3, "evicted", "it was cached and was evicted for memory")                     \
+	X(EXPIRED, 4, "expired", "it was cached and its time to live was over")                  \
+	X(WINDOW, 5, "window", "the tokens are cached, but a sliding window there was given up") \
+	X(STATE, 6, "state", "the tokens are cached, but no state of a recurrent layer there")   \
+	X(COLD, 7, "cold", "it does not look: isolated, or every token is to be computed")
+
+enum kvik_miss {
+#define KVIK_MISS_ENUM(name, value, text, sentence) KVIK_MISS_##name = value,
+	KVIK_MISSES(KVIK_MISS_ENUM)
+#undef KVIK_MISS_ENUM
+		KVIK_MISS_COUNT /* of this header; a later library may know more */
+};
+const char *kvik_miss_name(enum kvik_miss m); /* static; "?": no such */
+const char *kvik_miss_text(enum kvik_miss m);
+
+/* How tokens met the cache: those of a feed, of a request's prompt, or of one that is only asked about. All count from
+ * the first of these tokens. */
+struct kvik_prefix {
+	uint32_t size;
+	uint32_t found_tokens;   /* taken from the cache at once */
+	uint32_t joined_tokens;  /* of a request: taken over later, as another one computed them */
+	uint32_t matched_tokens; /* the cache knew the same tokens up to here: >= found_tokens */
+	enum kvik_miss miss;     /* why no further */
+	uint32_t other;          /* DIFFERS: the token that the cache has at matched_tokens; else KVIK_NO_ID */
+};
+
+/* What a new session with this share (NULL: the default) would find of ids[0..n). Takes nothing. Errors: ARG. */
+int kvik_cache_explain(const struct kvik_cache *c, const struct kvik_share *share, const uint32_t *ids, size_t n,
+		       struct kvik_prefix *prefix, struct kvik_err *err);
 
 /* ---- Sessions (the thread of their cache) ------------------------------------------------------------------------ */
 
 struct kvik_session;
 
-/* How a session shares; all zero, or NULL: with everybody in the public scope, for as long as memory lasts. */
-struct kvik_session_params {
-	bool isolated; /* shares with its forks alone, and leaves nothing behind */
-	/* Namespace of prefixes: sessions of different scopes neither share nor time each other's; 0 is the public one.
-	 * Make it secret. */
-	uint64_t scope;
-	bool read_public; /* may also start from prefixes of the public scope; writes only into its own */
-	uint8_t priority; /* a prefix is evicted only when none of a lower priority is left */
-	uint64_t ttl_ms;  /* its tokens leave the cache so long after their last use; 0 = no limit */
-};
-
-/* params may be NULL. Sessions of a cache with no_kv_cache are isolated. Errors: FULL, NOMEM. */
-int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const struct kvik_session_params *params,
+/* share may be NULL. Sessions of a cache with no_kv_cache are isolated. Errors: ARG, FULL, NOMEM. */
+int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const struct kvik_share *share,
 		     struct kvik_err *err);
 /* A session that shares the first n_tokens tokens of s; copies no keys and values but for one page, once it goes on in
  * the middle of it. Errors: ARG, LIMIT (a window has already freed what the next token would see, and the cache too has
@@ -378,9 +452,18 @@ void kvik_session_free(struct kvik_session *s);
  * wanted). all_logits: NULL, or [n][vocab_size] for the logits of every one of them, for which all are computed. Evicts
  * what nobody holds when it needs room. On an error the session holds the tokens that kvik_session_tokens counts, all
  * of them usable. Errors: ARG (an id outside the vocabulary), FULL (sessions and pins hold everything), LIMIT (past the
- * context), NOMEM. */
+ * context), NOMEM, CANCELLED (kvik_session_interrupt). */
 int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err);
-size_t kvik_session_cached(const struct kvik_session *s); /* tokens of the last feed that were taken from the cache */
+int kvik_session_read_prefix(const struct kvik_session *s, struct kvik_prefix *p); /* of the last feed or take */
+
+/* Appends as many of the n tokens as the cache knows, and computes nothing; *taken: how many. For those who plan their
+ * own steps: leave the last token of a prompt to kvik_cache_step, which gives its logits. Errors: ARG, NOMEM. */
+int kvik_session_take(struct kvik_session *s, const uint32_t *ids, size_t n, size_t *taken, struct kvik_err *err);
+
+/* While on, feeds and generations of s end at the next step of at most `chunk` tokens: a feed with CANCELLED, keeping
+ * what was computed, a generation with KVIK_FINISH_CANCELLED. Stays on until it is switched off. Any thread, and signal
+ * handlers, as long as s lives. */
+void kvik_session_interrupt(struct kvik_session *s, bool on);
 
 /* Appends n tokens as kvik_session_feed does, but computes nothing: their keys and values are arbitrary bytes. For
  * measuring memory and speed at a depth whose prefill would take too long. The session is isolated from then on.
@@ -407,15 +490,25 @@ int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t
 size_t kvik_pin_tokens(const struct kvik_pin *p); /* 0: its time is over */
 void kvik_pin_free(struct kvik_pin *p);
 
-/* What a new session with these params (NULL: the defaults) would find of ids[0..n). */
-struct kvik_match {
-	size_t tokens;   /* would be taken from the cache */
-	size_t matched;  /* >= tokens: so many are known, but a window was given up in between */
-	const char *why; /* it ends there: "the cached text goes on differently"; static */
-	uint32_t other;  /* the id that the cached text has there, where it differs; else KVIK_NO_ID */
+/* ---- Steps, for those who plan them themselves (the thread of the cache) --------------------------------------------
+ *
+ * One pass of the model over tokens of many sessions: prompts in pieces beside sessions that go on by a token. It costs
+ * about what its largest part would cost alone, for weights are read once. examples/step.c is a small scheduler.
+ * A session's part of a step: */
+struct kvik_step_item {
+	uint32_t size;                /* the same in all items of a step */
+	uint32_t n;                   /* at least 1 */
+	struct kvik_session *session; /* of this cache; once in a step */
+	const uint32_t *ids;          /* [n]: appended to the session */
+	uint32_t rows;                /* logits are wanted of the last so many of them: 0..n */
 };
-struct kvik_match kvik_cache_explain(const struct kvik_cache *c, const struct kvik_session_params *params,
-				     const uint32_t *ids, size_t n);
+
+/* Computes all items, of at most params.chunk tokens together, looking for none in the cache (kvik_session_take does
+ * that). logits: [sum of rows][vocab_size], row after row of item after item; NULL where no rows are wanted. A session
+ * with rows has the logits of its last token then: kvik_session_sample goes on from them. On an error nothing was
+ * computed and all sessions are as they were. Errors: ARG (also: a cache with no_kv_cache), FULL, LIMIT, NOMEM. */
+int kvik_cache_step(struct kvik_cache *c, const struct kvik_step_item *items, size_t n_items, float *logits,
+		    struct kvik_err *err);
 
 /* ---- Sampling and generation ------------------------------------------------------------------------------------- */
 
@@ -425,6 +518,7 @@ struct kvik_bias {
 };
 
 struct kvik_sampling {
+	uint32_t size;
 	float temperature;            /* 0 = greedy */
 	uint32_t top_k;               /* 0 = off */
 	float top_p;                  /* 1 = off; smallest set of tokens whose probability reaches it */
@@ -437,7 +531,7 @@ struct kvik_sampling {
 	const struct kvik_bias *bias; /* [n_bias], borrowed */
 	size_t n_bias;
 };
-struct kvik_sampling kvik_sampling_default(void); /* greedy, everything else off */
+int kvik_sampling_init(struct kvik_sampling *p); /* greedy, everything else off */
 
 enum kvik_sampling_field {
 	KVIK_SAMPLING_TEMPERATURE = 1 << 0,
@@ -449,7 +543,7 @@ enum kvik_sampling_field {
 };
 /* kvik_sampling_default with what the model's makers recommend (generation_config.json, general.sampling.* of a GGUF
  * file) in the place of it; *given: the fields that they set (enum kvik_sampling_field). */
-struct kvik_sampling kvik_model_sampling(const struct kvik_model *m, unsigned *given);
+int kvik_model_read_sampling(const struct kvik_model *m, struct kvik_sampling *p, unsigned *given);
 
 /* Picks the next token from the current logits (which stay as they are); does not feed it. ARG: no logits yet, or a
  * parameter out of its range. */
@@ -463,6 +557,7 @@ struct kvik_logprob {
 
 /* One step of a generation. */
 struct kvik_token {
+	uint32_t size;
 	uint32_t id;      /* KVIK_NO_ID: text that was held back for a stop string and has come free at the end */
 	float logprob;    /* of id; only with n_logprobs */
 	uint32_t rank;    /* of id by probability, the first is 1; only with n_logprobs */
@@ -478,6 +573,7 @@ typedef bool kvik_token_fn(void *user, const struct kvik_token *t); /* false: ca
  * be NULL. They are called on threads of the engine (of a session: its own), for one answer one at a time and in the
  * order of positions, each position once, whatever was preempted or drafted in vain; they must not block. */
 struct kvik_processor {
+	uint32_t size;
 	void *user; /* borrowed, until the answer has ended */
 	/* The row that the token after ids[0..n) of answer `choice` is picked from, before biases and penalties. It may
 	 * be changed: -INFINITY forbids a token. Log-probabilities are those of the row as it came. */
@@ -490,27 +586,29 @@ struct kvik_processor {
 };
 
 struct kvik_generate_params {
-	struct kvik_sampling sampling;
-	struct kvik_processor processor; /* all NULL: none */
-	uint32_t max_tokens;             /* 0 = as many as fit */
-	uint32_t min_tokens;     /* before so many nothing but max_tokens ends it: the ids that would are not drawn, and
-				    stop strings not looked for */
-	const char *const *stop; /* [n_stop] strings that end the text and are not shown */
+	uint32_t size;
+	uint32_t max_tokens; /* 0 = as many as fit */
+	uint32_t
+		min_tokens; /* before so many nothing but max_tokens ends it: the ids that would are not drawn, and stop
+				strings not looked for */
+	uint32_t n_logprobs;                    /* top K of every step, up to KVIK_LOGPROBS_MAX */
+	const struct kvik_sampling *sampling;   /* copied; NULL: the default */
+	const struct kvik_processor *processor; /* copied; NULL: none */
+	const char *const *stop;                /* [n_stop] strings that end the text and are not shown */
 	const size_t *stop_bytes; /* [n_stop] their lengths, NULs being bytes like others; NULL: each ends at its NUL */
 	size_t n_stop;
 	const uint32_t *stop_ids; /* [n_stop_ids] tokens that end it and are not shown, whatever ignore_end says */
 	size_t n_stop_ids;
-	uint32_t n_logprobs; /* top K of every step, up to KVIK_LOGPROBS_MAX */
-	bool ignore_end;     /* go on after an end token */
-	bool keep_special;   /* special tokens appear in the text, but for the one that ends it */
-	bool show_stop;      /* the stop string or the token that ends it appears too */
+	bool ignore_end;   /* go on after an end token */
+	bool keep_special; /* special tokens appear in the text, but for the one that ends it */
+	bool show_stop;    /* the stop string or the token that ends it appears too */
 };
-struct kvik_generate_params kvik_generate_params_default(void);
+int kvik_generate_params_init(struct kvik_generate_params *p);
 
-#define KVIK_FINISHES(X)                                                      \
-	X(STOP, "stop")     /* an end token or a stop string */               \
-	X(LENGTH, "length") /* max_tokens, or the context or cache is full */ \
-	X(CANCELLED, "cancelled")
+#define KVIK_FINISHES(X)                                                            \
+	X(STOP, "stop")           /* an end token or a stop string */               \
+	X(LENGTH, "length")       /* max_tokens, or the context or cache is full */ \
+	X(CANCELLED, "cancelled") /* by the caller */
 
 enum kvik_finish {
 #define KVIK_FINISH_ENUM(name, text) KVIK_FINISH_##name,
@@ -520,6 +618,7 @@ enum kvik_finish {
 const char *kvik_finish_name(enum kvik_finish f);
 
 struct kvik_generation {
+	uint32_t size;
 	enum kvik_finish finish;
 	uint32_t prompt_tokens;
 	uint32_t cached_tokens; /* of the prompt, taken from the cache */
@@ -528,24 +627,33 @@ struct kvik_generation {
 };
 
 /* Feeds the prompt (n may be 0 when there are logits) and generates; the tokens, but for the last one sampled, stay in
- * the session. on_token may be NULL. Errors: as kvik_session_feed and kvik_session_sample. */
+ * the session. params, on_token and result may be NULL; on_token is called on this thread. Errors: as kvik_session_feed
+ * (but CANCELLED, which is a finish here) and kvik_session_sample. */
 int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, const struct kvik_generate_params *params,
 		  kvik_token_fn *on_token, void *user, struct kvik_generation *result, struct kvik_err *err);
 
-/* ---- Engines: many requests at once ------------------------------------------------------------------------------ */
-
-/* One thread of its own computes for all requests in mixed steps over one cache: long prompts are cut so that running
+/* ---- Engines: many requests at once (any thread, but kvik_engine_poll) -----------------------------------------------
+ *
+ * One thread of its own computes for all requests in mixed steps over one cache: long prompts are cut so that running
  * texts do not stall, a prefix that is known or being computed is never computed again, and when memory is short the
- * least urgent request waits. Any thread may call these functions. */
+ * least urgent request waits. What happens comes back as events, in one of two ways:
+ *
+ *  - called: a thread of the engine, the consumer, calls on_event of each request (examples/engine.c);
+ *  - polled: nobody is called; kvik_engine_poll gives the next event to whoever asks, and a file descriptor tells a loop
+ *    (poll, epoll, libevent, asyncio) when there are some (examples/poll.c).
+ */
 struct kvik_engine;
 
-/* A guess of the tokens that follow ids[0..n), into out[max]; returns how many. On the engine's thread. */
+/* A guess of the tokens that follow ids[0..n), into out[max]; returns how many. On the engine's own thread, between two
+ * steps: it must not block. */
 typedef size_t kvik_draft_fn(void *user, const uint32_t *ids, size_t n, uint32_t *out, size_t max);
 
 struct kvik_engine_params {
-	/* chunk: token budget of a step; sessions: of full length, for which the default of kv_memory has room */
-	struct kvik_cache_params cache;
+	uint32_t size;
 	uint32_t sequences; /* at most so many are computed together (default 64) */
+	/* NULL: the default; copied. chunk: token budget of a step; sessions: of full length, for which the default of
+	 * kv_memory has room */
+	const struct kvik_cache_params *cache;
 	/* Prefill may stretch a step that decodes to so many times its length without it (default 2), or to so many
 	 * milliseconds (default 60; up to twice that where others keep the machine busy), whichever is more. itl_factor
 	 * 0: as far as the budget goes. */
@@ -553,6 +661,7 @@ struct kvik_engine_params {
 	uint32_t tenants;        /* 0..tenants-1 share fairly (default 64) */
 	uint32_t queue_requests; /* most that wait (default 1024) */
 	uint64_t queue_tokens;   /* most prompt tokens that wait (default 16 Mi) */
+	bool polled;             /* events are polled for; false (the default): called */
 	/* Speculation: so many drafts are computed in a step beside the tokens that they continue, of all sequences
 	 * together (default 0). An answer has the same tokens with and without, to the bit; it has them sooner if
 	 * guesses are right. Drafts are what a processor says is forced, else what `draft` (may be NULL) guesses. */
@@ -560,51 +669,27 @@ struct kvik_engine_params {
 	kvik_draft_fn *draft;
 	void *draft_user;
 };
-struct kvik_engine_params kvik_engine_params_default(void);
+int kvik_engine_params_init(struct kvik_engine_params *p);
 
-/* The model must outlive the engine and be used by nothing else. params may be NULL. */
+/* The model must outlive the engine; caches and engines of one device take turns. params may be NULL. The caller frees
+ * *out with kvik_engine_free. Errors: ARG, LIMIT, NOMEM, IO (no file descriptor). */
 int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct kvik_engine_params *params,
 		    struct kvik_err *err);
-/* Takes no more requests and waits until all have ended, or ends them after grace_ms. */
+/* Takes no more requests and waits until all have ended and their events were taken, or ends them after grace_ms. Of a
+ * polled engine it waits for whoever polls: on another thread. */
 void kvik_engine_drain(struct kvik_engine *e, uint64_t grace_ms);
-void kvik_engine_free(struct kvik_engine *e); /* drains with grace 0 */
+/* Ends what is left. A called engine tells each request its end first, and waits for call backs that have not returned;
+ * events of a polled one that were not taken are gone. */
+void kvik_engine_free(struct kvik_engine *e);
 const struct kvik_model *kvik_engine_model(const struct kvik_engine *e);
-/* With the defaults of the model filled in: cache.context, ... */
-struct kvik_engine_params kvik_engine_get_params(const struct kvik_engine *e);
-
-/* X(name, text): why a prompt was not found further in the cache. */
-#define KVIK_MISSES(X)                                                                             \
-	X(NONE, "none")       /* all of it was: its last token is computed in any case */          \
-	X(NEW, "new")         /* nothing longer was ever cached, as far as is remembered */        \
-	X(DIFFERS, "differs") /* what is cached goes on with another token */                      \
-	X(EVICTED, "evicted") /* it was cached and left for memory */                              \
-	X(EXPIRED, "expired") /* it was cached and its time to live was over */                    \
-	X(WINDOW, "window")   /* the tokens are cached, but a sliding window there was given up */ \
-	X(STATE, "state")     /* the tokens are cached, but no state of a recurrent layer there */ \
-	X(COLD, "cold")       /* the request wants every token computed, and does not look */
-
-enum kvik_miss {
-#define KVIK_MISS_ENUM(name, text) KVIK_MISS_##name,
-	KVIK_MISSES(KVIK_MISS_ENUM)
-#undef KVIK_MISS_ENUM
-		KVIK_MISS_COUNT
-};
-const char *kvik_miss_name(enum kvik_miss m);
-
-/* How a prompt met the cache when its computing began. */
-struct kvik_prefix {
-	uint32_t found_tokens;   /* taken from the cache at once */
-	uint32_t joined_tokens;  /* taken over later, as another running request computed them */
-	uint32_t matched_tokens; /* the cache knew the same tokens up to here: >= found_tokens */
-	enum kvik_miss miss;     /* why no further */
-	uint32_t other;          /* DIFFERS: the token that the cache has at matched_tokens; else KVIK_NO_ID */
-};
+/* With the defaults of the model filled in: cache->context, ... p->cache lives as long as e. */
+int kvik_engine_read_params(const struct kvik_engine *e, struct kvik_engine_params *p);
 
 struct kvik_usage {
+	uint32_t size;
 	uint32_t prompt_tokens, new_tokens;
 	uint32_t cached_tokens; /* of the prompt: found in the cache, or computed for another request meanwhile */
 	uint32_t preemptions;
-	struct kvik_prefix prefix;
 	double queue_ms, first_token_ms, total_ms; /* since submission; first_token_ms 0: there was none */
 };
 
@@ -616,59 +701,73 @@ enum kvik_event_kind {
 };
 
 struct kvik_event {
+	uint32_t size;
 	enum kvik_event_kind kind;
+	uint64_t id; /* of the request, as kvik_engine_submit named it */
+	void *user;  /* of the request */
 	uint32_t choice;
-	const struct kvik_token *token;
-	enum kvik_finish finish;
-	const char *stop; /* [stop_bytes] the stop string that ended it; NULL: none did */
+	enum kvik_finish finish;        /* CHOICE */
+	const struct kvik_token *token; /* PROMPT, TOKEN */
+	const char *stop;               /* [stop_bytes] the stop string that ended a CHOICE; NULL: none did */
 	size_t stop_bytes;
-	const struct kvik_usage *usage;
-	/* NULL: it ended well. FULL: the queue is full, try again after retry_ms. LIMIT: it can never fit. CANCELLED:
-	 * also by a deadline, see its text. */
+	const struct kvik_usage *usage;   /* END */
+	const struct kvik_prefix *prefix; /* END: how the prompt met the cache when its computing began */
+	/* END; NULL: it ended well. FULL: the queue is full, try again after retry_ms. LIMIT: it can never fit.
+	 * CANCELLED: also by a deadline, see its text. */
 	const struct kvik_err *error;
 	uint64_t retry_ms;
 	const float *embedding; /* [dim], with END of a request that asked for it */
 };
 /* On the engine's consumer thread, a thread of its own, in order; what it does keeps no step waiting. It must not call
- * kvik_engine_drain or kvik_engine_free. Events that are not taken yet lie in a ring of fixed size; when it is full the
- * engine computes no faster than they are taken, and a request whose call back takes a second meanwhile is cancelled.
- * After kvik_engine_cancel no more tokens come, but for one that is on its way. What it points to ends with the
- * call. */
+ * kvik_engine_drain or kvik_engine_free. What the event points to ends with the call. After kvik_engine_cancel no more
+ * tokens come, but for one that is on its way.
+ *
+ * Events that are not taken yet lie in a ring of fixed size; when it is full the engine computes no faster than they are
+ * taken. A call back that does not return within about a second while others' events wait loses its request: that is
+ * cancelled, its events are dropped but for its END, which comes when the call has returned, and another thread goes on
+ * with the others. Sixteen such calls at once hold the engine until one returns. */
 typedef void kvik_event_fn(void *user, const struct kvik_event *e);
 
 enum kvik_pooling { KVIK_POOLING_NONE, KVIK_POOLING_MEAN, KVIK_POOLING_LAST };
 
 struct kvik_request_params {
+	uint32_t size;
+	uint32_t choices;    /* answers to the one prompt; choice i draws with seed + i (default 1) */
 	const uint32_t *ids; /* [n_ids], copied; at least one */
 	size_t n_ids;
-	struct kvik_generate_params generate; /* strings and biases are copied */
-	uint32_t choices;                     /* answers to the one prompt; choice i draws with seed + i (default 1) */
-	uint32_t tenant;                      /* shares fairly with the others */
-	uint64_t scope; /* of the prefix cache, as are the next three: see struct kvik_session_params */
-	bool read_public;
-	uint8_t cache_priority;
-	uint64_t cache_ttl_ms;
-	int32_t priority;                    /* higher is earlier within a tenant; -1000..1000 */
-	uint64_t queue_ms_max, total_ms_max; /* ends after so long in the queue, or in all; 0 = never */
+	const struct kvik_generate_params *generate; /* copied, with all it points to; NULL: the default */
+	const struct kvik_share *share;              /* of the prefix cache; copied; NULL: the default */
+	uint32_t tenant;                             /* shares fairly with the others */
+	int32_t priority;                            /* higher is earlier within a tenant; -1000..1000 */
+	uint64_t queue_ms_max, total_ms_max;         /* ends after so long in the queue, or in all; 0 = never */
 	/* Top K of every token of the prompt, up to KVIK_LOGPROBS_MAX, in order and before the first token of an
 	 * answer; the first token's own log-probability is NAN, for nothing is before it. The whole prompt is computed,
 	 * whatever is cached. 0: none. */
 	uint32_t prompt_logprobs;
 	enum kvik_pooling pooling; /* not NONE: no text; the embedding of the prompt, of length 1 */
-	kvik_event_fn *on_event;
+	kvik_event_fn *on_event;   /* not called, and may be NULL, in a polled engine */
 	void *user;
 };
-struct kvik_request_params kvik_request_params_default(void);
+int kvik_request_params_init(struct kvik_request_params *p);
 
-/* Queues a request; *id names it for kvik_engine_cancel. From 0 on on_event is called, with END as its last event,
- * whatever happens. Errors (then it never is): ARG, NOMEM, CANCELLED (the engine drains). */
+/* Queues a request; *id names it for kvik_engine_cancel. From 0 on there are events, with END as the last one, whatever
+ * happens; they may come before this returns. Errors (then none comes): ARG, NOMEM, CANCELLED (the engine drains). */
 int kvik_engine_submit(struct kvik_engine *e, const struct kvik_request_params *params, uint64_t *id,
 		       struct kvik_err *err);
 /* Ends a request soon, if it has not ended; its pages are free at the next step. */
 void kvik_engine_cancel(struct kvik_engine *e, uint64_t id);
 
+/* Of a polled engine. The next event, or NULL: there is none now. It and what it points to live until the next call, or
+ * until e is freed. One thread at a time; never waits. Of a called engine: NULL. */
+const struct kvik_event *kvik_engine_poll(struct kvik_engine *e);
+/* A file descriptor that is readable while there are events to poll for. It stays the engine's: watch it, do not read or
+ * close it. -1: the engine is not polled. */
+int kvik_engine_fd(const struct kvik_engine *e);
+
 struct kvik_engine_stats {
+	uint32_t size;
 	uint32_t running, waiting; /* sequences */
+	bool draining;             /* no more requests are taken */
 	uint64_t kv_bytes_ceiling, kv_bytes_used, kv_bytes_peak;
 	/* kv_bytes_used is the sum of these: pages that sequences hold (0 when idle), cached prefixes that nobody
 	 * holds, which are evicted when room is needed, and tables. */
@@ -682,9 +781,64 @@ struct kvik_engine_stats {
 	double queue_ms_sum, step_ms_last;
 	double step_ms_sum, overhead_ms_sum; /* of all steps; of these, outside forward passes and sampling */
 	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
-	bool draining;
 };
-struct kvik_engine_stats kvik_engine_get_stats(struct kvik_engine *e);
+int kvik_engine_read_stats(struct kvik_engine *e, struct kvik_engine_stats *s);
+
+/* ---- By value ----------------------------------------------------------------------------------------------------
+ *
+ * kvik_NAME_default(): a struct NAME with its size and defaults. kvik_NOUN_get_WHAT(...): what kvik_NOUN_read_WHAT
+ * fills. They are compiled into the caller, so that a struct's size is that of the caller's header. */
+#define KVIK_DEFAULT(name)                             \
+	static inline struct name name##_default(void) \
+	{                                              \
+		struct name x;                         \
+		x.size = (uint32_t)sizeof x;           \
+		name##_init(&x);                       \
+		return x;                              \
+	}
+KVIK_DEFAULT(kvik_device_params)
+KVIK_DEFAULT(kvik_model_params)
+KVIK_DEFAULT(kvik_chat_request)
+KVIK_DEFAULT(kvik_cache_params)
+KVIK_DEFAULT(kvik_share)
+KVIK_DEFAULT(kvik_sampling)
+KVIK_DEFAULT(kvik_generate_params)
+KVIK_DEFAULT(kvik_engine_params)
+KVIK_DEFAULT(kvik_request_params)
+#undef KVIK_DEFAULT
+
+#define KVIK_GET(get, read, what, noun)           \
+	static inline struct what get(noun *from) \
+	{                                         \
+		struct what x;                    \
+		x.size = (uint32_t)sizeof x;      \
+		read(from, &x);                   \
+		return x;                         \
+	}
+KVIK_GET(kvik_model_get_info, kvik_model_read_info, kvik_model_info, const struct kvik_model)
+KVIK_GET(kvik_file_get_info, kvik_file_read_info, kvik_model_info, const struct kvik_file)
+KVIK_GET(kvik_cache_get_stats, kvik_cache_read_stats, kvik_cache_stats, const struct kvik_cache)
+KVIK_GET(kvik_session_get_prefix, kvik_session_read_prefix, kvik_prefix, const struct kvik_session)
+KVIK_GET(kvik_engine_get_params, kvik_engine_read_params, kvik_engine_params, const struct kvik_engine)
+KVIK_GET(kvik_engine_get_stats, kvik_engine_read_stats, kvik_engine_stats, struct kvik_engine)
+#undef KVIK_GET
+
+static inline struct kvik_sampling kvik_model_get_sampling(const struct kvik_model *m, unsigned *given)
+{
+	struct kvik_sampling x;
+	x.size = (uint32_t)sizeof x;
+	kvik_model_read_sampling(m, &x, given);
+	return x;
+}
+
+/* i < kvik_file_tensors(f) */
+static inline struct kvik_tensor_info kvik_file_get_tensor(const struct kvik_file *f, size_t i)
+{
+	struct kvik_tensor_info x;
+	x.size = (uint32_t)sizeof x;
+	kvik_file_read_tensor(f, i, &x);
+	return x;
+}
 
 #ifdef __cplusplus
 }

@@ -64,7 +64,7 @@ struct api_engine api_engine_of(struct kvik_engine *e)
 				   .stats = stats,
 				   .vocab = kvik_model_vocab(m),
 				   .model = kvik_model_get_info(m),
-				   .context = p.cache.context,
+				   .context = p.cache->context,
 				   .sequences = p.sequences};
 }
 

@@ -13,7 +13,7 @@ static json_t *settings(const struct api_call *c)
 {
 	const struct reply *r = c->reply;
 	const struct kvik_generate_params *g = &r->sampling.generate;
-	const struct kvik_sampling *s = &g->sampling;
+	const struct kvik_sampling *s = &r->sampling.draw;
 	json_int_t n_predict = r->no_answer ? 0 : g->max_tokens ? (json_int_t)g->max_tokens : -1;
 	json_t *stop = json_array();
 	for (size_t i = 0; i < g->n_stop; i++)

@@ -54,10 +54,9 @@ static json_t *response(const struct api_call *c, const char *status, bool with_
 	json_t *o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:n, s:f, s:f, s:b, s:s, s:[], s:{}, s:s}", "id", r->id,
 			      "object", "response", "created_at", (json_int_t)r->created, "status",
 			      cut ? "incomplete" : status, "model", r->model ? r->model : c->api->config.model_name,
-			      "output", output, "error", "temperature",
-			      reply_number(r->sampling.generate.sampling.temperature), "top_p",
-			      reply_number(r->sampling.generate.sampling.top_p), "parallel_tool_calls", 0,
-			      "tool_choice", "none", "tools", "metadata", "truncation", "disabled");
+			      "output", output, "error", "temperature", reply_number(r->sampling.draw.temperature),
+			      "top_p", reply_number(r->sampling.draw.top_p), "parallel_tool_calls", 0, "tool_choice",
+			      "none", "tools", "metadata", "truncation", "disabled");
 	json_object_set_new(o, "incomplete_details",
 			    cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null());
 	if (with_output)

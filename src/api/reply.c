@@ -198,35 +198,37 @@ static uint32_t prompt_top(const struct reply *r)
 	return echo > by_id ? echo : by_id;
 }
 
-static struct kvik_request_params request_params(const struct api_call *c, struct reply_prompt *p)
+static int submit_params(const struct api_call *c, struct reply_prompt *p, struct kvik_err *err)
 {
 	const struct reply *r = c->reply;
+	const struct api_engine *engine = &c->api->config.engine;
 	struct kvik_request_params q = kvik_request_params_default();
+	struct kvik_generate_params g = r->sampling.generate;
+	struct kvik_share share = kvik_share_default();
+	g.n_logprobs = r->wants_logprobs ? at_least_one(r->top_logprobs) : 0;
+	share.scope = c->scope;
 	q.ids = p->ids;
 	q.n_ids = p->n_ids;
-	q.generate = r->sampling.generate;
-	q.generate.n_logprobs = r->wants_logprobs ? at_least_one(r->top_logprobs) : 0;
+	q.generate = &g;
+	q.share = &share;
 	q.choices = r->sampling.n;
 	q.tenant = c->tenant;
-	q.scope = c->scope;
 	q.pooling = r->pooling;
 	q.prompt_logprobs = prompt_top(r);
 	q.priority = r->sampling.priority;
 	q.on_event = reply_on_event;
 	q.user = p;
-	return q;
+	return engine->submit(engine->ctx, &q, &p->engine_id, err);
 }
 
 /* The lock keeps an abort from missing the request that is just being submitted. */
 static int submit(struct api_call *c, struct reply_prompt *p, struct kvik_err *err)
 {
-	struct kvik_request_params q = request_params(c, p);
 	uint32_t n = c->reply->sampling.n;
 	api_call_hold(c); /* for the engine's events */
 	pthread_mutex_lock(&c->lock);
-	int rc = c->aborted || c->reply->failed
-			 ? err_set(err, KVIK_ERR_CANCELLED, "the client has gone")
-			 : c->api->config.engine.submit(c->api->config.engine.ctx, &q, &p->engine_id, err);
+	int rc = c->aborted || c->reply->failed ? err_set(err, KVIK_ERR_CANCELLED, "the client has gone")
+						: submit_params(c, p, err);
 	pthread_mutex_unlock(&c->lock);
 	if (rc)
 		api_call_release(c);

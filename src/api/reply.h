@@ -48,6 +48,7 @@ struct reply_prompt {
 	uint64_t engine_id; /* of the running request, 0 = none; under the call's lock */
 	bool ended;         /* usage is there; under the call's lock */
 	struct kvik_usage usage;
+	struct kvik_prefix prefix;
 };
 
 struct reply;

@@ -197,6 +197,7 @@ static void on_end(struct reply_prompt *p, const struct kvik_event *e)
 	const struct kvik_err *err = e->error ? e->error : r->no_memory ? &no_memory : NULL;
 	pthread_mutex_lock(&c->lock);
 	p->usage = *e->usage;
+	p->prefix = *e->prefix;
 	p->usage.new_tokens = r->no_answer ? 0 : p->usage.new_tokens;
 	p->ended = true;
 	p->engine_id = 0;

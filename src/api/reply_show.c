@@ -156,7 +156,7 @@ static const char *miss_text(enum kvik_miss m)
 
 static json_t *prefix_json(const struct api_call *c, const struct reply_prompt *of)
 {
-	const struct kvik_prefix *p = &of->usage.prefix;
+	const struct kvik_prefix *p = &of->prefix;
 	bool inside = p->miss != KVIK_MISS_NONE && p->matched_tokens < of->n_ids;
 	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "scope",
 			 c->salted  ? "salt"

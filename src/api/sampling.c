@@ -13,9 +13,10 @@ enum { BIAS_MAX = 1024, STOP_IDS_MAX = 1024, PRIORITY_MAX = 1000 };
 void sampling_init(struct sampling *s, const struct kvik_sampling *defaults)
 {
 	*s = (struct sampling){.generate = kvik_generate_params_default(), .n = 1, .skip_special = true};
-	s->generate.sampling = *defaults;
-	s->generate.sampling.bias = NULL;
-	s->generate.sampling.n_bias = 0;
+	s->draw = *defaults;
+	s->draw.bias = NULL;
+	s->draw.n_bias = 0;
+	s->generate.sampling = &s->draw;
 }
 
 void sampling_release(struct sampling *s)
@@ -29,7 +30,7 @@ void sampling_release(struct sampling *s)
 size_t sampling_fields(struct sampling *s, struct field *table)
 {
 	struct kvik_generate_params *g = &s->generate;
-	struct kvik_sampling *p = &g->sampling;
+	struct kvik_sampling *p = &s->draw;
 	const struct field fields[] = {
 		{"n", FIELD_U32, &s->n, 1, 128},
 		{"temperature", FIELD_FLOAT, &p->temperature, 0, 100},
@@ -110,7 +111,7 @@ static int add_bias(struct sampling *s, int64_t id, const json_t *bias, uint32_t
 	float b = json_is_false(bias) ? -1e9f : (float)json_number_value(bias);
 	if (!json_is_number(bias) && !json_is_false(bias))
 		return field_fail(e, "logit_bias", "'logit_bias' of token %lld must be a number", (long long)id);
-	struct kvik_sampling *p = &s->generate.sampling;
+	struct kvik_sampling *p = &s->draw;
 	s->bias[p->n_bias++] = (struct kvik_bias){(uint32_t)id, b};
 	return 0;
 }
@@ -135,7 +136,7 @@ static int read_bias(struct sampling *s, uint32_t n_vocab, struct field_error *e
 	s->bias = mem_zalloc(n + 1, sizeof *s->bias);
 	if (!s->bias)
 		return field_fail(e, "logit_bias", "no memory for 'logit_bias'");
-	s->generate.sampling.bias = s->bias;
+	s->draw.bias = s->bias;
 	json_object_foreach(s->bias_json, key, v) if (!rc) rc = add_bias(s, id_of_name(key), v, n_vocab, e);
 	json_array_foreach(s->bias_json, i, v) if (!rc) rc = add_bias(
 		s, field_whole(json_array_get(v, 0), 0, UINT32_MAX, &id) ? id : -1, json_array_get(v, 1), n_vocab, e);
@@ -161,11 +162,11 @@ static int read_seed(struct sampling *s, struct field_error *e)
 	if (seed < 0)
 		seed = s->default_seed;
 	if (seed >= 0)
-		s->generate.sampling.seed = (uint64_t)seed;
-	else if (getrandom(&s->generate.sampling.seed, sizeof s->generate.sampling.seed, GRND_NONBLOCK) < 0)
-		s->generate.sampling.seed = 0;
+		s->draw.seed = (uint64_t)seed;
+	else if (getrandom(&s->draw.seed, sizeof s->draw.seed, GRND_NONBLOCK) < 0)
+		s->draw.seed = 0;
 	else
-		s->generate.sampling.seed >>= 11;
+		s->draw.seed >>= 11;
 	return 0;
 }
 
@@ -182,7 +183,7 @@ static int read_priority(struct sampling *s, struct field_error *e)
 /* llama-server's: 0 switches the penalties off, -1 means all tokens. */
 static int read_last_n(struct sampling *s, struct field_error *e)
 {
-	struct kvik_sampling *p = &s->generate.sampling;
+	struct kvik_sampling *p = &s->draw;
 	double n = json_number_value(s->last_n_json);
 	if (!json_is_number(s->last_n_json) || n != floor(n) || n < -1)
 		return field_fail(e, "repeat_last_n", "'repeat_last_n' must be a whole number, -1 or more");
@@ -199,9 +200,9 @@ int sampling_finish(struct sampling *s, uint32_t n_vocab, struct field_error *e)
 	s->generate.stop = s->stops;
 	s->generate.stop_bytes = s->stop_bytes;
 	s->generate.keep_special = !s->skip_special;
-	if (s->generate.sampling.top_p == 0) { /* the smallest set: the most probable token */
-		s->generate.sampling.top_k = 1;
-		s->generate.sampling.top_p = 1;
+	if (s->draw.top_p == 0) { /* the smallest set: the most probable token */
+		s->draw.top_k = 1;
+		s->draw.top_p = 1;
 	}
 	int rc = read_stops(s, e);
 	if (!rc && s->stop_ids_json)

@@ -11,6 +11,7 @@
 
 struct sampling {
 	struct kvik_generate_params generate; /* its pointers lead into this struct */
+	struct kvik_sampling draw;            /* the one of `generate` */
 	uint32_t n;                           /* choices */
 	int64_t default_seed;                 /* when none is asked for; -1: a new one */
 	int32_t priority;                     /* higher is earlier, as the engine has it */

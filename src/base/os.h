@@ -17,6 +17,11 @@ uint64_t os_clock_ns(void);         /* monotonic, from an arbitrary start */
 /* pthread_create for a thread that takes no signals: they are for the program's own threads, where they interrupt a
  * wait. Returns 0 or an errno. */
 int os_thread_new(pthread_t *t, void *(*run)(void *), void *arg);
+/* A descriptor that is readable from set to clear, for those who wait in poll(2): -1 with errno, or closed with close. Any
+ * thread. */
+int os_signal_new(void);
+void os_signal_set(int fd);
+void os_signal_clear(int fd);
 /* The calling thread gives way to others the more the larger by is, 0 to 19 (nice). */
 void os_thread_background(int by);
 /* The whole system pages within these bytes of a mapping go back to the system; read again, a file's come from the file

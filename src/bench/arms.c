@@ -12,7 +12,7 @@ enum { BURST = 8, RUNS_LEAST = 3, NO_CACHE_RUNS = ARM_ROOM - 1 };
 static const double short_s = 0.002;
 
 /* What one run has computed must not be found by the next. */
-static const struct kvik_session_params alone = {.isolated = true};
+static const struct kvik_share alone = {.size = sizeof alone, .isolated = true};
 
 int arm_open(struct arm *a, struct kvik_model *m, struct kvik_err *err)
 {

@@ -254,7 +254,7 @@ static bool collect(void *user, const struct kvik_token *t)
 static int ask(struct arm *a, const struct kvik_vocab *v, const json_t *question, bool *right, struct kvik_err *err)
 {
 	struct kvik_generate_params g = kvik_generate_params_default();
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct answer answer = {.n = 0};
 	const char *prompt = report_text(question, "prompt");
 	uint32_t *ids;

@@ -51,12 +51,12 @@ static bool keep_id(void *user, const struct kvik_token *t)
 }
 
 /* One answer to the dialogue as it stands, in a session of its own, as a server would. */
-static int answer(const struct dialogue *d, struct arm *a, const struct kvik_session_params *share, struct turn *t,
+static int answer(const struct dialogue *d, struct arm *a, const struct kvik_share *share, struct turn *t,
 		  struct kvik_err *err)
 {
 	struct kvik_generate_params g = kvik_generate_params_default();
 	struct kvik_session *s;
-	*t = (struct turn){0};
+	*t = (struct turn){.g.size = sizeof t->g};
 	g.max_tokens = d->answer;
 	g.ignore_end = true;
 	int rc = kvik_session_new(&s, a->cache, share, err);
@@ -91,7 +91,8 @@ struct prefix_job {
 
 static int prefix_turn(struct prefix_job *j, uint32_t turn, struct kvik_err *err)
 {
-	const struct kvik_session_params share[2] = {{.scope = j->rounds + 1}, {.isolated = true}};
+	const struct kvik_share share[2] = {{.size = sizeof *share, .scope = j->rounds + 1},
+					    {.size = sizeof *share, .isolated = true}};
 	struct turn t[2];
 	int rc = 0;
 	add_question(&j->d);
@@ -211,7 +212,7 @@ static int make_answers(struct kv_bench *b, uint32_t prompt, bool fork, struct f
 {
 	struct kvik_session *s[ANSWERS] = {NULL};
 	struct arm a = {.params = kv_bench_params(KVIK_F16, prompt + ARM_ROOM, ANSWERS)};
-	const struct kvik_session_params alone = {.isolated = true};
+	const struct kvik_share alone = {.size = sizeof alone, .isolated = true};
 	int rc = arm_open(&a, b->m, err);
 	double start = bench_now();
 	f->fork_seconds = 0;
@@ -330,7 +331,7 @@ static void all_size(struct all_job *j, struct kv_bench *b)
 /* A whole dialogue in one setting. */
 static int all_run(struct all_job *j, int arm, struct kvik_err *err)
 {
-	const struct kvik_session_params share = {.isolated = arm < 2, .scope = j->rounds + 1};
+	const struct kvik_share share = {.size = sizeof share, .isolated = arm < 2, .scope = j->rounds + 1};
 	struct turn t;
 	double start = bench_now();
 	int rc = 0;

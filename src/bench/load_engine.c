@@ -201,8 +201,10 @@ static int send_turn(struct load_target *target, struct load_flight *f, struct k
 	struct kvik_request_params q = kvik_request_params_default();
 	q.ids = s->ids.data;
 	q.n_ids = s->ids.n;
-	q.generate.max_tokens = f->plan->turn[f->turn].output;
-	q.generate.ignore_end = !t->stop_at_end;
+	struct kvik_generate_params g = kvik_generate_params_default();
+	g.max_tokens = f->plan->turn[f->turn].output;
+	g.ignore_end = !t->stop_at_end;
+	q.generate = &g;
 	q.on_event = on_event;
 	q.user = s;
 	s->busy = true;

@@ -54,7 +54,7 @@ enum quality_choice quality_choose(enum kvik_act act, uint64_t own_bytes, uint64
 static int weight_bytes(const struct kvik_file *f, struct kvik_model_params p, enum kvik_act act, uint64_t *bytes,
 			struct kvik_err *err)
 {
-	struct kvik_plan plan;
+	struct kvik_plan plan = {.size = sizeof plan};
 	p.act = act;
 	int rc = kvik_plan_make(f, &p, NULL, &plan, err);
 	*bytes = plan.weight_bytes;

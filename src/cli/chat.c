@@ -294,7 +294,7 @@ static int feed(struct chat *c, struct chat_turn *t, bool *stopped, struct kvik_
 		if (*stopped)
 			return 0;
 		rc = kvik_session_feed(c->session, t->prompt + at, n, NULL, err);
-		t->reused += kvik_session_cached(c->session);
+		t->reused += kvik_session_get_prefix(c->session).found_tokens;
 	}
 	return rc;
 }

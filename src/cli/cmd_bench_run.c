@@ -182,7 +182,8 @@ static int measure(struct bench *b, struct report *r, struct kvik_err *err)
 
 static int prepare(struct bench *b, struct report *r, struct kvik_err *err)
 {
-	const struct kvik_session_params alone = {.isolated = true}; /* the same tokens, computed again and again */
+	const struct kvik_share alone = {.size = sizeof alone,
+					 .isolated = true}; /* the same tokens, computed again and again */
 	char each[32], dtypes[DTYPES_TEXT_BYTES];
 	bench_progress("read bandwidth", "");
 	int rc = bench_read_bandwidth(&b->bandwidth, kvik_model_threads(b->m), err);

@@ -302,7 +302,7 @@ static int bench_engine(struct serve_bench *o, const char *path, struct event_ba
 	struct load_target *t = NULL;
 	struct report r;
 	int rc = cache_opts_finish(&o->cache, err);
-	o->engine.cache = o->cache.params;
+	o->engine.cache = &o->cache.params;
 	if (!rc)
 		rc = load_model(&m, path, &o->model, err);
 	if (!rc)

@@ -23,7 +23,7 @@ static size_t sum_types(const struct kvik_file *f, struct type_sum sums[], size_
 {
 	size_t n = 0;
 	for (size_t i = 0; i < kvik_file_tensors(f); i++) {
-		struct kvik_tensor_info t = kvik_file_tensor(f, i);
+		struct kvik_tensor_info t = kvik_file_get_tensor(f, i);
 		size_t k = 0;
 		while (k < n && strcmp(sums[k].type, t.type) != 0)
 			k++;
@@ -77,7 +77,7 @@ static void print_text(const struct kvik_file *f, const struct kvik_vocab *v, bo
 		       human_bytes(sums[i].bytes, size));
 	each_warning(f, v, print_warning, NULL);
 	for (size_t i = 0; i < kvik_file_tensors(f) && tensors; i++) {
-		struct kvik_tensor_info t = kvik_file_tensor(f, i);
+		struct kvik_tensor_info t = kvik_file_get_tensor(f, i);
 		char shape[96] = "";
 		for (uint32_t d = 0; d < t.n_dims; d++)
 			snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%s%llu", d ? " x " : "",
@@ -92,7 +92,7 @@ static int print_json(const struct kvik_file *f, const struct kvik_vocab *v)
 	json_t *list = json_array(), *warnings = json_array();
 	each_warning(f, v, append_warning, warnings);
 	for (size_t i = 0; i < kvik_file_tensors(f); i++) {
-		struct kvik_tensor_info t = kvik_file_tensor(f, i);
+		struct kvik_tensor_info t = kvik_file_get_tensor(f, i);
 		json_t *dims = json_array();
 		for (uint32_t d = 0; d < t.n_dims; d++)
 			json_array_append_new(dims, json_integer((json_int_t)t.dims[d]));

@@ -81,7 +81,7 @@ static int run(int argc, char **argv)
 	struct cache_opts cache = {0};
 	struct opt_list l = {0};
 	struct kvik_file *f = NULL;
-	struct kvik_plan plan;
+	struct kvik_plan plan = {.size = sizeof plan};
 	struct kvik_err err;
 	const char *rest[1];
 	int status;

@@ -149,7 +149,7 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 	struct run_opts *o = r->o;
 	struct kvik_cache *cache = NULL;
 	struct kvik_session *session = NULL;
-	struct kvik_generation g;
+	struct kvik_generation g = {.size = sizeof g};
 	uint32_t *prompt = NULL;
 	size_t n = 0;
 	int rc = read_prompt(&o->prompt, kvik_model_vocab(m), &prompt, &n, err);

@@ -95,7 +95,7 @@ static void warn(struct kvik_engine *e)
 {
 	const struct kvik_model_info m = kvik_model_get_info(kvik_engine_model(e));
 	uint64_t kv = kvik_engine_get_stats(e).kv_bytes_ceiling, machine = os_memory_total();
-	uint32_t context = kvik_engine_get_params(e).cache.context;
+	uint32_t context = kvik_engine_get_params(e).cache->context;
 	char weights[32], cache[32], memory[32];
 	if (context > m.context)
 		fprintf(stderr,
@@ -131,7 +131,7 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 		rc = kvik_engine_new(&engine, m, &o->engine, err);
 	if (!rc) {
 		struct kvik_model_info info = kvik_model_get_info(m);
-		warn_ceilings(&info, kvik_engine_get_params(engine).cache.context, "the KV cache",
+		warn_ceilings(&info, kvik_engine_get_params(engine).cache->context, "the KV cache",
 			      kvik_engine_get_stats(engine).kv_bytes_ceiling);
 		ac.engine = api_engine_of(engine);
 		rc = api_new(&api, &ac, err);
@@ -181,7 +181,7 @@ static int run(int argc, char **argv)
 	o.http.tenants = o.engine.tenants;
 	o.http.log_requests = !o.quiet;
 	int rc = cache_opts_finish(&o.cache, &err);
-	o.engine.cache = o.cache.params;
+	o.engine.cache = &o.cache.params;
 	if (!rc)
 		rc = load_model(&m, path, &o.model, &err);
 	if (!rc)

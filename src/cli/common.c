@@ -131,16 +131,17 @@ struct progress {
 };
 
 /* A bar on stderr, once loading has taken long enough for a person to wonder. */
-static void show_progress(void *user, uint64_t done, uint64_t total)
+static bool show_progress(void *user, uint64_t done, uint64_t total)
 {
 	enum { WIDTH = 40 };
 	static const char bar[] = "########################################";
 	struct progress *p = user;
 	if (total == 0 || os_clock_ns() - p->start_ns < 500000000)
-		return;
+		return true;
 	int filled = (int)(done * WIDTH / total);
 	fprintf(stderr, "\rloading [%-*.*s] %3d%%", WIDTH, filled, bar, (int)(done * 100 / total));
 	p->shown = true;
+	return true;
 }
 
 int load_model(struct kvik_model **m, const char *path, const struct model_opts *o, struct kvik_err *err)

@@ -56,7 +56,7 @@ void sampling_opts_apply(const struct sampling_opts *o, struct kvik_sampling *s)
 struct kvik_sampling recommended_sampling(const struct kvik_model *m)
 {
 	unsigned given;
-	struct kvik_sampling s = kvik_model_sampling(m, &given), other = api_sampling_default();
+	struct kvik_sampling s = kvik_model_get_sampling(m, &given), other = api_sampling_default();
 	if (!(given & KVIK_SAMPLING_TEMPERATURE))
 		s.temperature = other.temperature;
 	if (!(given & KVIK_SAMPLING_TOP_K))
@@ -89,10 +89,11 @@ void add_gen_opts(struct opt_list *l, struct gen_opts *o, const struct gen_help 
 
 int gen_opts_finish(struct gen_opts *o, const struct kvik_sampling *defaults, struct kvik_err *err)
 {
-	o->params.sampling = *defaults;
-	sampling_opts_apply(&o->sampling, &o->params.sampling);
+	o->draw = *defaults;
+	o->params.sampling = &o->draw;
+	sampling_opts_apply(&o->sampling, &o->draw);
 	if (o->seed != UINT64_MAX)
-		o->params.sampling.seed = o->seed;
+		o->draw.seed = o->seed;
 	for (size_t i = 0; i < o->bias.n; i++) {
 		unsigned id;
 		int end = 0;
@@ -101,8 +102,8 @@ int gen_opts_finish(struct gen_opts *o, const struct kvik_sampling *defaults, st
 				       o->bias.text[i]);
 		o->biases[i].id = id;
 	}
-	o->params.sampling.bias = o->biases;
-	o->params.sampling.n_bias = o->bias.n;
+	o->draw.bias = o->biases;
+	o->draw.n_bias = o->bias.n;
 	o->params.stop = o->stop.text;
 	o->params.n_stop = o->stop.n;
 	return 0;

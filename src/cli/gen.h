@@ -22,6 +22,7 @@ struct kvik_sampling recommended_sampling(const struct kvik_model *m);
 
 struct gen_opts {
 	struct kvik_generate_params params; /* of use once gen_opts_finish was called; points into this struct */
+	struct kvik_sampling draw;          /* the one of params */
 	struct sampling_opts sampling;
 	uint64_t seed; /* UINT64_MAX: none was given */
 	struct opt_texts stop, bias;

@@ -99,8 +99,10 @@ static int print_end(struct talk *t, const struct chat_turn *turn, struct kvik_e
 int talk_answer(struct talk *t, struct kvik_err *err)
 {
 	struct kvik_generate_params params = *t->params;
+	struct kvik_sampling draw = *params.sampling;
 	struct chat_turn turn;
-	params.sampling.seed += t->redrawn;
+	draw.seed += t->redrawn;
+	params.sampling = &draw;
 	*t->stop = 0;
 	t->ids = t->json ? json_array() : NULL;
 	int rc = chat_answer(t->chat, &params, on_token, t, &turn, err);

@@ -69,7 +69,7 @@ static int again(struct talk *t, const char *arg, struct kvik_err *err)
 	if (!chat_unanswer(t->chat))
 		return err_set(err, KVIK_ERR_ARG, "/regen: nothing was said yet");
 	t->redrawn++;
-	if (t->params->sampling.temperature == 0 && !t->quiet)
+	if (t->params->sampling->temperature == 0 && !t->quiet)
 		fprintf(stderr, "[at temperature 0 the answer stays the same; start with --temp for others]\n");
 	return talk_answer(t, err);
 }

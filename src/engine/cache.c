@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "engine/sized.h"
 #include "sample/sample.h"
 
 enum { CHUNK_DEFAULT = 512, CHUNK_MAX = 65536, SESSIONS_MAX = 1 << 20 };
@@ -26,20 +27,26 @@ const char *kvik_dtype_name(enum kvik_dtype d)
 KVIK_DTYPES(DTYPE_SAME)
 #undef DTYPE_SAME
 
-struct kvik_cache_params kvik_cache_params_default(void)
+int kvik_cache_params_init(struct kvik_cache_params *p)
 {
-	return (struct kvik_cache_params){.k_dtype = KVIK_F16,
-					  .v_dtype = KVIK_F16,
-					  .exempt_k_dtype = KVIK_F16,
-					  .exempt_v_dtype = KVIK_F16,
-					  .floor_k_dtype = KVIK_INT4,
-					  .floor_v_dtype = KVIK_INT4,
-					  .chunk = CHUNK_DEFAULT,
-					  .sessions = 1};
+	const struct kvik_cache_params own = {.k_dtype = KVIK_F16,
+					      .v_dtype = KVIK_F16,
+					      .exempt_k_dtype = KVIK_F16,
+					      .exempt_v_dtype = KVIK_F16,
+					      .floor_k_dtype = KVIK_INT4,
+					      .floor_v_dtype = KVIK_INT4,
+					      .chunk = CHUNK_DEFAULT,
+					      .sessions = 1};
+	return SIZED_WRITE(kvik_cache_params, p, &own, NULL);
 }
 
-int cache_resolve(struct kvik_cache_params *p, const struct hparams *h, struct kvik_err *err)
+int cache_resolve(struct kvik_cache_params *p, const struct kvik_cache_params *given, const struct hparams *h,
+		  struct kvik_err *err)
 {
+	*p = kvik_cache_params_default();
+	int rc = SIZED_READ(kvik_cache_params, p, given, err);
+	if (rc)
+		return rc;
 	const enum kvik_dtype all[] = {p->k_dtype,        p->v_dtype,       p->exempt_k_dtype,
 				       p->exempt_v_dtype, p->floor_k_dtype, p->floor_v_dtype};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -158,8 +165,7 @@ int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct k
 	if (!c)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a cache");
 	c->model = m;
-	c->params = params ? *params : kvik_cache_params_default();
-	int rc = cache_resolve(&c->params, model_hparams(m->model), err);
+	int rc = cache_resolve(&c->params, params, model_hparams(m->model), err);
 	if (!rc)
 		rc = cache_plan(&c->plan, model_hparams(m->model), &c->params, err);
 	if (!rc)
@@ -185,6 +191,7 @@ void kvik_cache_free(struct kvik_cache *c)
 	mem_free(c->ids);
 	mem_free(c->logit_tokens);
 	mem_free(c->hidden_tokens);
+	mem_free(c->items);
 	mem_free(c->row);
 	mem_free(c->sample_scratch);
 	mem_free(c);

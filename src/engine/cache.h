@@ -8,6 +8,8 @@
 
 #include "engine/loaded.h"
 
+struct step_item;
+
 struct kvik_cache {
 	struct kvik_model *model;
 	struct kvik_cache_params params; /* with defaults filled in */
@@ -22,15 +24,23 @@ struct kvik_cache {
 	float *row;              /* [n_vocab]: logits that sampling may change */
 	void *sample_scratch;    /* sample_scratch_bytes(n_vocab) */
 	struct kvik_pin *pins;   /* all that have not been freed; the callers' */
+	uint64_t step;           /* how many kvik_cache_step there were; of them: */
+	struct step_item *items; /* [items_cap] */
+	size_t items_cap;
 };
 
 /* Tells the cache the time, which ends the lives of prefixes and pins; before whatever else is done with it. */
 void cache_tick(struct kvik_cache *c);
-/* How a session or request with this scope (0: the public one) shares. */
-struct kv_share cache_share(uint64_t scope, bool read_public, uint8_t priority, uint64_t ttl_ms);
+/* How whoever gave this (NULL: the default) shares; *isolated: not at all. ARG: its size. */
+int cache_share(struct kv_share *own, bool *isolated, const struct kvik_share *given, struct kvik_err *err) MUST_CHECK;
+/* A look-up's result as callers see it, counted from token `from` on. */
+struct kvik_prefix cache_prefix(uint32_t tokens, uint32_t matched, enum kv_why why, uint32_t other, size_t from);
+#define CACHE_PREFIX_COLD \
+	((struct kvik_prefix){.size = sizeof(struct kvik_prefix), .miss = KVIK_MISS_COLD, .other = KVIK_NO_ID})
 
 /* A sequence's part of a step. */
 struct step_item {
+	struct kvik_session *session; /* of a step that the caller planned; else NULL */
 	struct kv_seq *seq;
 	const uint32_t *ids; /* [n], each below n_vocab */
 	uint32_t n;
@@ -42,9 +52,10 @@ struct step_item {
  * commits them. logits: [sum of n_logits][n_vocab], hidden: [sum of n_hidden][dim], item after item. Cannot fail. */
 void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits, float *hidden);
 
-/* Of planning: fills in the defaults that depend on the model; the groups of layers; bytes of pages and tables of
+/* Of planning: what the caller gave (may be NULL), with the defaults that depend on the model; the groups of layers; bytes of pages and tables of
  * `sessions` sequences of `context` tokens. */
-int cache_resolve(struct kvik_cache_params *p, const struct hparams *h, struct kvik_err *err) MUST_CHECK;
+int cache_resolve(struct kvik_cache_params *p, const struct kvik_cache_params *given, const struct hparams *h,
+		  struct kvik_err *err) MUST_CHECK;
 int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_cache_params *p,
 	       struct kvik_err *err) MUST_CHECK;
 uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p);

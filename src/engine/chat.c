@@ -6,6 +6,7 @@
 #include "chat/json_read.h"
 #include "chat/template.h"
 #include "engine/loaded.h"
+#include "engine/sized.h"
 
 struct kvik_chat {
 	const struct kvik_vocab *vocab; /* the model's */
@@ -109,6 +110,12 @@ static int tokenize(struct kvik_chat_prompt *p, const struct kvik_chat *c, bool 
 	return rc;
 }
 
+int kvik_chat_request_init(struct kvik_chat_request *q)
+{
+	const struct kvik_chat_request own = {.last = KVIK_CHAT_LAST_AUTO};
+	return SIZED_WRITE(kvik_chat_request, q, &own, NULL);
+}
+
 static int render(struct kvik_chat_prompt *p, const struct kvik_chat *c, const struct kvik_chat_request *q,
 		  struct kvik_err *err)
 {
@@ -138,14 +145,18 @@ static int render(struct kvik_chat_prompt *p, const struct kvik_chat *c, const s
 	return rc;
 }
 
-int kvik_chat_render(struct kvik_chat_prompt **out, const struct kvik_chat *c, const struct kvik_chat_request *q,
+int kvik_chat_render(struct kvik_chat_prompt **out, const struct kvik_chat *c, const struct kvik_chat_request *given,
 		     struct kvik_err *err)
 {
-	struct kvik_chat_prompt *p = mem_zalloc(1, sizeof *p);
+	struct kvik_chat_request q = kvik_chat_request_default();
 	*out = NULL;
+	int rc = SIZED_READ(kvik_chat_request, &q, given, err);
+	if (rc)
+		return rc;
+	struct kvik_chat_prompt *p = mem_zalloc(1, sizeof *p);
 	if (!p)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a prompt");
-	int rc = render(p, c, q, err);
+	rc = render(p, c, &q, err);
 	if (rc)
 		kvik_chat_prompt_free(p);
 	else
@@ -189,8 +200,14 @@ static void tell(void *user, const struct answer_part *p)
 	static const enum kvik_chat_part_kind kinds[] = {
 		[ANSWER_TEXT] = KVIK_CHAT_TEXT, [ANSWER_THOUGHT] = KVIK_CHAT_THOUGHT, [ANSWER_CALL] = KVIK_CHAT_CALL};
 	const struct kvik_chat_parser *parser = user;
-	parser->on_part(parser->user, &(struct kvik_chat_part){kinds[p->kind], p->text, p->bytes, p->index, p->id,
-							       p->name, p->arguments});
+	parser->on_part(parser->user, &(struct kvik_chat_part){.size = sizeof(struct kvik_chat_part),
+							       .kind = kinds[p->kind],
+							       .text = p->text,
+							       .bytes = p->bytes,
+							       .index = p->index,
+							       .id = p->id,
+							       .name = p->name,
+							       .arguments = p->arguments});
 }
 
 int kvik_chat_parser_new(struct kvik_chat_parser **out, const struct kvik_chat_prompt *p, uint64_t id,

@@ -5,11 +5,19 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/sized.h"
 #include "sample/sample.h"
 
-struct kvik_generate_params kvik_generate_params_default(void)
+int kvik_sampling_init(struct kvik_sampling *p)
 {
-	return (struct kvik_generate_params){.sampling = kvik_sampling_default()};
+	const struct kvik_sampling own = {.top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64};
+	return SIZED_WRITE(kvik_sampling, p, &own, NULL);
+}
+
+int kvik_generate_params_init(struct kvik_generate_params *p)
+{
+	const struct kvik_generate_params own = {0};
+	return SIZED_WRITE(kvik_generate_params, p, &own, NULL);
 }
 
 const char *kvik_finish_name(enum kvik_finish f)
@@ -50,10 +58,24 @@ static int check_stop_ids(const struct emit *e, struct kvik_err *err)
 	return 0;
 }
 
-int emit_init(struct emit *e, const struct kvik_model *m, const struct kvik_generate_params *p, struct kvik_err *err)
+static int read_params(struct emit *e, const struct kvik_generate_params *given, struct kvik_err *err)
 {
-	*e = (struct emit){.model = m, .params = *p, .n_vocab = model_hparams(m->model)->n_vocab};
-	int rc = sample_check(&p->sampling, e->n_vocab, err);
+	e->params = kvik_generate_params_default();
+	e->sampling = kvik_sampling_default();
+	int rc = SIZED_READ(kvik_generate_params, &e->params, given, err);
+	if (!rc)
+		rc = SIZED_READ(kvik_sampling, &e->sampling, e->params.sampling, err);
+	if (!rc)
+		rc = SIZED_READ(kvik_processor, &e->processor, e->params.processor, err);
+	return rc ? rc : sample_check(&e->sampling, e->n_vocab, err);
+}
+
+int emit_init(struct emit *e, const struct kvik_model *m, const struct kvik_generate_params *given,
+	      struct kvik_err *err)
+{
+	*e = (struct emit){.model = m, .n_vocab = model_hparams(m->model)->n_vocab};
+	const struct kvik_generate_params *p = &e->params;
+	int rc = read_params(e, given, err);
 	if (!rc && p->n_logprobs > KVIK_LOGPROBS_MAX)
 		rc = err_set(err, KVIK_ERR_ARG, "logprobs: at most %d per token, not %u", KVIK_LOGPROBS_MAX,
 			     p->n_logprobs);
@@ -116,18 +138,18 @@ static void begin_text(struct emit *e, const uint32_t *history, size_t n)
 int emit_next(struct emit *e, const struct emit_room *room, const float *logits, const uint32_t *history, size_t n,
 	      struct kvik_token *t, struct kvik_err *err)
 {
-	const struct kvik_processor *p = &e->params.processor;
+	const struct kvik_processor *p = &e->processor;
 	memcpy(room->row, logits, e->n_vocab * sizeof *room->row);
 	if (p->process)
 		p->process(p->user, e->choice, history, n, room->row, e->n_vocab);
 	for (size_t i = 0; i < e->ends.n && e->new_tokens < e->params.min_tokens; i++)
 		room->row[e->ends.data[i]] = -INFINITY;
 	suppress(e->model, room->row);
-	uint32_t id = sample_next(&e->params.sampling, room->row, e->n_vocab, history, n, n, room->sample_scratch);
+	uint32_t id = sample_next(&e->sampling, room->row, e->n_vocab, history, n, n, room->sample_scratch);
 	bool end = is_end(e, id);
 	if (p->accept)
 		p->accept(p->user, e->choice, id);
-	*t = (struct kvik_token){.id = id, .logits = logits, .top = e->top};
+	*t = (struct kvik_token){.size = sizeof *t, .id = id, .logits = logits, .top = e->top};
 	e->text.n = 0;
 	if (e->new_tokens++ == 0)
 		begin_text(e, history, n);
@@ -150,6 +172,7 @@ bool emit_flush(struct emit *e, struct kvik_token *t)
 		detok_flush(&e->detok, filter, e);
 	if (!e->stop.hit)
 		stop_flush(&e->stop, keep, e);
-	*t = (struct kvik_token){.id = KVIK_NO_ID, .text = e->text.n ? e->text.data : "", .text_bytes = e->text.n};
+	*t = (struct kvik_token){
+		.size = sizeof *t, .id = KVIK_NO_ID, .text = e->text.n ? e->text.data : "", .text_bytes = e->text.n};
 	return e->text.n > 0;
 }

@@ -22,7 +22,9 @@ struct emit_room {
 
 struct emit {
 	const struct kvik_model *model;
-	struct kvik_generate_params params; /* its pointers are borrowed */
+	struct kvik_generate_params params; /* its pointers are borrowed, but for: */
+	struct kvik_sampling sampling;
+	struct kvik_processor processor;
 	struct detok detok;
 	struct stop stop;
 	struct buf text; /* set free by the step at hand */
@@ -33,7 +35,8 @@ struct emit {
 	struct kvik_logprob top[KVIK_LOGPROBS_MAX];
 };
 
-/* ARG: a parameter out of its range. Release with emit_release, also after an error. */
+/* p may be NULL, and of any size that kvik.h allows. ARG: a parameter out of its range. Release with emit_release, also
+ * after an error. */
 int emit_init(struct emit *e, const struct kvik_model *m, const struct kvik_generate_params *p,
 	      struct kvik_err *err) MUST_CHECK;
 void emit_release(struct emit *e);

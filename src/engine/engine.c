@@ -6,17 +6,18 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "engine/sized.h"
 #include "sample/sample.h"
 
-struct kvik_engine_params kvik_engine_params_default(void)
+int kvik_engine_params_init(struct kvik_engine_params *p)
 {
-	return (struct kvik_engine_params){.cache = kvik_cache_params_default(),
-					   .sequences = 64,
-					   .itl_factor = 2,
-					   .itl_ms = 60,
-					   .tenants = 64,
-					   .queue_requests = 1024,
-					   .queue_tokens = 16u << 20};
+	const struct kvik_engine_params own = {.sequences = 64,
+					       .itl_factor = 2,
+					       .itl_ms = 60,
+					       .tenants = 64,
+					       .queue_requests = 1024,
+					       .queue_tokens = 16u << 20};
+	return SIZED_WRITE(kvik_engine_params, p, &own, NULL);
 }
 
 static int new_buffers(struct kvik_engine *e, struct kvik_err *err)
@@ -27,7 +28,7 @@ static int new_buffers(struct kvik_engine *e, struct kvik_err *err)
 	e->slots = mem_zalloc(n, sizeof *e->slots);
 	e->rooms = mem_zalloc(threads, sizeof *e->rooms);
 	e->logits = mem_zalloc((size_t)n + e->params.drafts, h->n_vocab * sizeof *e->logits);
-	e->hidden = mem_zalloc(e->params.cache.chunk, h->dim * sizeof *e->hidden);
+	e->hidden = mem_zalloc(e->params.cache->chunk, h->dim * sizeof *e->hidden);
 	int rc = engine_prompt_new(&e->prompt, h->n_vocab, err);
 	if (rc)
 		return rc;
@@ -57,14 +58,17 @@ static int new_sched(struct kvik_engine *e, struct kvik_err *err)
 	return sched_new(&e->sched, &c, &cache, err);
 }
 
-/* ---- The consumer of events -------------------------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
 
+/* The consumer's; of a polled engine that is being freed: nobody is told. */
 static void deliver(void *engine, const void *record)
 {
-	struct kvik_engine *e = engine;
-	atomic_store(&e->delivering, request_of(record)->id);
-	request_deliver(record);
-	atomic_store(&e->delivering, 0);
+	const struct kvik_engine *e = engine;
+	struct request_event v;
+	struct request *ended;
+	if (request_event(&v, record, &ended) && !e->params.polled)
+		v.call(v.event.user, &v.event);
+	request_free(ended);
 }
 
 static void all_delivered(void *engine)
@@ -75,11 +79,28 @@ static void all_delivered(void *engine)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* A call back keeps everybody waiting: its request goes, so that it does so once. */
-static void stuck(void *engine)
+/* A call back kept everybody waiting. */
+static void stuck(void *engine, uint64_t id)
 {
-	struct kvik_engine *e = engine;
-	kvik_engine_cancel(e, atomic_load(&e->delivering));
+	kvik_engine_cancel(engine, id);
+}
+
+const struct kvik_event *kvik_engine_poll(struct kvik_engine *e)
+{
+	const void *record;
+	if (!e->params.polled)
+		return NULL;
+	request_free(e->ended);
+	e->ended = NULL;
+	while ((record = events_poll(e->events)))
+		if (request_event(&e->polled, record, &e->ended))
+			return &e->polled.event;
+	return NULL;
+}
+
+int kvik_engine_fd(const struct kvik_engine *e)
+{
+	return events_fd(e->events);
 }
 
 static int new_events(struct kvik_engine *e, struct kvik_err *err)
@@ -87,6 +108,7 @@ static int new_events(struct kvik_engine *e, struct kvik_err *err)
 	enum { STEPS = 16, TYPICAL = 512, LEAST = 16 * EVENTS_RECORD_MAX }; /* so many steps of typical records */
 	size_t bytes = (size_t)e->params.sequences * STEPS * TYPICAL;
 	struct events_config c = {.bytes = bytes > LEAST ? bytes : LEAST,
+				  .polled = e->params.polled,
 				  .ctx = e,
 				  .deliver = deliver,
 				  .idle = all_delivered,
@@ -96,20 +118,20 @@ static int new_events(struct kvik_engine *e, struct kvik_err *err)
 
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
-static int check(const struct kvik_engine_params *p, struct kvik_err *err)
+static int check(const struct kvik_engine_params *p, const struct kvik_cache_params *cache, struct kvik_err *err)
 {
 	if (p->sequences < 1 || p->sequences > 4096)
 		return err_set(err, KVIK_ERR_ARG, "an engine computes 1..4096 sequences together, not %u",
 			       p->sequences);
-	if (p->cache.chunk <= p->sequences)
+	if (cache->chunk <= p->sequences)
 		return err_set(err, KVIK_ERR_ARG, "a step of %u tokens is too small for %u sequences: raise --chunk",
-			       p->cache.chunk, p->sequences);
-	if (p->drafts > p->cache.chunk)
+			       cache->chunk, p->sequences);
+	if (p->drafts > cache->chunk)
 		return err_set(err, KVIK_ERR_ARG, "%u drafts do not fit into a step of %u tokens: raise --chunk",
-			       p->drafts, p->cache.chunk);
+			       p->drafts, cache->chunk);
 	if (p->draft && p->drafts == 0)
 		return err_set(err, KVIK_ERR_ARG, "a source of drafts is given, and none may be computed: set drafts");
-	if (p->cache.no_kv_cache)
+	if (cache->no_kv_cache)
 		return err_set(err, KVIK_ERR_ARG, "an engine serves from its cache: no_kv_cache is only for sessions");
 	return 0;
 }
@@ -129,9 +151,14 @@ static void init_locks(struct kvik_engine *e)
 int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct kvik_engine_params *params,
 		    struct kvik_err *err)
 {
-	struct kvik_engine_params p = params ? *params : kvik_engine_params_default();
+	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	*out = NULL;
-	int rc = check(&p, err);
+	int rc = SIZED_READ(kvik_engine_params, &p, params, err);
+	if (!rc)
+		rc = SIZED_READ(kvik_cache_params, &cache, p.cache, err);
+	if (!rc)
+		rc = check(&p, &cache, err);
 	if (rc)
 		return rc;
 	struct kvik_engine *e = mem_zalloc(1, sizeof *e);
@@ -142,9 +169,11 @@ int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct
 	e->incoming_end = &e->incoming;
 	e->next_id = 1;
 	init_locks(e);
-	rc = new_buffers(e, err);
-	if (!rc)
-		rc = kvik_cache_new(&e->cache, m, &p.cache, err);
+	rc = kvik_cache_new(&e->cache, m, &cache, err);
+	if (!rc) {
+		e->params.cache = &e->cache->params;
+		rc = new_buffers(e, err);
+	}
 	if (!rc)
 		rc = new_sched(e, err);
 	if (!rc)
@@ -195,6 +224,7 @@ void kvik_engine_free(struct kvik_engine *e)
 	if (!e)
 		return;
 	if (e->started) {
+		events_unpoll(e->events);
 		kvik_engine_drain(e, 0);
 		pthread_mutex_lock(&e->lock);
 		e->stop = true;
@@ -203,6 +233,7 @@ void kvik_engine_free(struct kvik_engine *e)
 		pthread_join(e->thread, NULL);
 	}
 	events_free(e->events);
+	request_free(e->ended);
 	sched_free(e->sched);
 	kvik_cache_free(e->cache);
 	for (uint32_t t = 0; e->rooms && t < device_threads(e->model->device); t++) {
@@ -226,11 +257,9 @@ const struct kvik_model *kvik_engine_model(const struct kvik_engine *e)
 	return e->model;
 }
 
-struct kvik_engine_params kvik_engine_get_params(const struct kvik_engine *e)
+int kvik_engine_read_params(const struct kvik_engine *e, struct kvik_engine_params *p)
 {
-	struct kvik_engine_params p = e->params;
-	p.cache = e->cache->params;
-	return p;
+	return SIZED_WRITE(kvik_engine_params, p, &e->params, NULL);
 }
 
 /* ---- Callers ----------------------------------------------------------------------------------------------------- */
@@ -239,11 +268,14 @@ int kvik_engine_submit(struct kvik_engine *e, const struct kvik_request_params *
 		       struct kvik_err *err)
 {
 	struct request *r;
-	if (params->tenant >= e->params.tenants)
-		return err_set(err, KVIK_ERR_ARG, "tenant %u; this engine has %u", params->tenant, e->params.tenants);
-	int rc = request_new(&r, e->model, params, err);
+	int rc = request_new(&r, e->model, params, e->params.polled, err);
 	if (rc)
 		return rc;
+	if (r->params.tenant >= e->params.tenants) {
+		rc = err_set(err, KVIK_ERR_ARG, "tenant %u; this engine has %u", r->params.tenant, e->params.tenants);
+		request_free(r);
+		return rc;
+	}
 	pthread_mutex_lock(&e->lock);
 	if (e->draining) {
 		rc = err_set(err, KVIK_ERR_CANCELLED, "the engine is shutting down and takes no more requests");
@@ -280,7 +312,7 @@ void kvik_engine_cancel(struct kvik_engine *e, uint64_t id)
 	pthread_mutex_unlock(&e->lock);
 }
 
-struct kvik_engine_stats kvik_engine_get_stats(struct kvik_engine *e)
+int kvik_engine_read_stats(struct kvik_engine *e, struct kvik_engine_stats *to)
 {
 	pthread_mutex_lock(&e->lock);
 	struct kvik_engine_stats s = e->stats;
@@ -288,5 +320,5 @@ struct kvik_engine_stats kvik_engine_get_stats(struct kvik_engine *e)
 	for (const struct request *r = e->incoming; r; r = r->next)
 		s.waiting++;
 	pthread_mutex_unlock(&e->lock);
-	return s;
+	return SIZED_WRITE(kvik_engine_stats, to, &s, NULL);
 }

@@ -27,8 +27,8 @@ struct sample_slot {
 };
 
 struct kvik_engine {
-	struct kvik_model *model; /* borrowed */
-	struct kvik_engine_params params;
+	struct kvik_model *model;         /* borrowed */
+	struct kvik_engine_params params; /* its cache: that of `cache` */
 	struct kvik_cache *cache;
 	struct sched_kv adapter;
 	struct sched *sched;
@@ -40,7 +40,8 @@ struct kvik_engine {
 	float *hidden;             /* [chunk][dim] */
 	struct engine_prompt *prompt;
 	struct events *events;       /* to callers */
-	_Atomic uint64_t delivering; /* id of the request whose call back the consumer is in; 0: none */
+	struct request_event polled; /* whoever polls: the event at hand, */
+	struct request *ended;       /* and its request, if it was the last; owned */
 	double step_ms;
 	uint64_t computing_ns;                  /* of the loop at hand: forward passes and sampling */
 	uint64_t busy_ns_sum, computing_ns_sum; /* of all loops that computed something */

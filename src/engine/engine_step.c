@@ -68,7 +68,7 @@ static uint32_t fitting(const struct kvik_engine *e, uint32_t n, uint32_t room)
 static uint32_t new_tokens_max(const struct kvik_engine *e, const struct request *r)
 {
 	uint64_t context = e->cache->params.context, n = r->params.n_ids;
-	uint64_t room = n < context ? context - n : 0, asked = r->params.generate.max_tokens;
+	uint64_t room = n < context ? context - n : 0, asked = r->generate.max_tokens;
 	return asked && asked < room ? (uint32_t)asked : fitting(e, (uint32_t)n, (uint32_t)room);
 }
 
@@ -91,11 +91,10 @@ static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retr
 				  .n_sequences = text ? p->choices : 1,
 				  .tenant = p->tenant,
 				  .priority = p->priority,
-				  .share = text ? &r->share : NULL,
+				  .share = text && !r->isolated ? &r->share : NULL,
 				  .cold = is_cold(r),
 				  .start_by_us = p->queue_ms_max ? now + (int64_t)p->queue_ms_max * 1000 : SCHED_NEVER,
 				  .deadline_us = p->total_ms_max ? now + (int64_t)p->total_ms_max * 1000 : SCHED_NEVER};
-	r->share = cache_share(p->scope, p->read_public, p->cache_priority, p->cache_ttl_ms);
 	if (text && q.max_new == 0)
 		return err_set(
 			err, KVIK_ERR_LIMIT,
@@ -144,26 +143,12 @@ static void pass_cancels(struct kvik_engine *e)
 		}
 }
 
-/* Misses are those of kv, and one more. */
-#define MISS_SAME(name) _Static_assert((int)KVIK_MISS_##name == (int)KV_##name, "enum kvik_miss")
-MISS_SAME(NEW);
-MISS_SAME(DIFFERS);
-MISS_SAME(EVICTED);
-MISS_SAME(EXPIRED);
-MISS_SAME(WINDOW);
-MISS_SAME(STATE);
-_Static_assert((int)KVIK_MISS_COLD == (int)KV_WHY_COUNT, "enum kvik_miss");
-#undef MISS_SAME
-
-static struct kvik_prefix prefix_of(const struct sched_req_info *info, bool cold)
+static struct kvik_prefix prefix_of(const struct sched_req_info *info)
 {
 	const struct sched_match *m = &info->found;
-	enum kvik_miss miss = cold ? KVIK_MISS_COLD : (enum kvik_miss)m->why;
-	return (struct kvik_prefix){.found_tokens = m->tokens,
-				    .joined_tokens = info->cached > m->tokens ? info->cached - m->tokens : 0,
-				    .matched_tokens = m->matched,
-				    .miss = miss,
-				    .other = miss == KVIK_MISS_DIFFERS ? m->other : KVIK_NO_ID};
+	struct kvik_prefix p = cache_prefix(m->tokens, m->matched, (enum kv_why)m->why, m->other, 0);
+	p.joined_tokens = info->cached > m->tokens ? info->cached - m->tokens : 0;
+	return p;
 }
 
 static void take_ended(struct kvik_engine *e)
@@ -183,7 +168,8 @@ static void take_ended(struct kvik_engine *e)
 				kvik_code_text(info.code));
 		r->usage.cached_tokens = info.cached;
 		r->usage.preemptions = info.preemptions;
-		r->usage.prefix = prefix_of(&info, is_cold(r));
+		if (!is_cold(r) && !r->isolated)
+			r->prefix = prefix_of(&info);
 		r->usage.queue_ms = info.queue_us > 0 ? (double)info.queue_us / 1e3 : 0;
 		pthread_mutex_lock(&e->lock);
 		unlink_live(e, r);
@@ -198,7 +184,7 @@ static void take_ended(struct kvik_engine *e)
 static uint32_t guess(const struct kvik_engine *e, const struct request *r, uint32_t choice, uint32_t *ids,
 		      uint32_t max)
 {
-	const struct kvik_processor *p = &r->params.generate.processor;
+	const struct kvik_processor *p = &r->processor;
 	size_t n = p->forced ? p->forced(p->user, choice, ids, max) : 0;
 	if (n == 0 && e->params.draft) {
 		uint32_t n_ids;
@@ -420,6 +406,14 @@ static uint64_t note_time(struct kvik_engine *e, uint64_t begun_ns, bool compute
 	return now;
 }
 
+/* When to go on although nobody asks for it: by the plan, or to look after the consumer of events. */
+static int64_t wake_us(const struct kvik_engine *e, const struct sched_plan *plan)
+{
+	uint32_t look_ms = events_watch(e->events);
+	int64_t wake = plan ? plan->wake_us : SCHED_NEVER, look = now_us() + (int64_t)look_ms * 1000;
+	return look_ms > 0 && look < wake ? look : wake;
+}
+
 void *engine_run(void *engine)
 {
 	struct kvik_engine *e = engine;
@@ -427,7 +421,7 @@ void *engine_run(void *engine)
 	const struct sched_plan *plan = NULL;
 	bool cancels;
 	uint64_t begun_ns = os_clock_ns();
-	while (take(e, !plan || plan->n_tokens == 0, plan ? plan->wake_us : SCHED_NEVER, &incoming, &cancels)) {
+	while (take(e, !plan || plan->n_tokens == 0, wake_us(e, plan), &incoming, &cancels)) {
 		if (!plan || plan->n_tokens == 0)
 			begun_ns = os_clock_ns(); /* it has slept */
 		take_incoming(e, incoming);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "engine/embedded.h"
 #include "engine/loaded.h"
+#include "engine/sized.h"
 
 static const char synthetic[] = "synthetic:";
 
@@ -89,9 +90,10 @@ void kvik_file_close(struct kvik_file *f)
 	mem_free(f);
 }
 
-struct kvik_model_info kvik_file_get_info(const struct kvik_file *f)
+int kvik_file_read_info(const struct kvik_file *f, struct kvik_model_info *info)
 {
-	return describe(&f->h, weights_stored_bytes(f->source), weights_parameters(f->source));
+	struct kvik_model_info own = describe(&f->h, weights_stored_bytes(f->source), weights_parameters(f->source));
+	return SIZED_WRITE(kvik_model_info, info, &own, NULL);
 }
 
 const char *kvik_file_warning(const struct kvik_file *f, size_t i)
@@ -105,11 +107,13 @@ size_t kvik_file_tensors(const struct kvik_file *f)
 	return source_count(f->source);
 }
 
-struct kvik_tensor_info kvik_file_tensor(const struct kvik_file *f, size_t i)
+int kvik_file_read_tensor(const struct kvik_file *f, size_t i, struct kvik_tensor_info *info)
 {
+	if (i >= source_count(f->source))
+		return KVIK_ERR_ARG;
 	const struct source_tensor *t = source_at(f->source, i);
-	struct kvik_tensor_info info = {
+	struct kvik_tensor_info own = {
 		.name = t->name, .type = wtype_name(t->type), .n_dims = t->n_dims, .bytes = t->bytes};
-	memcpy(info.dims, t->dims, sizeof info.dims);
-	return info;
+	memcpy(own.dims, t->dims, sizeof own.dims);
+	return SIZED_WRITE(kvik_tensor_info, info, &own, NULL);
 }

@@ -2,6 +2,7 @@
 #include "base/os.h"
 #include "engine/emit.h"
 #include "engine/session.h"
+#include "engine/sized.h"
 
 static double ms_since(uint64_t start_ns)
 {
@@ -47,22 +48,29 @@ int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, cons
 {
 	struct emit e;
 	struct kvik_token t;
-	*result = (struct kvik_generation){.prompt_tokens = (uint32_t)n};
-	int rc = emit_init(&e, s->cache->model, params, err);
+	struct kvik_generation g = {.prompt_tokens = (uint32_t)n};
+	int rc = result ? SIZED_CHECK(kvik_generation, result, err) : 0;
+	if (rc)
+		return rc;
+	rc = emit_init(&e, s->cache->model, params, err);
 	uint64_t start = os_clock_ns();
 	if (!rc)
 		rc = kvik_session_feed(s, prompt, n, NULL, err);
 	if (!rc && !s->has_logits)
 		rc = err_set(err, KVIK_ERR_ARG, "an empty prompt, and nothing to go on from: give at least one token");
-	result->prefill_ms = ms_since(start);
-	result->cached_tokens = (uint32_t)s->cached;
+	g.prefill_ms = ms_since(start);
+	g.cached_tokens = s->prefix.found_tokens;
 	start = os_clock_ns();
 	if (!rc)
-		rc = run(s, &e, on_token, user, result, err);
-	if (!rc && result->finish != KVIK_FINISH_CANCELLED && emit_flush(&e, &t) && !show(on_token, user, &t))
-		result->finish = KVIK_FINISH_CANCELLED;
-	result->decode_ms = ms_since(start);
-	result->new_tokens = e.new_tokens;
+		rc = run(s, &e, on_token, user, &g, err);
+	if (rc == KVIK_ERR_CANCELLED) {
+		g.finish = KVIK_FINISH_CANCELLED;
+		rc = 0;
+	}
+	if (!rc && g.finish != KVIK_FINISH_CANCELLED && emit_flush(&e, &t) && !show(on_token, user, &t))
+		g.finish = KVIK_FINISH_CANCELLED;
+	g.decode_ms = ms_since(start);
+	g.new_tokens = e.new_tokens;
 	emit_release(&e);
-	return rc;
+	return rc || !result ? rc : SIZED_WRITE(kvik_generation, result, &g, err);
 }

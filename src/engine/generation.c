@@ -3,9 +3,10 @@
 #include <math.h>
 
 #include "engine/loaded.h"
+#include "engine/sized.h"
 #include "format/source.h"
 
-struct kvik_sampling kvik_model_sampling(const struct kvik_model *m, unsigned *given)
+int kvik_model_read_sampling(const struct kvik_model *m, struct kvik_sampling *sampling, unsigned *given)
 {
 	const struct generation *g = source_generation(m->source);
 	struct kvik_sampling p = kvik_sampling_default();
@@ -34,7 +35,7 @@ struct kvik_sampling kvik_model_sampling(const struct kvik_model *m, unsigned *g
 		*given |= KVIK_SAMPLING_PENALTY_LAST_N;
 		p.penalty_last_n = g->penalty_last_n;
 	}
-	return p;
+	return SIZED_WRITE(kvik_sampling, sampling, &p, NULL);
 }
 
 void suppress(const struct kvik_model *m, float *logits)

@@ -34,8 +34,9 @@ struct kvik_file {
 
 /* path as kvik_model_load takes it: NULL is the built-in model, "synthetic:SHAPE:TYPE" makes random weights. */
 int open_source(struct source **out, const char *path, struct kvik_err *err) MUST_CHECK;
-/* ARG: a value outside its enum. */
-int model_params_check(const struct kvik_model_params *p, struct kvik_err *err) MUST_CHECK;
+/* What the caller gave (may be NULL) over the defaults. ARG: its size, a value outside its enum. */
+int model_params_read(struct kvik_model_params *p, const struct kvik_model_params *given,
+		      struct kvik_err *err) MUST_CHECK;
 /* The two settings of loading that decide sizes and arithmetic. */
 bool wants_int8(enum kvik_act act, const struct source *s);
 int quantized_type(enum kvik_quantize q); /* enum wtype or -1 */

@@ -7,14 +7,22 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "engine/loaded.h"
+#include "engine/sized.h"
 #include "engine/vocab_load.h"
 
 /* Models below this many stored bytes are computed with f32 activations: it costs them nothing that matters. */
 #define SMALL_MODEL_BYTES ((uint64_t)32 << 20)
 
-struct kvik_model_params kvik_model_params_default(void)
+int kvik_device_params_init(struct kvik_device_params *p)
 {
-	return (struct kvik_model_params){.act = KVIK_ACT_AUTO};
+	const struct kvik_device_params own = {0};
+	return SIZED_WRITE(kvik_device_params, p, &own, NULL);
+}
+
+int kvik_model_params_init(struct kvik_model_params *p)
+{
+	const struct kvik_model_params own = {.act = KVIK_ACT_AUTO};
+	return SIZED_WRITE(kvik_model_params, p, &own, NULL);
 }
 
 bool wants_int8(enum kvik_act act, const struct source *s)
@@ -34,8 +42,12 @@ int quantized_type(enum kvik_quantize q)
 	return -1;
 }
 
-int model_params_check(const struct kvik_model_params *p, struct kvik_err *err)
+int model_params_read(struct kvik_model_params *p, const struct kvik_model_params *given, struct kvik_err *err)
 {
+	*p = kvik_model_params_default();
+	int rc = SIZED_READ(kvik_model_params, p, given, err);
+	if (rc)
+		return rc;
 	if ((unsigned)p->act > KVIK_ACT_INT8)
 		return err_set(err, KVIK_ERR_ARG, "act: %d is not of enum kvik_act", (int)p->act);
 	if ((unsigned)p->quantize > KVIK_QUANTIZE_Q4_0)
@@ -43,15 +55,19 @@ int model_params_check(const struct kvik_model_params *p, struct kvik_err *err)
 	return 0;
 }
 
-int kvik_device_new(struct kvik_device **out, uint32_t threads, const char *cpu, struct kvik_err *err)
+int kvik_device_new(struct kvik_device **out, const struct kvik_device_params *params, struct kvik_err *err)
 {
-	const char *level = cpu ? cpu : getenv("KVIK_CPU");
+	struct kvik_device_params p = kvik_device_params_default();
 	*out = NULL;
+	int rc = SIZED_READ(kvik_device_params, &p, params, err);
+	if (rc)
+		return rc;
+	const char *level = p.cpu ? p.cpu : getenv("KVIK_CPU");
 	struct kvik_device *d = mem_zalloc(1, sizeof *d);
 	if (!d)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a device");
-	int rc = device_new(&d->d, &backend_cpu, level && *level ? level : NULL, threads ? threads : os_processors(),
-			    err);
+	rc = device_new(&d->d, &backend_cpu, level && *level ? level : NULL, p.threads ? p.threads : os_processors(),
+			err);
 	if (rc)
 		kvik_device_free(d);
 	else
@@ -69,9 +85,13 @@ void kvik_device_free(struct kvik_device *d)
 
 static int load(struct kvik_model *m, const char *path, const struct kvik_model_params *p, struct kvik_err *err)
 {
-	int rc = model_params_check(p, err);
-	if (!rc && !p->device)
-		rc = kvik_device_new(&m->own_device, p->threads, p->cpu, err);
+	int rc = 0;
+	if (!p->device) {
+		struct kvik_device_params d = kvik_device_params_default();
+		d.threads = p->threads;
+		d.cpu = p->cpu;
+		rc = kvik_device_new(&m->own_device, &d, err);
+	}
 	if (rc)
 		return rc;
 	m->device = p->device ? p->device->d : m->own_device->d;
@@ -98,12 +118,15 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 int kvik_model_load(struct kvik_model **out, const char *path, const struct kvik_model_params *params,
 		    struct kvik_err *err)
 {
-	struct kvik_model_params defaults = kvik_model_params_default();
+	struct kvik_model_params p;
 	*out = NULL;
+	int rc = model_params_read(&p, params, err);
+	if (rc)
+		return rc;
 	struct kvik_model *m = mem_zalloc(1, sizeof *m);
 	if (!m)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a model");
-	int rc = load(m, path, params ? params : &defaults, err);
+	rc = load(m, path, &p, err);
 	if (rc)
 		kvik_model_free(m);
 	else
@@ -125,9 +148,11 @@ void kvik_model_free(struct kvik_model *m)
 	mem_free(m);
 }
 
-struct kvik_model_info kvik_model_get_info(const struct kvik_model *m)
+int kvik_model_read_info(const struct kvik_model *m, struct kvik_model_info *info)
 {
-	return describe(model_hparams(m->model), model_weight_bytes(m->model), model_parameters(m->model));
+	struct kvik_model_info own =
+		describe(model_hparams(m->model), model_weight_bytes(m->model), model_parameters(m->model));
+	return SIZED_WRITE(kvik_model_info, info, &own, NULL);
 }
 
 const char *kvik_model_cpu(const struct kvik_model *m)

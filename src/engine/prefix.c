@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "engine/session.h"
+#include "engine/sized.h"
 
 struct kvik_pin {
 	struct kvik_cache *cache;
@@ -18,12 +19,22 @@ static uint64_t now_ms(void)
 	return os_clock_ns() / 1000000;
 }
 
-struct kv_share cache_share(uint64_t scope, bool read_public, uint8_t priority, uint64_t ttl_ms)
+int kvik_share_init(struct kvik_share *s)
 {
-	return (struct kv_share){.scope = {{scope, scope ? ~scope : 0}},
-				 .read_public = read_public,
-				 .priority = priority,
-				 .ttl = ttl_ms};
+	const struct kvik_share own = {0};
+	return SIZED_WRITE(kvik_share, s, &own, NULL);
+}
+
+int cache_share(struct kv_share *own, bool *isolated, const struct kvik_share *given, struct kvik_err *err)
+{
+	struct kvik_share p = kvik_share_default();
+	int rc = SIZED_READ(kvik_share, &p, given, err);
+	*isolated = p.isolated;
+	*own = (struct kv_share){.scope = {{p.scope, p.scope ? ~p.scope : 0}},
+				 .read_public = p.read_public,
+				 .priority = p.priority,
+				 .ttl = p.ttl_ms};
+	return rc;
 }
 
 static void let_go(struct kvik_pin *p)
@@ -96,20 +107,64 @@ void kvik_pin_free(struct kvik_pin *p)
 
 /* ---- What is there ----------------------------------------------------------------------------------------------- */
 
-struct kvik_match kvik_cache_explain(const struct kvik_cache *c, const struct kvik_session_params *params,
-				     const uint32_t *ids, size_t n)
+const char *kvik_miss_name(enum kvik_miss m)
 {
-	struct kvik_session_params p = params ? *params : (struct kvik_session_params){0};
-	struct kv_share share = cache_share(p.scope, p.read_public, p.priority, p.ttl_ms);
+	static const char *const names[] = {
+#define MISS_TEXT(name, value, text, sentence) [KVIK_MISS_##name] = text,
+		KVIK_MISSES(MISS_TEXT)
+#undef MISS_TEXT
+	};
+	return (size_t)m < sizeof names / sizeof *names ? names[m] : "?";
+}
+
+const char *kvik_miss_text(enum kvik_miss m)
+{
+	static const char *const texts[] = {
+#define MISS_TEXT(name, value, text, sentence) [KVIK_MISS_##name] = sentence,
+		KVIK_MISSES(MISS_TEXT)
+#undef MISS_TEXT
+	};
+	return (size_t)m < sizeof texts / sizeof *texts ? texts[m] : "?";
+}
+
+static enum kvik_miss miss_of(enum kv_why why)
+{
+	static const enum kvik_miss misses[KV_WHY_COUNT] = {
+		[KV_ALL] = KVIK_MISS_NONE,        [KV_NEW] = KVIK_MISS_NEW,         [KV_DIFFERS] = KVIK_MISS_DIFFERS,
+		[KV_EVICTED] = KVIK_MISS_EVICTED, [KV_EXPIRED] = KVIK_MISS_EXPIRED, [KV_WINDOW] = KVIK_MISS_WINDOW,
+		[KV_STATE] = KVIK_MISS_STATE};
+	return misses[why];
+}
+
+static uint32_t beyond(uint32_t tokens, size_t from)
+{
+	return tokens > from ? (uint32_t)(tokens - from) : 0;
+}
+
+struct kvik_prefix cache_prefix(uint32_t tokens, uint32_t matched, enum kv_why why, uint32_t other, size_t from)
+{
+	return (struct kvik_prefix){.size = sizeof(struct kvik_prefix),
+				    .found_tokens = beyond(tokens, from),
+				    .matched_tokens = beyond(matched, from),
+				    .miss = miss_of(why),
+				    .other = why == KV_DIFFERS ? other : KVIK_NO_ID};
+}
+
+int kvik_cache_explain(const struct kvik_cache *c, const struct kvik_share *given, const uint32_t *ids, size_t n,
+		       struct kvik_prefix *prefix, struct kvik_err *err)
+{
+	struct kvik_prefix own = CACHE_PREFIX_COLD;
+	struct kv_share share;
 	struct kv_hit hit;
-	if (p.isolated || c->params.no_kv_cache)
-		return (struct kvik_match){.why = "an isolated session takes nothing from the cache",
-					   .other = KVIK_NO_ID};
-	kv_explain(c->kv, &share, ids, n < c->params.context ? (uint32_t)n : c->params.context, &hit);
-	return (struct kvik_match){.tokens = hit.tokens,
-				   .matched = hit.matched,
-				   .why = kv_why_text(hit.why),
-				   .other = hit.why == KV_DIFFERS ? hit.other : KVIK_NO_ID};
+	bool isolated;
+	int rc = cache_share(&share, &isolated, given, err);
+	if (!rc)
+		rc = check_ids(c->model, ids, n, err);
+	if (!rc && !isolated && !c->params.no_kv_cache) {
+		kv_explain(c->kv, &share, ids, n < c->params.context ? (uint32_t)n : c->params.context, &hit);
+		own = cache_prefix(hit.tokens, hit.matched, hit.why, hit.other, 0);
+	}
+	return rc ? rc : SIZED_WRITE(kvik_prefix, prefix, &own, err);
 }
 
 void kvik_cache_drop(struct kvik_cache *c)
@@ -118,7 +173,7 @@ void kvik_cache_drop(struct kvik_cache *c)
 	kv_drop_cached(c->kv);
 }
 
-struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c)
+int kvik_cache_read_stats(const struct kvik_cache *c, struct kvik_cache_stats *to)
 {
 	struct kv_stats s = kv_stats(c->kv);
 	struct kvik_cache_stats out = {.bytes_ceiling = s.memory_bytes,
@@ -150,5 +205,5 @@ struct kvik_cache_stats kvik_cache_get_stats(const struct kvik_cache *c)
 			out.sessions--;
 			out.tokens_pinned += kv_seq_tokens(p->seq);
 		}
-	return out;
+	return SIZED_WRITE(kvik_cache_stats, to, &out, NULL);
 }

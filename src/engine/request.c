@@ -6,25 +6,18 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "engine/cache.h"
+#include "engine/sized.h"
 
-struct kvik_request_params kvik_request_params_default(void)
+int kvik_request_params_init(struct kvik_request_params *p)
 {
-	return (struct kvik_request_params){.generate = kvik_generate_params_default(), .choices = 1};
-}
-
-const char *kvik_miss_name(enum kvik_miss m)
-{
-	static const char *const names[] = {
-#define MISS_TEXT(name, text) [KVIK_MISS_##name] = text,
-		KVIK_MISSES(MISS_TEXT)
-#undef MISS_TEXT
-	};
-	return (size_t)m < sizeof names / sizeof *names ? names[m] : "?";
+	const struct kvik_request_params own = {.choices = 1};
+	return SIZED_WRITE(kvik_request_params, p, &own, NULL);
 }
 
 enum { CHOICES_MAX = 128 };
 
-static int check(const struct kvik_model *m, const struct kvik_request_params *p, struct kvik_err *err)
+static int check(const struct kvik_model *m, const struct kvik_request_params *p, bool polled, struct kvik_err *err)
 {
 	if (p->n_ids == 0 || p->n_ids > UINT32_MAX / 2)
 		return err_set(err, KVIK_ERR_ARG, "a prompt of %zu tokens; it needs at least one", p->n_ids);
@@ -38,8 +31,8 @@ static int check(const struct kvik_model *m, const struct kvik_request_params *p
 			       p->prompt_logprobs);
 	if ((unsigned)p->pooling > KVIK_POOLING_LAST)
 		return err_set(err, KVIK_ERR_ARG, "pooling: %d is not of enum kvik_pooling", (int)p->pooling);
-	if (!p->on_event)
-		return err_set(err, KVIK_ERR_ARG, "a request needs on_event");
+	if (!p->on_event && !polled)
+		return err_set(err, KVIK_ERR_ARG, "a request needs on_event, or an engine that is polled");
 	return 0;
 }
 
@@ -53,13 +46,14 @@ static void *place(char *block, size_t *at, const void *from, size_t bytes)
 	return to;
 }
 
-/* Copies what the pointers of p lead to; returns the bytes it takes. */
-static size_t copy_all(char *block, struct kvik_request_params *p)
+/* Copies what the pointers of r's parameters lead to; returns the bytes it takes. */
+static size_t copy_all(char *block, struct request *r)
 {
 	size_t at = 0;
-	struct kvik_generate_params *g = &p->generate;
+	struct kvik_request_params *p = &r->params;
+	struct kvik_generate_params *g = &r->generate;
 	const void *ids = place(block, &at, p->ids, p->n_ids * sizeof *p->ids);
-	const void *bias = place(block, &at, g->sampling.bias, g->sampling.n_bias * sizeof *g->sampling.bias);
+	const void *bias = place(block, &at, r->sampling.bias, r->sampling.n_bias * sizeof *r->sampling.bias);
 	const uint32_t *stop_ids = place(block, &at, g->stop_ids, g->n_stop_ids * sizeof *g->stop_ids);
 	const size_t *sizes = place(block, &at, g->stop_bytes, g->stop_bytes ? g->n_stop * sizeof *sizes : 0);
 	const char **stop = place(block, &at, g->stop, g->n_stop * sizeof *g->stop);
@@ -71,7 +65,7 @@ static size_t copy_all(char *block, struct kvik_request_params *p)
 	}
 	if (block) {
 		p->ids = ids;
-		g->sampling.bias = bias;
+		r->sampling.bias = bias;
 		g->stop = stop;
 		g->stop_bytes = g->stop_bytes ? sizes : NULL;
 		g->stop_ids = stop_ids;
@@ -83,35 +77,64 @@ static int init_choices(struct request *r, const struct kvik_model *m, struct kv
 {
 	int rc = 0;
 	for (uint32_t i = 0; i < r->n_choices && !rc; i++) {
-		struct kvik_generate_params g = r->params.generate;
-		g.sampling.seed += i;
+		struct kvik_generate_params g = r->generate;
+		struct kvik_sampling s = r->sampling;
+		s.seed += i;
+		g.sampling = &s;
 		rc = emit_init(&r->choices[i].emit, m, &g, err);
 		r->choices[i].emit.choice = i;
 	}
 	return rc;
 }
 
-int request_new(struct request **out, const struct kvik_model *m, const struct kvik_request_params *p,
+/* What the caller gave, over the defaults. */
+static int read_params(struct request *r, const struct kvik_request_params *p, struct kvik_err *err)
+{
+	r->params = *p;
+	r->generate = kvik_generate_params_default();
+	r->sampling = kvik_sampling_default();
+	int rc = SIZED_READ(kvik_generate_params, &r->generate, p->generate, err);
+	if (!rc)
+		rc = SIZED_READ(kvik_sampling, &r->sampling, r->generate.sampling, err);
+	if (!rc)
+		rc = SIZED_READ(kvik_processor, &r->processor, r->generate.processor, err);
+	if (!rc)
+		rc = cache_share(&r->share, &r->isolated, p->share, err);
+	r->params.generate = &r->generate;
+	r->generate.sampling = &r->sampling;
+	r->generate.processor = r->generate.processor ? &r->processor : NULL;
+	return rc;
+}
+
+int request_new(struct request **out, const struct kvik_model *m, const struct kvik_request_params *given, bool polled,
 		struct kvik_err *err)
 {
+	struct kvik_request_params own = kvik_request_params_default(), *p = &own;
 	*out = NULL;
-	int rc = check(m, p, err);
+	int rc = SIZED_READ(kvik_request_params, &own, given, err);
+	if (!rc)
+		rc = check(m, p, polled, err);
 	if (rc)
 		return rc;
 	struct request *r = mem_zalloc(1, sizeof *r + p->choices * sizeof r->choices[0]);
 	if (!r)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a request");
-	r->params = *p;
+	rc = read_params(r, p, err);
+	if (rc) {
+		mem_free(r);
+		return rc;
+	}
 	r->n_choices = p->choices;
 	r->submitted_ns = os_clock_ns();
-	r->usage.prompt_tokens = (uint32_t)p->n_ids;
-	r->copies = mem_alloc(copy_all(NULL, &r->params));
+	r->usage = (struct kvik_usage){.size = sizeof r->usage, .prompt_tokens = (uint32_t)p->n_ids};
+	r->prefix = CACHE_PREFIX_COLD;
+	r->copies = mem_alloc(copy_all(NULL, r));
 	if (p->pooling != KVIK_POOLING_NONE)
 		r->embedding = mem_zalloc(model_hparams(m->model)->dim, sizeof *r->embedding);
 	if (!r->copies || (p->pooling != KVIK_POOLING_NONE && !r->embedding))
 		rc = err_set(err, KVIK_ERR_NOMEM, "no memory for a request of %zu tokens", p->n_ids);
 	if (!rc) {
-		copy_all(r->copies, &r->params);
+		copy_all(r->copies, r);
 		rc = init_choices(r, m, err);
 	}
 	if (rc)
@@ -151,7 +174,7 @@ _Static_assert(sizeof(struct record) + KVIK_LOGPROBS_MAX * sizeof(struct kvik_lo
 static void put_token(struct request *r, enum kvik_event_kind kind, uint32_t choice, const struct kvik_token *t)
 {
 	size_t text_bytes = t->text_bytes < TEXT_MAX ? t->text_bytes : TEXT_MAX, top_bytes = t->n_top * sizeof *t->top;
-	struct record *e = events_put(r->events, sizeof *e + top_bytes + text_bytes);
+	struct record *e = events_put(r->events, r->id, false, sizeof *e + top_bytes + text_bytes);
 	*e = (struct record){.r = r,
 			     .kind = kind,
 			     .choice = choice,
@@ -209,7 +232,7 @@ void request_choice_end(struct request *r, uint32_t choice, enum kvik_finish fin
 	c->ended = true;
 	if (finish != KVIK_FINISH_CANCELLED && emit_flush(&c->emit, &t))
 		request_token(r, choice, &t);
-	struct record *e = events_put(r->events, sizeof *e);
+	struct record *e = events_put(r->events, r->id, false, sizeof *e);
 	*e = (struct record){.r = r, .kind = KVIK_EVENT_CHOICE, .choice = choice, .finish = finish};
 }
 
@@ -227,7 +250,7 @@ void request_end(struct request *r, const struct kvik_err *error, uint64_t retry
 	r->usage.first_token_ms = ms_between(r->submitted_ns, r->first_token_ns);
 	r->failure = error ? *error : (struct kvik_err){0};
 	r->retry_ms = retry_ms;
-	struct record *e = events_put(r->events, sizeof *e);
+	struct record *e = events_put(r->events, r->id, true, sizeof *e);
 	*e = (struct record){.r = r, .kind = KVIK_EVENT_END};
 }
 
@@ -237,39 +260,43 @@ void request_prompt_token(struct request *r, const struct kvik_token *t)
 	put_text(r, KVIK_EVENT_PROMPT, 0, *t);
 }
 
-struct request *request_of(const void *record)
-{
-	return ((const struct record *)record)->r;
-}
-
-void request_deliver(const void *record)
+bool request_event(struct request_event *out, const void *record, struct request **ended)
 {
 	const struct record *e = record;
 	struct request *r = e->r;
 	bool is_token = e->kind == KVIK_EVENT_TOKEN || e->kind == KVIK_EVENT_PROMPT, end = e->kind == KVIK_EVENT_END;
-	struct kvik_token t = {.id = e->id,
-			       .rank = e->rank,
-			       .logprob = e->logprob,
-			       .text = (const char *)(e->top + e->n_top),
-			       .text_bytes = e->text_bytes,
-			       .top = e->top,
-			       .n_top = e->n_top};
-	struct kvik_event out = {.kind = e->kind, .choice = e->choice, .token = is_token ? &t : NULL};
+	struct kvik_event *v = &out->event;
+	*v = (struct kvik_event){.size = sizeof *v,
+				 .kind = e->kind,
+				 .id = r->id,
+				 .user = r->params.user,
+				 .choice = e->choice,
+				 .finish = e->finish};
+	if (is_token) {
+		out->token = (struct kvik_token){.size = sizeof out->token,
+						 .id = e->id,
+						 .rank = e->rank,
+						 .logprob = e->logprob,
+						 .text = (const char *)(e->top + e->n_top),
+						 .text_bytes = e->text_bytes,
+						 .top = e->top,
+						 .n_top = e->n_top};
+		v->token = &out->token;
+	}
 	if (e->kind == KVIK_EVENT_CHOICE) {
-		out.finish = e->finish;
-		out.stop = r->choices[e->choice].emit.stop.hit;
-		out.stop_bytes = r->choices[e->choice].emit.stop.hit_bytes;
+		v->stop = r->choices[e->choice].emit.stop.hit;
+		v->stop_bytes = r->choices[e->choice].emit.stop.hit_bytes;
 	}
 	if (end) {
-		out.error = r->failure.code ? &r->failure : NULL;
-		out.usage = &r->usage;
-		out.retry_ms = r->retry_ms;
-		out.embedding = out.error ? NULL : r->embedding;
+		v->error = r->failure.code ? &r->failure : NULL;
+		v->usage = &r->usage;
+		v->prefix = &r->prefix;
+		v->retry_ms = r->retry_ms;
+		v->embedding = v->error ? NULL : r->embedding;
 	}
-	if (!is_token || !r->cancelled)
-		r->params.on_event(r->params.user, &out);
-	if (end)
-		request_free(r);
+	out->call = r->params.on_event;
+	*ended = end ? r : NULL;
+	return !is_token || !r->cancelled;
 }
 
 /* ---- Embeddings -------------------------------------------------------------------------------------------------- */

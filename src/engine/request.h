@@ -22,18 +22,23 @@ struct choice {
 struct request {
 	struct request *prev, *next; /* of the list it is in */
 	uint64_t id;
-	struct kvik_request_params params; /* pointers go to copies, owned */
-	char *copies;                      /* ids, biases, strings: one block */
+	struct kvik_request_params params; /* pointers go to copies, and to these: */
+	struct kvik_generate_params generate;
+	struct kvik_sampling sampling;
+	struct kvik_processor processor;
+	char *copies; /* owned: ids, biases, strings: one block */
 	uint64_t submitted_ns, first_token_ns;
 	struct events *events;     /* borrowed; where what it has to say is put */
 	struct sched_req *planned; /* while it is live */
-	struct kv_share share;     /* of the prefix tree */
+	struct kv_share share;     /* of the prefix tree, */
+	bool isolated;             /* in which it has no part */
 	atomic_bool cancelled;     /* set under the engine's lock */
 	atomic_bool drained;       /* set before it: not the caller, the engine's end cancelled it */
 	bool cancel_passed;        /* the scheduler knows */
 	struct kvik_err failure;   /* code 0: none; of the END event too */
 	uint64_t retry_ms;         /* of the END event */
 	struct kvik_usage usage;
+	struct kvik_prefix prefix;
 	float *embedding; /* [dim], owned; sums first */
 	/* Prompt tokens whose rows were pooled, or shown by request_prompt_token; those that a preempted request
 	 * computes again are not taken twice. */
@@ -43,7 +48,7 @@ struct request {
 };
 
 /* ARG, NOMEM. Freed with request_free. */
-int request_new(struct request **out, const struct kvik_model *m, const struct kvik_request_params *p,
+int request_new(struct request **out, const struct kvik_model *m, const struct kvik_request_params *p, bool polled,
 		struct kvik_err *err) MUST_CHECK;
 void request_free(struct request *r);
 
@@ -56,10 +61,15 @@ void request_end(struct request *r, const struct kvik_err *error, uint64_t retry
 /* The next token of the prompt, with its log-probability. */
 void request_prompt_token(struct request *r, const struct kvik_token *t);
 
-/* Of the consumer: calls its caller with an event that was put; frees the request after its last one. Returns the id of
- * a request that goes on, for whoever wants to know whose call back is slow. */
-struct request *request_of(const void *record);
-void request_deliver(const void *record);
+/* An event that was put, as callers see it; its token is part of it. */
+struct request_event {
+	struct kvik_event event;
+	struct kvik_token token;
+	kvik_event_fn *call; /* whom it is for; NULL in a polled engine */
+};
+/* Of the consumer, or whoever polls. False: nobody wants it, the request being cancelled. *ended: its request, which is
+ * to be freed when the event has been looked at; NULL: it goes on. */
+bool request_event(struct request_event *out, const void *record, struct request **ended);
 
 /* Rows of hidden states, [n][dim], of the prompt's tokens from `position` on, into the embedding. */
 void request_pool(struct request *r, const float *rows, size_t position, size_t n, size_t dim);

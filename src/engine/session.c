@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/sized.h"
 #include "sample/sample.h"
 
-/* Room for n ids in all. */
-static int grow(struct kvik_session *s, size_t n, struct kvik_err *err)
+int session_grow(struct kvik_session *s, size_t n, struct kvik_err *err)
 {
 	if (n <= s->cap)
 		return 0;
@@ -38,20 +38,27 @@ static int adopt(struct kvik_session **out, struct kvik_cache *c, struct kv_seq 
 	}
 	s->cache = c;
 	s->seq = seq;
+	s->prefix = CACHE_PREFIX_COLD;
+	atomic_init(&s->interrupted, false);
 	*out = s;
 	return 0;
 }
 
-int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const struct kvik_session_params *params,
+int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const struct kvik_share *given,
 		     struct kvik_err *err)
 {
-	struct kvik_session_params p = params ? *params : (struct kvik_session_params){0};
-	struct kv_share share = cache_share(p.scope, p.read_public, p.priority, p.ttl_ms);
-	bool isolated = p.isolated || c->params.no_kv_cache;
+	struct kv_share share;
 	struct kv_seq *seq;
+	bool isolated;
 	*out = NULL;
+	int rc = cache_share(&share, &isolated, given, err);
+	if (rc)
+		return rc;
 	cache_tick(c);
-	int rc = isolated ? kv_seq_new(&seq, c->kv, err) : kv_seq_new_shared(&seq, c->kv, &share, err);
+	if (isolated || c->params.no_kv_cache)
+		rc = kv_seq_new(&seq, c->kv, err);
+	else
+		rc = kv_seq_new_shared(&seq, c->kv, &share, err);
 	return rc ? rc : adopt(out, c, seq, err);
 }
 
@@ -68,7 +75,7 @@ int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, s
 		rc = adopt(&f, s->cache, seq, err);
 	if (rc)
 		return rc;
-	rc = grow(f, n_tokens, err);
+	rc = session_grow(f, n_tokens, err);
 	if (rc) {
 		kvik_session_free(f);
 		return rc;
@@ -90,9 +97,7 @@ void kvik_session_free(struct kvik_session *s)
 	mem_free(s);
 }
 
-/* Room for n tokens. A session that finds none gives up its place in the tree, so that nodes can go which none but it
- * needs: a stream through a window then goes on without end. */
-static int reserve(struct kvik_session *s, uint32_t n, struct kvik_err *err)
+int session_reserve(struct kvik_session *s, uint32_t n, struct kvik_err *err)
 {
 	struct kv *kv = s->cache->kv;
 	int rc = kv_reserve(kv, s->seq, n, err);
@@ -102,9 +107,7 @@ static int reserve(struct kvik_session *s, uint32_t n, struct kvik_err *err)
 	return kv_reserve(kv, s->seq, n, err);
 }
 
-/* Takes from the tree what it has of the ids after the session's tokens, up to `to`. That it has no room to look is no
- * error: then they are computed. */
-static int take_cached(struct kvik_session *s, size_t to, struct kvik_err *err)
+int session_match(struct kvik_session *s, size_t to, struct kvik_err *err)
 {
 	struct kv_hit hit;
 	if (to <= s->n || !kv_seq_shares(s->seq))
@@ -113,7 +116,7 @@ static int take_cached(struct kvik_session *s, size_t to, struct kvik_err *err)
 	int rc = kv_match(s->cache->kv, s->seq, s->ids, n, &hit, err);
 	if (rc)
 		return rc == KVIK_ERR_FULL ? 0 : rc;
-	s->cached = hit.tokens - s->n;
+	s->prefix = cache_prefix(hit.tokens, hit.matched, hit.why, hit.other, s->n);
 	s->n = hit.tokens;
 	return 0;
 }
@@ -129,7 +132,9 @@ static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted
 		uint32_t n = to - at < c->params.chunk ? (uint32_t)(to - at) : c->params.chunk;
 		struct step_item item = {.seq = s->seq, .ids = s->ids + at, .n = n};
 		float *logits = s->logits;
-		int rc = reserve(s, n, err);
+		if (atomic_load(&s->interrupted))
+			return err_set(err, KVIK_ERR_CANCELLED, "interrupted after %zu of %zu tokens", s->n, to);
+		int rc = session_reserve(s, n, err);
 		if (rc)
 			return rc;
 		if (all_logits && at + n > wanted) {
@@ -154,13 +159,13 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 {
 	size_t before = s->n, end = before + n;
 	bool no_cache = s->cache->params.no_kv_cache;
-	s->cached = 0;
+	s->prefix = CACHE_PREFIX_COLD;
 	if (n == 0)
 		return 0;
 	cache_tick(s->cache);
 	int rc = check_ids(s->cache->model, ids, n, err);
 	if (!rc)
-		rc = grow(s, end, err);
+		rc = session_grow(s, end, err);
 	if (!rc && no_cache)
 		rc = kv_truncate(s->cache->kv, s->seq, 0, err);
 	if (rc)
@@ -168,7 +173,7 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 	memcpy(s->ids + before, ids, n * sizeof *ids);
 	s->has_logits = false;
 	if (!all_logits)
-		rc = take_cached(s, end - 1, err);
+		rc = session_match(s, end - 1, err);
 	kv_state_want(s->cache->kv, s->seq, (uint32_t)end - 1); /* as far as the same text would match */
 	if (!rc)
 		rc = compute(s, no_cache ? 0 : s->n, end, before, all_logits, err);
@@ -212,7 +217,7 @@ int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, str
 	uint32_t chunk = s->cache->params.chunk;
 	int rc = check_ids(s->cache->model, ids, n, err);
 	if (!rc)
-		rc = grow(s, s->n + n, err);
+		rc = session_grow(s, s->n + n, err);
 	if (rc || n == 0)
 		return rc;
 	memcpy(s->ids + s->n, ids, n * sizeof *ids);
@@ -231,9 +236,14 @@ int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, str
 	return rc;
 }
 
-size_t kvik_session_cached(const struct kvik_session *s)
+int kvik_session_read_prefix(const struct kvik_session *s, struct kvik_prefix *p)
 {
-	return s->cached;
+	return SIZED_WRITE(kvik_prefix, p, &s->prefix, NULL);
+}
+
+void kvik_session_interrupt(struct kvik_session *s, bool on)
+{
+	atomic_store(&s->interrupted, on);
 }
 
 const float *kvik_session_logits(const struct kvik_session *s)

@@ -351,8 +351,9 @@ static int load_all(const struct binder *b, const struct source_tensor *kept, st
 		if (x->t != kept)
 			source_drop(b->source, x->t);
 		done += x->t->bytes;
-		if (b->params->progress)
-			b->params->progress(b->params->progress_user, done < total ? done : total, total);
+		if (b->params->progress &&
+		    !b->params->progress(b->params->progress_user, done < total ? done : total, total))
+			return KVIK_ERR_CANCELLED;
 	}
 	return 0;
 }

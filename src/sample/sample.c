@@ -16,11 +16,6 @@ struct candidate {
 	uint32_t id;
 };
 
-struct kvik_sampling kvik_sampling_default(void)
-{
-	return (struct kvik_sampling){.top_p = 1, .repeat_penalty = 1, .penalty_last_n = 64};
-}
-
 double sample_uniform(uint64_t seed, uint64_t counter)
 {
 	uint64_t x = hash_mix(hash_mix(seed + HASH_STEP) + (counter + 1) * HASH_STEP);

@@ -23,6 +23,7 @@ struct canned {
 	const struct api_case *of;
 	struct kvik_request_params
 		queue[QUEUE_MAX]; /* [n]; ids and strings belong to the call, which waits for its end */
+	struct kvik_generate_params generate[QUEUE_MAX];
 	size_t n;
 };
 
@@ -34,7 +35,10 @@ static int submit(void *ctx, const struct kvik_request_params *p, uint64_t *id, 
 			return err_set(err, KVIK_ERR_ARG, "token %u; the vocabulary has %zu", p->ids[i],
 				       kvik_vocab_size(c->vocab));
 	assert_true(c->n < QUEUE_MAX);
-	c->queue[c->n++] = *p;
+	c->generate[c->n] = *p->generate;
+	c->queue[c->n] = *p;
+	c->queue[c->n].generate = &c->generate[c->n];
+	c->n++;
 	*id = c->n;
 	return 0;
 }
@@ -107,11 +111,11 @@ static uint32_t say_choice(const struct canned *c, const struct kvik_request_par
 	struct kvik_logprob top[KVIK_LOGPROBS_MAX];
 	struct buf text = {0};
 	const char *at = c->of->says ? c->of->says : "";
-	uint32_t n = 0, max = p->generate.max_tokens;
+	uint32_t n = 0, max = p->generate->max_tokens;
 	while (*at && !(max && n == max)) {
 		size_t bytes = strcspn(at, "|");
 		struct kvik_token t = {.id = find_token(c, at, bytes), .logprob = -0.5f, .text = "", .top = top};
-		t.n_top = most_probable(c, top, p->generate.n_logprobs, n % 2 ? KVIK_NO_ID : t.id);
+		t.n_top = most_probable(c, top, p->generate->n_logprobs, n % 2 ? KVIK_NO_ID : t.id);
 		assert_true(buf_add_text(&text, at, bytes));
 		if (whole_characters(&text)) {
 			t.text = text.data;
@@ -137,11 +141,12 @@ static void answer_all(struct canned *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		struct kvik_request_params *p = &c->queue[i];
+		struct kvik_prefix prefix = {0};
 		struct kvik_usage u = {.prompt_tokens = (uint32_t)p->n_ids};
 		say_prompt(c, p);
 		for (uint32_t k = 0; k < p->choices; k++)
 			u.new_tokens += say_choice(c, p, k);
-		send(p, &(struct kvik_event){.kind = KVIK_EVENT_END, .usage = &u});
+		send(p, &(struct kvik_event){.kind = KVIK_EVENT_END, .usage = &u, .prefix = &prefix});
 	}
 	c->n = 0;
 }

@@ -16,6 +16,8 @@
 
 #include "base/mem.h"
 
+#define SHARE .size = sizeof(struct kvik_share)
+
 enum { CONTEXT = 512, TEXT = 200 };
 
 static struct kvik_model *load(const char *path)
@@ -48,13 +50,29 @@ static struct kvik_cache *new_cache(struct kvik_model *m, uint32_t sessions)
 	return c;
 }
 
-static struct kvik_session *new_session(struct kvik_cache *c, const struct kvik_session_params *p)
+static struct kvik_session *new_session(struct kvik_cache *c, const struct kvik_share *p)
 {
 	struct kvik_session *s;
 	struct kvik_err err;
 	if (kvik_session_new(&s, c, p, &err))
 		fail_msg("%s", err.text);
 	return s;
+}
+
+/* What the last feed took from the cache. */
+static uint32_t found(const struct kvik_session *s)
+{
+	return kvik_session_get_prefix(s).found_tokens;
+}
+
+static struct kvik_prefix explain(const struct kvik_cache *c, const struct kvik_share *share, const uint32_t *ids,
+				  size_t n)
+{
+	struct kvik_prefix prefix = {.size = sizeof prefix};
+	struct kvik_err err;
+	if (kvik_cache_explain(c, share, ids, n, &prefix, &err))
+		fail_msg("%s", err.text);
+	return prefix;
 }
 
 /* A text of its own for each number; the first `shared` tokens are those of text 0. */
@@ -74,18 +92,18 @@ static int feed(struct kvik_session *s, const uint32_t *ids, uint32_t n)
 static void feed_and_compare(struct kvik_cache *c, struct kvik_session *s, const uint32_t *ids, uint32_t n,
 			     uint32_t n_vocab)
 {
-	struct kvik_session_params alone = {.isolated = true};
+	struct kvik_share alone = {SHARE, .isolated = true};
 	struct kvik_session *oracle = new_session(c, &alone);
 	size_t at = kvik_session_tokens(s);
 	assert_int_equal(feed(s, ids + at, n - (uint32_t)at), 0);
 	assert_int_equal(feed(oracle, ids, n), 0);
-	assert_int_equal(kvik_session_cached(oracle), 0);
+	assert_int_equal(found(oracle), 0);
 	assert_memory_equal(kvik_session_logits(s), kvik_session_logits(oracle), n_vocab * sizeof(float));
 	kvik_session_free(oracle);
 }
 
 /* A session that has been fed this text and is gone. */
-static void leave_behind(struct kvik_cache *c, const struct kvik_session_params *p, const uint32_t *ids, uint32_t n)
+static void leave_behind(struct kvik_cache *c, const struct kvik_share *p, const uint32_t *ids, uint32_t n)
 {
 	struct kvik_session *s = new_session(c, p);
 	assert_int_equal(feed(s, ids, n), 0);
@@ -107,17 +125,17 @@ static void what_one_computed_another_takes(void **state)
 		write_text(ids, TEXT, 0, 0);
 		struct kvik_session *a = new_session(c, NULL), *b = new_session(c, NULL), *d = new_session(c, NULL);
 		feed_and_compare(c, a, ids, 100, n_vocab);
-		assert_int_equal(kvik_session_cached(a), 0);
+		assert_int_equal(found(a), 0);
 		feed_and_compare(c, b, ids, 100, n_vocab);
-		assert_int_equal(kvik_session_cached(b), 99); /* the last one's logits are wanted */
+		assert_int_equal(found(b), 99); /* the last one's logits are wanted */
 		feed_and_compare(c, a, ids, 150, n_vocab);
 		feed_and_compare(c, b, ids, TEXT, n_vocab); /* goes on where a has been meanwhile */
-		assert_int_equal(kvik_session_cached(b), 50);
+		assert_int_equal(found(b), 50);
 		assert_int_equal(feed(b, ids, 0), 0);
-		assert_int_equal(kvik_session_cached(b), 0);
+		assert_int_equal(found(b), 0);
 		write_text(other, TEXT, 3, 121);
 		feed_and_compare(c, d, other, TEXT, n_vocab);
-		assert_int_equal(kvik_session_cached(d), 121);
+		assert_int_equal(found(d), 121);
 		struct kvik_cache_stats s = kvik_cache_get_stats(c);
 		assert_int_equal(s.queries, 3);
 		assert_int_equal(s.tokens_queried, 99 + 99 + 199);
@@ -128,7 +146,7 @@ static void what_one_computed_another_takes(void **state)
 		struct kvik_session *all =
 			new_session(c, NULL); /* every row is wanted: all is computed, one copy stays */
 		assert_int_equal(kvik_session_feed(all, ids, 64, rows, NULL), 0);
-		assert_int_equal(kvik_session_cached(all), 0);
+		assert_int_equal(found(all), 0);
 		assert_int_equal(kvik_cache_get_stats(c).pages_used, s.pages_used);
 		assert_true(kvik_cache_get_stats(c).pages_merged >= 64 / 16);
 		kvik_session_free(all);
@@ -147,28 +165,28 @@ static void what_one_computed_another_takes(void **state)
 
 static void scopes_do_not_meet(void **state)
 {
-	struct kvik_session_params mine = {.scope = 1234567}, yours = {.scope = 7654321};
-	struct kvik_session_params both = {.scope = 7654321, .read_public = true}, alone = {.isolated = true};
+	struct kvik_share mine = {SHARE, .scope = 1234567}, yours = {SHARE, .scope = 7654321};
+	struct kvik_share both = {SHARE, .scope = 7654321, .read_public = true}, alone = {SHARE, .isolated = true};
 	struct kvik_model *m = load_full();
 	struct kvik_cache *c = new_cache(m, 8);
 	uint32_t ids[TEXT];
 	(void)state;
 	write_text(ids, TEXT, 0, 0);
 	leave_behind(c, &mine, ids, 80);
-	assert_int_equal(kvik_cache_explain(c, &mine, ids, TEXT).tokens, 80);
-	assert_int_equal(kvik_cache_explain(c, &yours, ids, TEXT).tokens, 0);
-	assert_int_equal(kvik_cache_explain(c, NULL, ids, TEXT).tokens, 0);
+	assert_int_equal(explain(c, &mine, ids, TEXT).found_tokens, 80);
+	assert_int_equal(explain(c, &yours, ids, TEXT).found_tokens, 0);
+	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, 0);
 	leave_behind(c, &alone, ids, 80);
-	assert_int_equal(kvik_cache_explain(c, NULL, ids, TEXT).tokens, 0);
-	assert_int_equal(kvik_cache_explain(c, &alone, ids, 80).tokens, 0);
+	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, 0);
+	assert_int_equal(explain(c, &alone, ids, 80).found_tokens, 0);
 	leave_behind(c, NULL, ids, 60);
-	assert_int_equal(kvik_cache_explain(c, &yours, ids, TEXT).tokens, 0);
-	assert_int_equal(kvik_cache_explain(c, &both, ids, TEXT).tokens, 60);
+	assert_int_equal(explain(c, &yours, ids, TEXT).found_tokens, 0);
+	assert_int_equal(explain(c, &both, ids, TEXT).found_tokens, 60);
 	struct kvik_session *s = new_session(c, &both);
 	assert_int_equal(feed(s, ids, TEXT), 0);
-	assert_int_equal(kvik_session_cached(s), 60);
+	assert_int_equal(found(s), 60);
 	kvik_session_free(s);
-	assert_int_equal(kvik_cache_explain(c, NULL, ids, TEXT).tokens, 60); /* its own tokens stayed its own */
+	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, 60); /* its own tokens stayed its own */
 	kvik_cache_free(c);
 	kvik_model_free(m);
 }
@@ -181,18 +199,19 @@ static void a_miss_has_a_reason(void **state)
 	(void)state;
 	write_text(ids, TEXT, 0, 0);
 	write_text(other, TEXT, 5, 40);
-	struct kvik_match k = kvik_cache_explain(c, NULL, ids, TEXT);
-	assert_true(k.tokens == 0 && k.other == KVIK_NO_ID);
-	assert_non_null(strstr(k.why, "known"));
+	struct kvik_prefix k = explain(c, NULL, ids, TEXT);
+	assert_true(k.found_tokens == 0 && k.other == KVIK_NO_ID);
+	assert_int_equal(k.miss, KVIK_MISS_NEW);
 	leave_behind(c, NULL, ids, TEXT);
-	k = kvik_cache_explain(c, NULL, other, TEXT);
-	assert_true(k.tokens == 40 && k.matched == 40);
-	assert_non_null(strstr(k.why, "differently"));
+	k = explain(c, NULL, other, TEXT);
+	assert_true(k.found_tokens == 40 && k.matched_tokens == 40);
+	assert_int_equal(k.miss, KVIK_MISS_DIFFERS);
+	assert_non_null(strstr(kvik_miss_text(k.miss), "differently"));
 	assert_int_equal(k.other, ids[40]);
 	kvik_cache_drop(c);
-	k = kvik_cache_explain(c, NULL, ids, TEXT);
-	assert_int_equal(k.tokens, 0);
-	assert_non_null(strstr(k.why, "evicted"));
+	k = explain(c, NULL, ids, TEXT);
+	assert_int_equal(k.found_tokens, 0);
+	assert_int_equal(k.miss, KVIK_MISS_EVICTED);
 	kvik_cache_free(c);
 	kvik_model_free(m);
 }
@@ -201,7 +220,7 @@ static void a_miss_has_a_reason(void **state)
 static int scenario(struct kvik_model *m, struct kvik_err *err)
 {
 	struct kvik_cache_params p = kvik_cache_params_default();
-	struct kvik_session_params mine = {.scope = 7, .read_public = true};
+	struct kvik_share mine = {SHARE, .scope = 7, .read_public = true};
 	struct kvik_session *a = NULL, *b = NULL, *f = NULL;
 	struct kvik_cache *c = NULL;
 	struct kvik_pin *pin = NULL;
@@ -263,7 +282,7 @@ static void any_allocation_may_fail(void **state)
 /* ---- What stays and what goes ------------------------------------------------------------------------------------ */
 
 /* Texts that nobody wants, more than the cache holds; none is refused. */
-static void crowd(struct kvik_cache *c, const struct kvik_session_params *p)
+static void crowd(struct kvik_cache *c, const struct kvik_share *p)
 {
 	uint32_t ids[TEXT];
 	for (uint32_t i = 1; i < 20; i++) {
@@ -296,16 +315,16 @@ static void a_pin_stays(void **state)
 	crowd(c, NULL);
 	assert_true(kvik_cache_get_stats(c).tokens_evicted > 0);
 	assert_int_equal(kvik_pin_tokens(pin), 101);
-	assert_int_equal(kvik_cache_explain(c, NULL, ids, TEXT).tokens, 101);
+	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, 101);
 	kvik_cache_drop(c);
 	s = new_session(c, NULL);
 	feed_and_compare(c, s, ids, TEXT, n_vocab);
-	assert_int_equal(kvik_session_cached(s), 101);
+	assert_int_equal(found(s), 101);
 	kvik_session_free(s);
 	kvik_pin_free(pin);
 	crowd(c, NULL);
-	assert_int_equal(kvik_cache_explain(c, NULL, ids, TEXT).tokens, 0);
-	s = new_session(c, &(struct kvik_session_params){.isolated = true});
+	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, 0);
+	s = new_session(c, &(struct kvik_share){SHARE, .isolated = true});
 	assert_int_equal(feed(s, ids, 9), 0);
 	assert_int_equal(kvik_session_pin(&pin, s, 9, 0, &err), KVIK_ERR_ARG);
 	assert_null(pin);
@@ -321,7 +340,7 @@ static void wait_ms(long ms)
 
 static void lives_end(void **state)
 {
-	struct kvik_session_params brief = {.scope = 5, .ttl_ms = 20};
+	struct kvik_share brief = {SHARE, .scope = 5, .ttl_ms = 20};
 	struct kvik_model *m = load_full();
 	struct kvik_cache *c = new_cache(m, 4);
 	uint32_t ids[TEXT];
@@ -335,7 +354,7 @@ static void lives_end(void **state)
 	kvik_session_free(s);
 	wait_ms(30);
 	s = new_session(c, &brief); /* any call tells the cache the time */
-	assert_int_equal(kvik_cache_explain(c, &brief, ids, TEXT).tokens, 100);
+	assert_int_equal(explain(c, &brief, ids, TEXT).found_tokens, 100);
 	assert_int_equal(kvik_cache_get_stats(c).tokens_expired, 100);
 	kvik_pin_free(pin);
 	assert_int_equal(feed(s, ids, TEXT), 0);
@@ -346,7 +365,7 @@ static void lives_end(void **state)
 	assert_int_equal(kvik_pin_tokens(pin), 0);
 	kvik_cache_drop(c);
 	assert_int_equal(kvik_cache_get_stats(c).pins, 0);
-	assert_int_equal(kvik_cache_explain(c, &brief, ids, TEXT).tokens, 0);
+	assert_int_equal(explain(c, &brief, ids, TEXT).found_tokens, 0);
 	kvik_pin_free(pin);
 	kvik_cache_free(c);
 	kvik_model_free(m);
@@ -354,7 +373,7 @@ static void lives_end(void **state)
 
 static void the_dear_go_last(void **state)
 {
-	struct kvik_session_params dear = {.priority = 3}, cheap = {0};
+	struct kvik_share dear = {SHARE, .priority = 3}, cheap = {SHARE};
 	struct kvik_model *m = load_full();
 	struct kvik_cache *c = new_cache(m, 2);
 	uint32_t ids[TEXT];
@@ -362,9 +381,9 @@ static void the_dear_go_last(void **state)
 	write_text(ids, TEXT, 0, 0);
 	leave_behind(c, &dear, ids, TEXT);
 	crowd(c, &cheap);
-	assert_int_equal(kvik_cache_explain(c, NULL, ids, TEXT).tokens, TEXT);
+	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, TEXT);
 	crowd(c, &dear);
-	assert_true(kvik_cache_explain(c, NULL, ids, TEXT).tokens < TEXT);
+	assert_true(explain(c, NULL, ids, TEXT).found_tokens < TEXT);
 	kvik_cache_free(c);
 	kvik_model_free(m);
 }
@@ -549,7 +568,7 @@ static void idle_prefixes_sink_to_the_floor(void **state)
 	enum { N = 160 };
 	struct kvik_model *m = load("synthetic:tiny-mixed:q4_0");
 	struct kvik_cache_params p = kvik_cache_params_default();
-	struct kvik_session_params alone = {.isolated = true};
+	struct kvik_share alone = {SHARE, .isolated = true};
 	uint32_t ids[N], n_vocab = kvik_model_get_info(m).vocab_size;
 	struct kvik_cache *c;
 	struct kvik_err err;
@@ -574,7 +593,7 @@ static void idle_prefixes_sink_to_the_floor(void **state)
 	assert_true(st.pages_packed > 0 && st.bytes_used + 3000 * st.pages_packed < before);
 	s = new_session(c, NULL);
 	assert_int_equal(feed(s, ids, N), 0);
-	assert_int_equal(kvik_session_cached(s), N - 1);
+	assert_int_equal(found(s), N - 1);
 	double error = 0, size = 0;
 	for (uint32_t i = 0; i < n_vocab; i++) {
 		double want = (double)kvik_session_logits(exact)[i];

@@ -16,6 +16,8 @@
 #include "engine/cache.h"
 #include "support/seed.h"
 
+#define SHARE .size = sizeof(struct kvik_share)
+
 enum { ACTORS = 8, PINS = 3, TEXTS = 5, CONTEXT = 300, STEPS = 80, ROUNDS = 24, TOKENS_MAX = 200 };
 
 static const char *const models[] = {"tests/model/data/llama-gqa.gguf", "tests/model/data/llama-odd.gguf",
@@ -24,7 +26,7 @@ enum { MODELS = sizeof models / sizeof *models };
 
 struct actor {
 	struct kvik_session *s; /* NULL: no session */
-	struct kvik_session_params params;
+	struct kvik_share params;
 	uint32_t ids[TOKENS_MAX]; /* that it has, then those that it will be fed */
 };
 
@@ -60,7 +62,7 @@ static bool went_well(struct world *w, int rc)
 /* The logits of the last of the first n tokens of a, as the twin computes them. */
 static void compare(struct world *w, const struct actor *a, size_t n)
 {
-	struct kvik_session_params alone = {.isolated = true};
+	struct kvik_share alone = {SHARE, .isolated = true};
 	struct kvik_session *s;
 	struct kvik_err err;
 	if (kvik_session_new(&s, w->twin, &alone, &err) || kvik_session_feed(s, a->ids, n, NULL, &err))
@@ -68,7 +70,7 @@ static void compare(struct world *w, const struct actor *a, size_t n)
 	if (memcmp(kvik_session_logits(s), kvik_session_logits(a->s), w->n_vocab * sizeof(float)) != 0)
 		fail_msg("step %u, %s, K %s, V %s, window %u: other bits after %zu tokens, %zu of them cached", w->step,
 			 w->name, kvik_dtype_name(w->params.k_dtype), kvik_dtype_name(w->params.v_dtype),
-			 w->params.window, n, kvik_session_cached(a->s));
+			 w->params.window, n, kvik_session_get_prefix(a->s).found_tokens);
 	kvik_session_free(s);
 }
 
@@ -85,11 +87,12 @@ static void choose_text(struct world *w, struct actor *a, size_t from)
 
 static void begin(struct world *w, struct actor *a)
 {
-	a->params = (struct kvik_session_params){.isolated = below(8) == 0,
-						 .scope = below(3),
-						 .read_public = below(2),
-						 .priority = (uint8_t)below(3),
-						 .ttl_ms = below(3) ? 0 : 1 + below(5)};
+	a->params = (struct kvik_share){SHARE,
+					.isolated = below(8) == 0,
+					.scope = below(3),
+					.read_public = below(2),
+					.priority = (uint8_t)below(3),
+					.ttl_ms = below(3) ? 0 : 1 + below(5)};
 	choose_text(w, a, 0);
 	if (!went_well(w, kvik_session_new(&a->s, w->c, &a->params, NULL)))
 		a->s = NULL;
@@ -103,7 +106,7 @@ static void feed(struct world *w, struct actor *a)
 	if (went_well(w, kvik_session_feed(a->s, a->ids + at, n, NULL, NULL))) {
 		compare(w, a, at + n);
 		w->fed += n;
-		w->cached += kvik_session_cached(a->s);
+		w->cached += kvik_session_get_prefix(a->s).found_tokens;
 	}
 	assert_memory_equal(kvik_session_ids(a->s), a->ids, kvik_session_tokens(a->s) * sizeof *a->ids);
 }

@@ -64,7 +64,8 @@ static void prompts(void **state)
 	size_t bytes;
 	assert_int_equal(kvik_chat_new(&c, m, NULL, &err), 0);
 	uint32_t start = one_token(m, "<|im_start|>");
-	struct kvik_chat_request q = {.messages = "[{\"role\": \"user\", \"content\": \"a<|im_start|>b\"}]"};
+	struct kvik_chat_request q = {.size = sizeof q,
+				      .messages = "[{\"role\": \"user\", \"content\": \"a<|im_start|>b\"}]"};
 	struct kvik_chat_prompt *p = render(c, &q);
 	assert_string_equal(kvik_chat_prompt_text(p, &bytes),
 			    "<|im_start|>user\na<|im_start|>b<|im_end|>\n<|im_start|>assistant\n");
@@ -80,13 +81,13 @@ static void prompts(void **state)
 	kvik_chat_prompt_free(p);
 
 	const struct kvik_chat_request wrong[] = {
-		{.messages = NULL},
-		{.messages = "["},
-		{.messages = "[]"},
-		{.messages = "[{\"role\": \"user\"}]", .tools = "{}"},
-		{.messages = "[{\"role\": \"user\"}]", .variables = "[]"},
-		{.messages = "[{\"role\": \"user\"}]", .last = (enum kvik_chat_last)9},
-		{.messages = "[{\"role\": \"user\"}]", .last = KVIK_CHAT_LAST_CONTINUE},
+		{.size = sizeof *wrong, .messages = NULL},
+		{.size = sizeof *wrong, .messages = "["},
+		{.size = sizeof *wrong, .messages = "[]"},
+		{.size = sizeof *wrong, .messages = "[{\"role\": \"user\"}]", .tools = "{}"},
+		{.size = sizeof *wrong, .messages = "[{\"role\": \"user\"}]", .variables = "[]"},
+		{.size = sizeof *wrong, .messages = "[{\"role\": \"user\"}]", .last = (enum kvik_chat_last)9},
+		{.size = sizeof *wrong, .messages = "[{\"role\": \"user\"}]", .last = KVIK_CHAT_LAST_CONTINUE},
 	};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		assert_int_equal(kvik_chat_render(&p, c, &wrong[i], &err), KVIK_ERR_ARG);
@@ -126,7 +127,8 @@ static void answers(void **state)
 	assert_int_equal(
 		kvik_chat_new(&c, m, "{% for m in messages %}{{ m.content }}{% endfor %}<think>{# </think> #}", NULL),
 		0);
-	const struct kvik_chat_request q = {.messages = "[{\"role\": \"user\", \"content\": \"Hi\"}]", .tools = tools};
+	const struct kvik_chat_request q = {
+		.size = sizeof q, .messages = "[{\"role\": \"user\", \"content\": \"Hi\"}]", .tools = tools};
 	struct kvik_chat_prompt *p = render(c, &q);
 	assert_int_equal(kvik_chat_parser_new(&parser, p, 7, hear, &h, NULL), 0);
 	kvik_chat_prompt_free(p); /* is not needed any more, nor is the chat */
@@ -156,7 +158,7 @@ static void named_templates(void **state)
 	assert_non_null(strstr(kvik_model_tool_template(m), "TOOLS"));
 	assert_null(strstr(kvik_model_chat_template(m), "TOOLS"));
 	assert_int_equal(kvik_chat_new(&c, m, NULL, NULL), 0);
-	struct kvik_chat_request q = {.messages = "[{\"role\": \"user\", \"content\": \"Hi\"}]"};
+	struct kvik_chat_request q = {.size = sizeof q, .messages = "[{\"role\": \"user\", \"content\": \"Hi\"}]"};
 	struct kvik_chat_prompt *p = render(c, &q);
 	assert_string_equal(kvik_chat_prompt_text(p, &bytes),
 			    "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");

@@ -41,7 +41,7 @@ static void *use(void *arg)
 	struct user *u = arg;
 	struct kvik_cache_params cp = kvik_cache_params_default();
 	struct kvik_generate_params gp = kvik_generate_params_default();
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_cache *c = NULL;
 	struct kvik_session *s = NULL;
 	cp.context = 256;
@@ -69,11 +69,13 @@ static void users_of_a_device_do_not_meet(void **state)
 {
 	(void)state;
 	struct kvik_device *d;
+	struct kvik_device_params three = kvik_device_params_default();
 	struct kvik_model *models[2];
+	three.threads = 3;
 	struct user users[USERS];
 	uint64_t alone[USERS];
 	pthread_t threads[USERS];
-	assert_int_equal(kvik_device_new(&d, 3, NULL, NULL), 0);
+	assert_int_equal(kvik_device_new(&d, &three, NULL), 0);
 	for (int i = 0; i < 2; i++)
 		load_on(&models[i], paths[i], d);
 	assert_int_equal(kvik_model_threads(models[0]), 3);
@@ -102,9 +104,13 @@ static void devices_are_checked(void **state)
 	(void)state;
 	struct kvik_device *d;
 	struct kvik_err err;
-	assert_int_equal(kvik_device_new(&d, 100000, NULL, &err), KVIK_ERR_ARG);
+	struct kvik_device_params p = kvik_device_params_default();
+	p.threads = 100000;
+	assert_int_equal(kvik_device_new(&d, &p, &err), KVIK_ERR_ARG);
 	assert_null(d);
-	assert_int_equal(kvik_device_new(&d, 1, "z80", &err), KVIK_ERR_ARG);
+	p.threads = 1;
+	p.cpu = "z80";
+	assert_int_equal(kvik_device_new(&d, &p, &err), KVIK_ERR_ARG);
 	assert_non_null(strstr(err.text, "z80"));
 	kvik_device_free(NULL);
 }

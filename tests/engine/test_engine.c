@@ -83,13 +83,16 @@ static bool hash_token(void *user, const struct kvik_token *t)
 	return true;
 }
 
-static struct kvik_generate_params params(uint64_t seed)
+/* draw: room for how. */
+static struct kvik_generate_params params(uint64_t seed, struct kvik_sampling *draw)
 {
 	struct kvik_generate_params g = kvik_generate_params_default();
+	*draw = kvik_sampling_default();
+	draw->temperature = 0.8f;
+	draw->seed = seed;
+	g.sampling = draw;
 	g.max_tokens = NEW;
 	g.ignore_end = true;
-	g.sampling.temperature = 0.8f;
-	g.sampling.seed = seed;
 	return g;
 }
 
@@ -111,10 +114,11 @@ static uint64_t alone(struct kvik_model *m, const struct kvik_cache_params *p, c
 	struct kvik_cache_params own = *p;
 	struct kvik_cache *cache;
 	struct kvik_session *s = NULL;
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_err err;
 	struct client c = {.n_vocab = like->n_vocab};
-	struct kvik_generate_params g = params(like->n + choice);
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = params(like->n + choice, &draw);
 	own.kv_memory = 0;
 	own.chunk = 7;
 	if (kvik_cache_new(&cache, m, &own, &err) || kvik_session_new(&s, cache, NULL, &err) ||
@@ -155,13 +159,16 @@ static uint64_t submit(struct kvik_engine *e, struct client *c, struct waiting *
 	struct kvik_request_params p = kvik_request_params_default();
 	struct kvik_err err;
 	uint64_t id;
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = params(c->n, &draw);
+	struct kvik_processor hasher = {.size = sizeof hasher, .user = c, .process = hash_row};
+	g.processor = &hasher;
 	p.ids = c->ids;
 	p.n_ids = c->n;
-	p.generate = params(c->n);
+	p.generate = &g;
 	p.choices = c->choices;
 	p.tenant = rng(3);
 	p.on_event = on_event;
-	p.generate.processor = (struct kvik_processor){.user = c, .process = hash_row};
 	p.user = c;
 	c->lock = &w->lock;
 	c->done = &w->done;
@@ -177,17 +184,19 @@ static void run(const char *path, enum kvik_dtype dtype, uint64_t memory, uint32
 	static struct client clients[REQUESTS];
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, REQUESTS};
 	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_model *m = load(path);
 	struct kvik_engine *e;
 	struct kvik_err err;
 	uint64_t joined = 0;
 	rng_state = seed;
 	memset(clients, 0, sizeof clients);
-	p.cache.context = 128;
-	p.cache.k_dtype = p.cache.v_dtype = dtype;
-	p.cache.kv_memory = memory;
-	p.cache.sessions = 32;
-	p.cache.chunk = 48;
+	p.cache = &cache;
+	cache.context = 128;
+	cache.k_dtype = cache.v_dtype = dtype;
+	cache.kv_memory = memory;
+	cache.sessions = 32;
+	cache.chunk = 48;
 	p.sequences = 16;
 	if (kvik_engine_new(&e, m, &p, &err))
 		fail_msg("%s", err.text);
@@ -214,7 +223,7 @@ static void run(const char *path, enum kvik_dtype dtype, uint64_t memory, uint32
 		joined += c->usage.cached_tokens;
 		for (uint32_t k = 0; k < c->choices; k++) {
 			assert_int_equal(c->tokens[k], NEW);
-			assert_int_equal(c->hash[k], alone(m, &p.cache, c, k));
+			assert_int_equal(c->hash[k], alone(m, &cache, c, k));
 		}
 	}
 	assert_true(joined > 0); /* the prefix tree took part */
@@ -243,14 +252,16 @@ static void cancelled_requests_end_once(void **state)
 	static struct client clients[REQUESTS];
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, REQUESTS};
 	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_model *m = load(models[0]);
 	struct kvik_engine *e;
 	uint64_t ids[REQUESTS];
 	(void)state;
 	rng_state = 11;
 	memset(clients, 0, sizeof clients);
-	p.cache.context = 128;
-	p.cache.sessions = 8;
+	p.cache = &cache;
+	cache.context = 128;
+	cache.sessions = 8;
 	p.sequences = 8;
 	assert_int_equal(kvik_engine_new(&e, m, &p, NULL), 0);
 	for (int i = 0; i < REQUESTS; i++) {
@@ -282,14 +293,16 @@ static void embeddings_do_not_depend_on_the_batch(void **state)
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2 * N};
 	struct kvik_model *m = load(models[0]);
 	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_model_info info = kvik_model_get_info(m);
 	struct kvik_engine *e;
 	uint64_t id;
 	(void)state;
 	rng_state = 5;
 	memset(clients, 0, sizeof clients);
-	p.cache.context = 128;
-	p.cache.chunk = 20;
+	p.cache = &cache;
+	cache.context = 128;
+	cache.chunk = 20;
 	p.sequences = 8;
 	assert_int_equal(kvik_engine_new(&e, m, &p, NULL), 0);
 	for (int i = 0; i < 2 * N; i++) {
@@ -392,21 +405,26 @@ static void without_a_length_it_gets_what_fits(void **state)
 	(void)state;
 	struct kvik_model *m = load(models[0]);
 	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct client c = {.n = 5, .choices = 1, .n_vocab = kvik_model_get_info(m).vocab_size};
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
 	struct kvik_engine *e;
 	uint64_t id;
-	p.cache.context = 4096;
-	p.cache.kv_memory = 96 << 10;
+	p.cache = &cache;
+	cache.context = 4096;
+	cache.kv_memory = 96 << 10;
 	p.sequences = 4;
 	c.lock = &w.lock;
 	c.done = &w.done;
 	c.left = &w.left;
 	assert_int_equal(kvik_engine_new(&e, m, &p, NULL), 0);
 	struct kvik_request_params q = kvik_request_params_default();
-	q.generate = params(1);
-	q.generate.max_tokens = 0;
-	q.generate.processor = (struct kvik_processor){.user = &c, .process = hash_row};
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = params(1, &draw);
+	struct kvik_processor hasher = {.size = sizeof hasher, .user = &c, .process = hash_row};
+	g.max_tokens = 0;
+	g.processor = &hasher;
+	q.generate = &g;
 	q.ids = c.ids;
 	q.n_ids = c.n;
 	q.on_event = on_event;
@@ -416,7 +434,7 @@ static void without_a_length_it_gets_what_fits(void **state)
 	assert_int_equal(c.code, 0);
 	assert_int_equal(c.choice_ends, 1);
 	assert_true(c.tokens[0] > 10 && c.tokens[0] < 4000);
-	assert_true(kvik_engine_get_stats(e).kv_bytes_peak <= p.cache.kv_memory);
+	assert_true(kvik_engine_get_stats(e).kv_bytes_peak <= cache.kv_memory);
 	kvik_engine_free(e);
 	kvik_model_free(m);
 }
@@ -429,12 +447,14 @@ static void prompts_have_the_log_probabilities_of_a_session(void **state)
 	static struct said all[N];
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, N};
 	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_model *m = load(models[0]);
 	struct kvik_engine *e;
 	uint64_t id;
-	p.cache.context = 128;
-	p.cache.kv_memory = 200 << 10;
-	p.cache.chunk = 23;
+	p.cache = &cache;
+	cache.context = 128;
+	cache.kv_memory = 200 << 10;
+	cache.chunk = 23;
 	p.sequences = 12;
 	rng_state = 5;
 	memset(all, 0, sizeof all);
@@ -448,7 +468,9 @@ static void prompts_have_the_log_probabilities_of_a_session(void **state)
 		c->left = &w.left;
 		q.ids = c->ids;
 		q.n_ids = c->n;
-		q.generate = params(7);
+		struct kvik_sampling draw;
+		struct kvik_generate_params g = params(7, &draw);
+		q.generate = &g;
 		q.prompt_logprobs = PROMPT_TOP;
 		q.on_event = on_prompt_event;
 		q.user = &all[i];
@@ -470,10 +492,12 @@ static void what_can_not_be_is_refused(void **state)
 	(void)state;
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
 	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_model *m = load(models[0]);
 	struct kvik_engine *e;
 	struct client c = {.n = PROMPT_MAX, .choices = 1};
-	p.cache.context = 64;
+	p.cache = &cache;
+	cache.context = 64;
 	assert_int_equal(kvik_engine_new(&e, m, &p, NULL), 0);
 	submit(e, &c, &w); /* longer than the context */
 	wait_all(&w);
@@ -492,10 +516,13 @@ static void what_can_not_be_is_refused(void **state)
 	q.pooling = (enum kvik_pooling)3;
 	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), KVIK_ERR_ARG);
 	q.pooling = KVIK_POOLING_NONE;
-	q.generate.sampling.top_p = -1;
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = params(1, &draw);
+	q.generate = &g;
+	draw.top_p = -1;
 	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), KVIK_ERR_ARG);
 	kvik_engine_free(e);
-	p.cache.no_kv_cache = true;
+	cache.no_kv_cache = true;
 	assert_int_equal(kvik_engine_new(&e, m, &p, NULL), KVIK_ERR_ARG);
 	kvik_model_free(m);
 }
@@ -584,22 +611,26 @@ static void on_spec_event(void *user, const struct kvik_event *e)
 	on_event(&s->client, e);
 }
 
-static struct kvik_request_params spec_request(struct spec *s, uint32_t i, struct waiting *w)
+static void spec_submit(struct kvik_engine *e, struct spec *s, uint32_t i, struct waiting *w)
 {
 	static const char *const stop[] = {" a", "zz", "the"};
 	struct kvik_request_params q = kvik_request_params_default();
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = params(i, &draw);
+	struct kvik_processor p = {
+		.size = sizeof p, .user = s, .process = spec_process, .accept = spec_accept, .forced = spec_forced};
+	uint64_t id;
+	draw.temperature = i % 4 == 0 ? 0 : 0.8f;
+	draw.repeat_penalty = i % 5 == 0 ? 1.3f : 1;
+	g.n_logprobs = i % 3 == 0 ? 4 : 0;
+	g.ignore_end = i % 2 == 0;
+	g.stop = stop;
+	g.n_stop = i % 4 == 1 ? 3 : 0;
+	g.processor = &p;
 	q.ids = s->client.ids;
 	q.n_ids = s->client.n;
 	q.choices = s->client.choices;
-	q.generate = params(i);
-	q.generate.sampling.temperature = i % 4 == 0 ? 0 : 0.8f;
-	q.generate.sampling.repeat_penalty = i % 5 == 0 ? 1.3f : 1;
-	q.generate.n_logprobs = i % 3 == 0 ? 4 : 0;
-	q.generate.ignore_end = i % 2 == 0;
-	q.generate.stop = stop;
-	q.generate.n_stop = i % 4 == 1 ? 3 : 0;
-	q.generate.processor = (struct kvik_processor){
-		.user = s, .process = spec_process, .accept = spec_accept, .forced = spec_forced};
+	q.generate = &g;
 	q.on_event = on_spec_event;
 	q.user = s;
 	s->client.lock = &w->lock;
@@ -609,7 +640,7 @@ static struct kvik_request_params spec_request(struct spec *s, uint32_t i, struc
 		memcpy(s->ids[c], s->client.ids, s->client.n * sizeof(uint32_t));
 		s->n_ids[c] = (uint32_t)s->client.n;
 	}
-	return q;
+	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), 0);
 }
 
 /* memory 0: the default. */
@@ -618,22 +649,21 @@ static struct kvik_engine_stats run_spec(struct kvik_model *m, struct spec *all,
 {
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, SPEC_REQUESTS};
 	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_engine *e;
 	struct kvik_err err;
-	uint64_t id;
-	p.cache.context = SPEC_IDS;
-	p.cache.sessions = SPEC_REQUESTS;
-	p.cache.kv_memory = memory;
+	p.cache = &cache;
+	cache.context = SPEC_IDS;
+	cache.sessions = SPEC_REQUESTS;
+	cache.kv_memory = memory;
 	p.sequences = 8;
 	p.drafts = drafts;
 	p.draft = g ? spec_guess : NULL;
 	p.draft_user = g;
 	if (kvik_engine_new(&e, m, &p, &err))
 		fail_msg("%s", err.text);
-	for (uint32_t i = 0; i < SPEC_REQUESTS; i++) {
-		struct kvik_request_params q = spec_request(&all[i], i, &w);
-		assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), 0);
-	}
+	for (uint32_t i = 0; i < SPEC_REQUESTS; i++)
+		spec_submit(e, &all[i], i, &w);
 	wait_all(&w);
 	struct kvik_engine_stats stats = kvik_engine_get_stats(e);
 	kvik_engine_free(e);
@@ -742,7 +772,9 @@ static void a_call_back_that_waits_stalls_no_step(void **state)
 	uint64_t id;
 	q.ids = gate.client.ids;
 	q.n_ids = gate.client.n;
-	q.generate = params(1);
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = params(1, &draw);
+	q.generate = &g;
 	q.on_event = on_event_at_gate;
 	q.user = &gate;
 	assert_int_equal(kvik_engine_submit(e, &q, &id, NULL), 0);

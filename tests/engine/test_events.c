@@ -1,5 +1,7 @@
 /* test_events.c: the ring between the owner and the consumer: everything arrives once, whole and in order, whatever the
- * sizes and the paces; a full ring makes the owner wait; a call back that does not return is told of. */
+ * sizes and the paces; a full ring makes the owner wait; a call back that does not return keeps nobody but its own waiting. */
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -59,9 +61,10 @@ static void idle(void *ctx)
 	atomic_fetch_add(&((struct check *)ctx)->idle, 1);
 }
 
-static void stuck(void *ctx)
+static void stuck(void *ctx, uint64_t stream)
 {
 	struct check *c = ctx;
+	(void)stream;
 	atomic_fetch_add(&c->stuck, 1);
 	atomic_store(&c->shut, false);
 }
@@ -71,7 +74,7 @@ static void put_all(struct events *e, uint32_t flush_every)
 	uint32_t random = 1;
 	for (uint32_t i = 0; i < RECORDS; i++) {
 		size_t n = record_bytes(&random);
-		unsigned char *bytes = events_put(e, n);
+		unsigned char *bytes = events_put(e, 1, false, n);
 		memcpy(bytes, (uint32_t[2]){i, (uint32_t)n}, 8);
 		for (size_t k = 8; k < n; k++)
 			bytes[k] = (unsigned char)(i + k);
@@ -105,13 +108,126 @@ static void everything_arrives_in_order(void **state)
 	}
 }
 
-/* The ring holds a part of the records only: the owner waits, says so after a while, and goes on when it may. */
-static void a_call_back_that_blocks_is_told_of(void **state)
+/* ---- A call that does not return ----------------------------------------------------------------------------------- */
+
+enum { STREAMS = 6 };
+
+/* A record here is its stream and its number there. */
+struct streams {
+	struct events *events;
+	atomic_uint delivered[STREAMS], lasts[STREAMS], stuck[STREAMS];
+	atomic_bool shut[STREAMS]; /* calls for it do not return */
+	atomic_bool wrong;
+};
+
+static void deliver_stream(void *ctx, const void *record)
+{
+	struct streams *s = ctx;
+	uint32_t head[3], copy[3];
+	memcpy(head, record, sizeof head);
+	uint32_t stream = head[0], before = atomic_load(&s->delivered[stream]);
+	atomic_fetch_add(&s->delivered[stream], 1);
+	while (atomic_load(&s->shut[stream]) && !head[2])
+		usleep(1000);
+	memcpy(copy, record, sizeof copy); /* it is still there, wherever the ring is by now */
+	bool cut = atomic_load(&s->stuck[stream]) > 0;
+	if (memcmp(copy, head, sizeof head) != 0 || (!cut && head[1] != before))
+		atomic_store(&s->wrong, true);
+	if (head[2])
+		atomic_fetch_add(&s->lasts[stream], 1);
+}
+
+static void ignore_idle(void *ctx)
+{
+	(void)ctx;
+}
+
+static void note_stuck(void *ctx, uint64_t stream)
+{
+	struct streams *s = ctx;
+	atomic_fetch_add(&s->stuck[stream], 1);
+}
+
+static void put_round(struct streams *s, uint32_t number, bool last)
+{
+	for (uint32_t i = 0; i < STREAMS; i++)
+		memcpy(events_put(s->events, i, last, 12), (uint32_t[3]){i, number, last}, 12);
+	events_flush(s->events);
+}
+
+/* Two of six never return: they alone lose events, all get their last one, and nobody else waits for them. The ring
+ * being full, or not full: both times the owner goes on. */
+static void a_call_that_does_not_return_is_left_behind(void **state)
 {
 	(void)state;
-	struct check c = {.shut = true};
-	run(&c, 64);
-	assert_int_equal(atomic_load(&c.stuck), 1);
+	for (uint32_t rounds = 100; rounds <= 1000; rounds *= 10) {
+		struct streams s = {.shut = {[1] = true, [4] = true}};
+		struct events_config config = {
+			.bytes = RING, .ctx = &s, .deliver = deliver_stream, .idle = ignore_idle, .stuck = note_stuck};
+		assert_int_equal(events_new(&s.events, &config, NULL), 0);
+		for (uint32_t n = 0; n < rounds; n++)
+			put_round(&s, n, false);
+		put_round(&s, rounds, true);
+		while (!events_idle(s.events)) {
+			assert_true(events_watch(s.events) <= EVENTS_LOOK_MS);
+			usleep(1000);
+		}
+		for (uint32_t i = 0; i < STREAMS; i++) {
+			bool cut = i == 1 || i == 4;
+			assert_int_equal(atomic_load(&s.stuck[i]), cut);
+			assert_int_equal(atomic_load(&s.lasts[i]), !cut);
+			assert_int_equal(atomic_load(&s.delivered[i]), cut ? 1 : rounds + 1);
+			atomic_store(&s.shut[i], false);
+		}
+		events_free(s.events); /* waits for the two */
+		for (uint32_t i = 0; i < STREAMS; i++)
+			assert_int_equal(atomic_load(&s.lasts[i]), 1);
+		assert_false(atomic_load(&s.wrong));
+	}
+}
+
+/* ---- Polled ------------------------------------------------------------------------------------------------------ */
+
+static void *put_in_thread(void *events)
+{
+	put_all(events, 7);
+	events_flush(events);
+	return NULL;
+}
+
+static bool is_readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	return poll(&p, 1, 0) == 1;
+}
+
+/* The descriptor is readable whenever there is something, and the owner waits while the ring is full. */
+static void whoever_polls_gets_everything(void **state)
+{
+	(void)state;
+	struct check c = {.random = 1};
+	struct events *e;
+	struct events_config config = {
+		.bytes = RING, .polled = true, .ctx = &c, .deliver = deliver, .idle = idle, .stuck = stuck};
+	pthread_t owner;
+	assert_int_equal(events_new(&e, &config, NULL), 0);
+	assert_null(events_poll(e));
+	assert_false(is_readable(events_fd(e)));
+	assert_int_equal(pthread_create(&owner, NULL, put_in_thread, e), 0);
+	while (atomic_load(&c.delivered) < RECORDS / 2) {
+		struct pollfd p = {.fd = events_fd(e), .events = POLLIN};
+		const void *record;
+		assert_int_equal(poll(&p, 1, 10000), 1);
+		while (atomic_load(&c.delivered) < RECORDS / 2 && (record = events_poll(e)))
+			deliver(&c, record);
+	}
+	events_unpoll(e); /* the rest is called for */
+	assert_int_equal(pthread_join(owner, NULL), 0);
+	assert_null(events_poll(e));
+	events_free(e);
+	assert_int_equal(atomic_load(&c.delivered), RECORDS);
+	assert_false(atomic_load(&c.wrong));
+	assert_int_equal(atomic_load(&c.stuck), 0);
 }
 
 static void putting_allocates_nothing(void **state)
@@ -142,7 +258,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(everything_arrives_in_order),
-		cmocka_unit_test(a_call_back_that_blocks_is_told_of),
+		cmocka_unit_test(a_call_that_does_not_return_is_left_behind),
+		cmocka_unit_test(whoever_polls_gets_everything),
 		cmocka_unit_test(putting_allocates_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

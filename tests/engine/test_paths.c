@@ -18,6 +18,8 @@
 
 #include "base/hash.h"
 
+#define SHARE .size = sizeof(struct kvik_share)
+
 enum { NEW = 12, PROMPT_MAX = 220, CHOICES = 3, BATCH_MAX = 32, CONTEXT = 256 };
 
 static const struct {
@@ -104,13 +106,16 @@ static void on_event(void *user, const struct kvik_event *e)
 	pthread_mutex_unlock(&j->desk->lock);
 }
 
-static struct kvik_generate_params sampled(uint32_t new_tokens, uint64_t seed)
+/* draw: room for how. */
+static struct kvik_generate_params sampled(uint32_t new_tokens, uint64_t seed, struct kvik_sampling *draw)
 {
 	struct kvik_generate_params g = kvik_generate_params_default();
 	g.max_tokens = new_tokens;
 	g.ignore_end = true;
-	g.sampling.temperature = 0.8f;
-	g.sampling.seed = seed;
+	*draw = kvik_sampling_default();
+	draw->temperature = 0.8f;
+	draw->seed = seed;
+	g.sampling = draw;
 	return g;
 }
 
@@ -119,14 +124,17 @@ static void submit(struct desk *d, struct job *j)
 	struct kvik_request_params p = kvik_request_params_default();
 	struct kvik_err err;
 	uint64_t id;
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = sampled(j->new_tokens, j->n, &draw);
+	struct kvik_processor hasher = {.size = sizeof hasher, .user = j, .process = hash_row};
+	struct kvik_share share = {SHARE, .scope = j->scope, .read_public = j->read_public};
+	g.processor = &hasher;
 	p.ids = j->ids;
 	p.n_ids = j->n;
-	p.generate = sampled(j->new_tokens, j->n);
+	p.generate = &g;
 	p.choices = j->choices;
-	p.scope = j->scope;
-	p.read_public = j->read_public;
+	p.share = &share;
 	p.on_event = on_event;
-	p.generate.processor = (struct kvik_processor){.user = j, .process = hash_row};
 	p.user = j;
 	j->desk = d;
 	pthread_mutex_lock(&d->lock);
@@ -227,7 +235,7 @@ static bool hash_token(void *user, const struct kvik_token *t)
 }
 
 static struct kvik_session *open_session(struct kvik_cache **c, const struct world *w,
-					 const struct kvik_cache_params *params, const struct kvik_session_params *how)
+					 const struct kvik_cache_params *params, const struct kvik_share *how)
 {
 	struct kvik_session *s = NULL;
 	struct kvik_err err;
@@ -239,8 +247,9 @@ static struct kvik_session *open_session(struct kvik_cache **c, const struct wor
 /* Goes on from where s is with the rest of the prompt of j, as its choice would. */
 static uint64_t go_on(struct kvik_session *s, const struct job *j, uint32_t choice)
 {
-	struct kvik_generate_params g = sampled(j->new_tokens, j->n + choice);
-	struct kvik_generation result;
+	struct kvik_sampling draw;
+	struct kvik_generate_params g = sampled(j->new_tokens, j->n + choice, &draw);
+	struct kvik_generation result = {.size = sizeof result};
 	struct job got = {.n_vocab = j->n_vocab};
 	struct kvik_err err;
 	size_t at = kvik_session_tokens(s);
@@ -255,7 +264,7 @@ static uint64_t alone(const struct world *w, const struct job *j, uint32_t choic
 {
 	struct kvik_cache_params own = w->cache;
 	struct kvik_cache *c;
-	struct kvik_session_params isolated = {.isolated = true};
+	struct kvik_share isolated = {SHARE, .isolated = true};
 	own.chunk = 5;
 	struct kvik_session *s = open_session(&c, w, &own, &isolated);
 	uint64_t hash = go_on(s, j, choice);
@@ -281,9 +290,10 @@ static void open_desk(struct desk *d, const struct world *w, uint32_t sessions, 
 	struct kvik_engine_params p = kvik_engine_params_default();
 	struct kvik_err err;
 	*d = (struct desk){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-	p.cache = w->cache;
-	p.cache.sessions = sessions;
-	p.cache.chunk = chunk;
+	struct kvik_cache_params cache = w->cache;
+	cache.sessions = sessions;
+	cache.chunk = chunk;
+	p.cache = &cache;
 	p.sequences = sequences;
 	p.itl_factor = 0;
 	if (kvik_engine_new(&d->e, w->m, &p, &err))

@@ -39,14 +39,14 @@ static void defaults_are_told(void **state)
 	unsigned given;
 	(void)state;
 	struct kvik_model *m = load(&f, "{'temperature':0.5,'top_k':12,'num_beams':2}");
-	struct kvik_sampling p = kvik_model_sampling(m, &given);
+	struct kvik_sampling p = kvik_model_get_sampling(m, &given);
 	assert_int_equal(given, KVIK_SAMPLING_TEMPERATURE | KVIK_SAMPLING_TOP_K);
 	assert_true(p.temperature == 0.5f && p.top_k == 12 && p.top_p == 1 && p.min_p == 0 && p.repeat_penalty == 1);
 	assert_non_null(strstr(kvik_model_warning(m, 0), "'num_beams' is set"));
 	assert_null(kvik_model_warning(m, 1));
 	kvik_model_free(m);
 	m = load(&f, "{}");
-	p = kvik_model_sampling(m, &given);
+	p = kvik_model_get_sampling(m, &given);
 	assert_true(given == 0 && p.temperature == kvik_sampling_default().temperature);
 	assert_null(kvik_model_warning(m, 0));
 	kvik_model_free(m);

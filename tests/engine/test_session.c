@@ -15,6 +15,8 @@
 
 #include "base/hash.h"
 
+#define SHARE .size = sizeof(struct kvik_share)
+
 static const char *const models[] = {"tests/model/data/llama-gqa.gguf", "tests/model/data/mistral-window.gguf",
 				     "tests/model/data/llama-q8_0.gguf"};
 enum { MODELS = sizeof models / sizeof *models, STEPS = 40 };
@@ -70,7 +72,7 @@ static struct hashing generate(struct kvik_session *s, struct kvik_model *m, con
 {
 	struct kvik_generate_params g = kvik_generate_params_default();
 	struct hashing h = {.n_vocab = kvik_model_get_info(m).vocab_size};
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_err err;
 	g.max_tokens = STEPS;
 	g.ignore_end = true;
@@ -174,7 +176,7 @@ static void edges_answer_with_an_error(void **state)
 	struct kvik_cache_params p = cache_params();
 	struct kvik_generate_params g = kvik_generate_params_default();
 	struct kvik_sampling greedy = kvik_sampling_default();
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_cache *c;
 	struct kvik_err err;
 	uint32_t bad[] = {1, kvik_model_get_info(m).vocab_size}, id;
@@ -190,7 +192,9 @@ static void edges_answer_with_an_error(void **state)
 	assert_int_equal(kvik_generate(s, NULL, 0, &g, NULL, NULL, &result, &err), 0);
 	assert_int_equal(result.finish, KVIK_FINISH_LENGTH); /* the context is full */
 	assert_int_equal(kvik_session_tokens(s), 16);
-	g.sampling.top_p = 2;
+	struct kvik_sampling draw = kvik_sampling_default();
+	draw.top_p = 2;
+	g.sampling = &draw;
 	assert_int_equal(kvik_generate(s, NULL, 0, &g, NULL, NULL, &result, &err), KVIK_ERR_ARG);
 	kvik_session_free(s);
 	kvik_cache_free(c);
@@ -212,7 +216,7 @@ static void enums_are_checked(void **state)
 	struct kvik_model *m = load(models[0], 1), *none;
 	struct kvik_file *f;
 	struct kvik_cache *c;
-	struct kvik_plan plan;
+	struct kvik_plan plan = {.size = sizeof plan};
 	struct kvik_err err;
 	assert_int_equal(kvik_file_open(&f, NULL, &err), 0);
 	for (size_t i = 0; i < 2; i++) {
@@ -254,7 +258,7 @@ static void a_ceiling_ends_a_text_but_is_no_error(void **state)
 	struct kvik_model *m = load(models[0], 1);
 	struct kvik_cache_params p = cache_params();
 	struct kvik_generate_params g = kvik_generate_params_default();
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_cache *c;
 	struct kvik_err err;
 	p.context = 4096;
@@ -300,7 +304,7 @@ static struct text story(struct kvik_model *m, const struct kvik_generate_params
 	struct text x = {.n = 0};
 	struct kvik_cache_params p = cache_params();
 	struct kvik_session *s = open_session(&c, m, &p);
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_err err;
 	uint32_t bos = kvik_vocab_bos(kvik_model_vocab(m));
 	x.cancel_at = expected == KVIK_FINISH_CANCELLED ? 5 : 0;
@@ -336,13 +340,15 @@ static void text_stops_where_it_should(void **state)
 	assert_int_equal(held.n, all.n);
 	assert_memory_equal(held.text, all.text, all.n);
 	story(m, &g, KVIK_FINISH_CANCELLED);
-	g.sampling.temperature = 1;
-	g.sampling.seed = 7;
+	struct kvik_sampling draw = kvik_sampling_default();
+	draw.temperature = 1;
+	draw.seed = 7;
+	g.sampling = &draw;
 	g.n_logprobs = 0;
 	struct text a = story(m, &g, KVIK_FINISH_LENGTH), b = story(m, &g, KVIK_FINISH_LENGTH);
 	assert_int_equal(a.n, b.n);
 	assert_memory_equal(a.text, b.text, a.n);
-	g.sampling.seed = 8;
+	draw.seed = 8;
 	b = story(m, &g, KVIK_FINISH_LENGTH);
 	assert_true(a.n != b.n || memcmp(a.text, b.text, a.n) != 0);
 	kvik_model_free(m);
@@ -355,7 +361,7 @@ static struct text greet(struct kvik_model *m, const struct kvik_generate_params
 	struct kvik_cache *c;
 	struct text x = {.n = 0};
 	struct kvik_cache_params p = cache_params();
-	struct kvik_generation result;
+	struct kvik_generation result = {.size = sizeof result};
 	struct kvik_err err;
 	uint32_t *ids;
 	size_t n;
@@ -425,7 +431,7 @@ static void filled_tokens_take_their_memory(void **state)
 		for (int filled = 0; filled < 2; filled++) {
 			struct kvik_cache_params p = cache_params();
 			struct kvik_cache *c;
-			struct kvik_session_params alone = {.isolated = true};
+			struct kvik_share alone = {SHARE, .isolated = true};
 			struct kvik_session *s;
 			p.chunk = 16;
 			assert_int_equal(kvik_cache_new(&c, model, &p, &err), 0);

@@ -52,8 +52,10 @@ static struct api *start(void)
 	struct kvik_model_params mp = kvik_model_params_default();
 	struct kvik_engine_params ep = kvik_engine_params_default();
 	mp.threads = 1;
-	ep.cache.context = 64;
-	ep.cache.sessions = 2;
+	struct kvik_cache_params cp = kvik_cache_params_default();
+	cp.context = 64;
+	cp.sessions = 2;
+	ep.cache = &cp;
 	ep.sequences = 4;
 	if (kvik_model_load(&m, NULL, &mp, &err) || kvik_engine_new(&e, m, &ep, &err))
 		abort();

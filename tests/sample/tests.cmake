@@ -1,1 +1,1 @@
-kvik_test(sample/test_sample sample)
+kvik_test(sample/test_sample sample engine) # kvik_sampling_init
