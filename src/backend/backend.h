@@ -66,7 +66,8 @@ struct work_limits {
 	uint32_t cols;   /* of a product's input */
 	uint32_t kv_heads, heads_per_kv, head_dim;
 	uint32_t dim;
-	uint32_t experts, experts_used; /* 0: no layer has any */
+	uint32_t experts, experts_used; /* the shared one counts; 0: no layer has any */
+	uint32_t experts_dim;           /* of the largest expert */
 	bool int8;                      /* of the matrices */
 	size_t floats;                  /* that the model's own buffers take */
 };
@@ -119,17 +120,39 @@ struct attention_call {
 
 struct expert {
 	struct dev_mat *gate, *up, *down;
+	struct dev_f32 *gate_bias, *up_bias, *down_bias; /* [rows of the matrix] or NULL */
 };
 
-/* A feed-forward of experts: out = sum over the chosen ones, ascending, of weight * down(silu(gate x) * up x). */
-struct experts_call {
-	const struct dev_f32 *x;      /* [T][dim] */
-	struct dev_f32 *out;          /* [T][dim] */
-	struct dev_f32 *gate, *up;    /* [T][expert_dim], room */
-	const struct dev_mat *router; /* [n][dim] */
-	const struct expert *experts; /* [n] */
-	uint32_t n, used, dim, expert_dim;
+/* How a router's logits become weights. */
+enum router_score {
+	ROUTER_SOFTMAX,        /* over all experts; the likeliest are chosen */
+	ROUTER_SOFTMAX_CHOSEN, /* over the chosen, those with the largest logits */
+	ROUTER_SIGMOID         /* of each by itself */
+};
+
+/* The experts with the largest scores are chosen (of equals the lower index) and weighted by their scores. */
+struct routing {
+	enum router_score score;
 	bool normalize; /* the weights of the chosen ones add up to 1 */
+	float scale;    /* of the weights; 0 = 1 */
+	/* Groups of neighbouring experts (0 = one): only those of the groups_used best are chosen from. A group is as
+	 * good as the sum of its group_top (1 or 2) best. */
+	uint32_t groups, groups_used, group_top;
+};
+
+/* A feed-forward of experts: out = sum over the chosen ones, ascending, then the shared one, of weight * down(silu(gate x)
+ * * up x). */
+struct experts_call {
+	const struct dev_f32 *x;           /* [T][dim] */
+	struct dev_f32 *out;               /* [T][dim] */
+	const struct dev_mat *router;      /* [n][dim] */
+	const struct dev_f32 *router_bias; /* [n] or NULL */
+	const struct dev_f32 *correction;  /* [n] or NULL: added to the scores while experts are chosen */
+	const struct dev_mat *shared_gate; /* [1][dim] or NULL: the shared one's weight is the sigmoid of it, else 1 */
+	const struct expert *experts;      /* [n], the shared one behind them */
+	uint32_t n, used, dim, expert_dim;
+	uint32_t shared_dim; /* 0: there is no shared one */
+	struct routing routing;
 };
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct arch arch_llama, arch_mistral, arch_qwen2, arch_qwen3, arch_qwen3moe;
+extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe;
 
 static const struct arch *const archs[] = {
-	&arch_llama, &arch_mistral, &arch_qwen2, &arch_qwen3, &arch_qwen3moe,
+	&arch_llama, &arch_mistral, &arch_mixtral, &arch_qwen2, &arch_qwen3, &arch_qwen3moe,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs };

@@ -5,18 +5,6 @@
 #include "model/blocks.h"
 #include "model/read.h"
 
-static void read_experts(struct keys *k, struct experts_spec *x)
-{
-	if (!keys_u32(k, NULL, "num_local_experts", &x->n)) /* as transformers 5 writes it */
-		keys_need_u32(k, "expert_count", "num_experts", &x->n);
-	x->used = 8;
-	x->dim = 768;
-	keys_u32(k, "expert_used_count", "num_experts_per_tok", &x->used);
-	keys_u32(k, "expert_feed_forward_length", "moe_intermediate_size", &x->dim);
-	x->normalize = !keys_hf(k); /* GGUF does not say: all published ones do */
-	keys_bool(k, NULL, "norm_topk_prob", &x->normalize);
-}
-
 /* Which layers stay dense. */
 static void read_dense(struct keys *k, struct hparams *h)
 {
@@ -31,20 +19,37 @@ static void read_dense(struct keys *k, struct hparams *h)
 			h->layers[layer].ffn_kind = FFN_DENSE;
 }
 
+/* Where a window is used, all layers have it, whatever max_window_layers says. */
+static void read_windows(struct keys *k, struct hparams *h)
+{
+	uint32_t window = 4096;
+	bool use = false;
+	keys_bool(k, NULL, "use_sliding_window", &use);
+	keys_u32(k, NULL, "sliding_window", &window);
+	keys_has(k, NULL, "max_window_layers");
+	keys_has(k, NULL, "layer_types");
+	for (uint32_t i = 0; use && !keys_is_null(k, "sliding_window") && i < h->n_layers && i < HPARAMS_LAYERS_MAX;
+	     i++)
+		h->layers[i].attention.window = window;
+	read_windows_gguf(k, h);
+}
+
 static void read(struct keys *k, struct hparams *h)
 {
 	static const struct read_defaults defaults = {.kv_heads = 4, .context = 32768};
 	struct layer_spec l = {.attention.qk_norm = true, .ffn_kind = FFN_EXPERTS, .ffn.biases = BIASES_NONE};
+	l.experts = (struct experts_spec){
+		.used = 8, .dim = 768, .routing.normalize = !keys_hf(k)}; /* all published GGUFs do */
 	read_sizes(k, h, &defaults);
 	read_heads(k, h, &l.attention, &defaults);
 	read_biases(k, "attention_bias", &l.attention.biases);
 	read_rope(k, h, &l.attention);
 	read_ffn(k, &l.ffn);
-	read_experts(k, &l.experts);
+	read_experts(k, "num_experts", &l.experts);
+	keys_bool(k, NULL, "norm_topk_prob", &l.experts.routing.normalize);
 	hparams_fill(h, &l);
 	read_dense(k, h);
-	read_windows_gguf(k, h);
-	read_windows_qwen(k, h);
+	read_windows(k, h);
 }
 
 const struct arch arch_qwen3moe = {

@@ -63,21 +63,43 @@ static int bind_ffn_biases(struct binder *b, struct layer *l, int i, const struc
 	return rc;
 }
 
-/* Matrices of one kind after each other: those of a stacked tensor are packed together. */
-static int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_spec *x, uint32_t dim)
+static int bind_router(struct binder *b, struct layer *l, int i, const struct experts_spec *x, uint32_t dim)
 {
-	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, 0);
-	if (!rc)
-		rc = bind_mat(b, &l->router, i, "ffn_gate_inp.weight", x->n, dim, 0);
-	if (!rc)
-		rc = bind_experts_new(b, l, x->n);
-	if (!rc)
-		rc = bind_expert_mats(b, l, i, EXPERT_GATE, x->n, x->dim, dim);
-	if (!rc)
-		rc = bind_expert_mats(b, l, i, EXPERT_UP, x->n, x->dim, dim);
-	if (!rc)
-		rc = bind_expert_mats(b, l, i, EXPERT_DOWN, x->n, dim, x->dim);
+	int rc = bind_mat(b, &l->router, i, "ffn_gate_inp.weight", x->n, dim, 0);
+	if (!rc && x->router_bias != BIASES_NONE)
+		rc = bind_vec(b, &l->router_bias, i, "ffn_gate_inp.bias", x->n, bias_flags(x->router_bias));
+	if (!rc && x->corrected)
+		rc = bind_vec(b, &l->router_correction, i, "exp_probs_b.bias", x->n, 0);
+	if (!rc && x->shared_gated)
+		rc = bind_mat(b, &l->shared_gate, i, "ffn_gate_inp_shexp.weight", 1, dim, 0);
 	return rc;
+}
+
+static int bind_shared_expert(struct binder *b, struct expert *e, int i, uint32_t inner, uint32_t dim)
+{
+	int rc = bind_mat(b, &e->gate, i, "ffn_gate_shexp.weight", inner, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &e->up, i, "ffn_up_shexp.weight", inner, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &e->down, i, "ffn_down_shexp.weight", dim, inner, 0);
+	return rc;
+}
+
+/* Matrices of one kind after each other: those of a stacked tensor are packed together. */
+int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_spec *x)
+{
+	static const enum expert_part parts[] = {EXPERT_GATE, EXPERT_UP, EXPERT_DOWN};
+	uint32_t dim = bind_dim(b);
+	int rc = bind_router(b, l, i, x, dim);
+	if (!rc)
+		rc = bind_experts_new(b, l, experts_all(x));
+	for (size_t p = 0; p < 3 && !rc; p++) {
+		bool down = parts[p] == EXPERT_DOWN;
+		rc = bind_expert_mats(b, l, i, parts[p], x->n, down ? dim : x->dim, down ? x->dim : dim);
+		if (!rc && x->biases == BIASES_ALL)
+			rc = bind_expert_biases(b, l, i, parts[p], x->n, down ? dim : x->dim);
+	}
+	return rc || !x->shared_dim ? rc : bind_shared_expert(b, &l->experts[x->n], i, x->shared_dim, dim);
 }
 
 static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
@@ -98,6 +120,8 @@ int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec
 	int rc = bind_attention(b, l, i, &spec->attention, dim);
 	if (rc)
 		return rc;
-	return spec->ffn_kind == FFN_DENSE ? bind_ffn(b, l, i, &spec->ffn, dim)
-					   : bind_experts(b, l, i, &spec->experts, dim);
+	if (spec->ffn_kind == FFN_DENSE)
+		return bind_ffn(b, l, i, &spec->ffn, dim);
+	rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, 0);
+	return rc ? rc : bind_experts(b, l, i, &spec->experts);
 }

@@ -114,15 +114,17 @@ void block_experts(struct step *s, const struct layer *l)
 	block_norm(s, l->ffn_norm);
 	s->backend->experts(s->dev, &(struct experts_call){.x = s->w->norm,
 							   .out = s->w->delta,
-							   .gate = s->w->gate,
-							   .up = s->w->up,
 							   .router = l->router,
+							   .router_bias = l->router_bias,
+							   .correction = l->router_correction,
+							   .shared_gate = l->shared_gate,
 							   .experts = l->experts,
 							   .n = x->n,
 							   .used = x->used,
 							   .dim = s->m->h.dim,
 							   .expert_dim = x->dim,
-							   .normalize = x->normalize});
+							   .shared_dim = x->shared_dim,
+							   .routing = x->routing});
 	block_add(s);
 }
 

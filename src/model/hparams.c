@@ -45,6 +45,29 @@ static int check_attention(const struct hparams *h, const struct attention_spec 
 	return 0;
 }
 
+static int check_experts(const struct experts_spec *x, const char *what, const char *of, struct kvik_err *err)
+{
+	const struct range ranges[] = {
+		{"the number of experts", x->n, 1, 4096},
+		{"the number of experts that a token uses", x->used, 1, x->n},
+		{"the feed-forward size of experts", x->dim, 1, 1 << 20},
+		{"the feed-forward size of the shared expert", x->shared_dim, 0, 1 << 20},
+		{"the number of groups of experts", x->routing.groups, 0, 64},
+		{"the number of groups that a token uses", x->routing.groups_used, x->routing.groups > 0,
+		 x->routing.groups},
+	};
+	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, of, err);
+	if (rc || x->routing.groups == 0)
+		return rc;
+	uint32_t in_group = x->n / x->routing.groups;
+	if (in_group * x->routing.groups != x->n || in_group < x->routing.group_top ||
+	    in_group * x->routing.groups_used < x->used)
+		return err_set(err, KVIK_ERR_FORMAT,
+			       "%s: %u experts%s in %u groups, %u of them chosen from, do not give %u experts a token",
+			       what, x->n, of, x->routing.groups, x->routing.groups_used, x->used);
+	return 0;
+}
+
 static int check_layer(const struct hparams *h, uint32_t i, const char *what, struct kvik_err *err)
 {
 	const struct layer_spec *l = &h->layers[i];
@@ -52,14 +75,11 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 	if (i > 0)
 		snprintf(of, sizeof of, " of layer %u", i);
 	int rc = check_attention(h, &l->attention, what, of, err);
-	const struct range ffn = {"the feed-forward size", l->ffn.dim, 1, 1 << 20};
-	const struct range experts[] = {{"the number of experts", l->experts.n, 1, 4096},
-					{"the number of experts that a token uses", l->experts.used, 1, l->experts.n},
-					{"the feed-forward size of experts", l->experts.dim, 1, 1 << 20}};
 	if (rc)
 		return rc;
+	const struct range ffn = {"the feed-forward size", l->ffn.dim, 1, 1 << 20};
 	return l->ffn_kind == FFN_DENSE ? check_ranges(&ffn, 1, what, of, err)
-					: check_ranges(experts, sizeof experts / sizeof *experts, what, of, err);
+					: check_experts(&l->experts, what, of, err);
 }
 
 int hparams_check(const struct hparams *h, const char *what, struct kvik_err *err)
@@ -103,9 +123,11 @@ struct hparams_widths hparams_widths(const struct hparams *h)
 			grow(&w.ffn_dim, h->layers[i].ffn.dim);
 			continue;
 		}
-		grow(&w.ffn_dim, h->layers[i].experts.dim);
-		grow(&w.experts, h->layers[i].experts.n);
-		grow(&w.experts_used, h->layers[i].experts.used);
+		const struct experts_spec *x = &h->layers[i].experts;
+		grow(&w.experts_dim, x->dim);
+		grow(&w.experts_dim, x->shared_dim);
+		grow(&w.experts, experts_all(x));
+		grow(&w.experts_used, x->used + (experts_all(x) - x->n));
 	}
 	for (uint32_t i = 0; i < h->n_ropes; i++)
 		grow(&w.rope_dim, h->ropes[i].dim);

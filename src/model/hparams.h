@@ -4,6 +4,7 @@
 #ifndef KVIK_MODEL_HPARAMS_H
 #define KVIK_MODEL_HPARAMS_H
 
+#include "backend/backend.h"
 #include "model/rope.h"
 
 enum { HPARAMS_LAYERS_MAX = 1024, HPARAMS_ROPES_MAX = 4, HPARAMS_UNKNOWN_MAX = 200 };
@@ -32,13 +33,22 @@ struct ffn_spec {
 	enum biases biases;
 };
 
-/* A router gives each token some of the experts, each a feed-forward of its own: softmax over all, the `used` likeliest
- * (of equals the lower index), weighted by their probability. */
+/* A router gives each token some of the experts, each a feed-forward of its own. */
 struct experts_spec {
 	uint32_t n, used;
-	uint32_t dim;   /* of an expert's feed-forward */
-	bool normalize; /* the weights of the chosen ones add up to 1 */
+	uint32_t dim; /* of an expert's feed-forward */
+	struct routing routing;
+	bool corrected;      /* a vector is added to the scores while experts are chosen; their weights do without */
+	uint32_t shared_dim; /* of one more expert, which all tokens use; 0 = there is none */
+	bool shared_gated;   /* its weight is the sigmoid of a row of its own; else 1 */
+	enum biases router_bias, biases;
 };
+
+/* With the shared one. */
+static inline uint32_t experts_all(const struct experts_spec *x)
+{
+	return x->n + (x->shared_dim > 0);
+}
 
 struct layer_spec {
 	enum mixer mixer;
@@ -76,7 +86,8 @@ struct hparams_widths {
 	uint32_t heads, kv_heads;
 	uint32_t rows; /* query heads that share a kv head */
 	uint32_t head_dim, ffn_dim, rope_dim;
-	uint32_t experts, experts_used; /* 0: no layer has any */
+	uint32_t experts, experts_used; /* the shared one counts; 0: no layer has any */
+	uint32_t experts_dim;           /* of the largest expert */
 };
 struct hparams_widths hparams_widths(const struct hparams *h);
 

@@ -119,7 +119,7 @@ static size_t carve(struct model_work *w, const struct hparams *h, const struct 
 static struct work_limits limits_of(struct model_work *w, const struct hparams *h, bool int8)
 {
 	struct hparams_widths n = hparams_widths(h);
-	uint32_t cols = n.ffn_dim > n.q ? n.ffn_dim : n.q;
+	uint32_t inner = n.ffn_dim > n.experts_dim ? n.ffn_dim : n.experts_dim, cols = inner > n.q ? inner : n.q;
 	return (struct work_limits){.tokens = w->tokens_max,
 				    .rows = w->tokens_max > w->logits_max ? w->tokens_max : w->logits_max,
 				    .cols = cols > h->dim ? cols : h->dim,
@@ -129,6 +129,7 @@ static struct work_limits limits_of(struct model_work *w, const struct hparams *
 				    .dim = h->dim,
 				    .experts = n.experts,
 				    .experts_used = n.experts_used,
+				    .experts_dim = n.experts_dim,
 				    .int8 = int8,
 				    .floats = carve(w, h, NULL)};
 }

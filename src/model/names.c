@@ -20,9 +20,16 @@ static const struct tensor_name shared[] = {
 	{"ffn_up", "mlp.up_proj"},
 	{"ffn_down", "mlp.down_proj"},
 	{"ffn_gate_inp", "mlp.gate"},
+	{"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
+	{"ffn_gate_up_exps.weight", "mlp.experts.gate_up_proj"},
+	{"ffn_down_exps.weight", "mlp.experts.down_proj"},
+	{"ffn_gate_exps", "mlp.experts.#.gate_proj"},
+	{"ffn_up_exps", "mlp.experts.#.up_proj"},
+	{"ffn_down_exps", "mlp.experts.#.down_proj"},
 	{NULL, NULL},
 };
 
+/* What a checkpoint calls the first n bytes of `part`; NULL: the table does not know. */
 static const char *find_hf(const struct tensor_name *table, const char *part, size_t n)
 {
 	for (; table && table->gguf; table++)
@@ -48,6 +55,17 @@ static const struct source_tensor *find_prefixed(const struct source *s, int lay
 	return NULL;
 }
 
+/* By one table: the whole name, else what stands before its end. */
+static const struct source_tensor *find_by(const struct source *s, const struct tensor_name *table, int layer,
+					   const char *name)
+{
+	const char *end = strrchr(name, '.'), *hf = find_hf(table, name, strlen(name));
+	const struct source_tensor *t = hf ? find_prefixed(s, layer, hf, "") : NULL;
+	if (!t && end && (hf = find_hf(table, name, (size_t)(end - name))))
+		t = find_prefixed(s, layer, hf, end);
+	return t;
+}
+
 const struct source_tensor *names_find(const struct source *s, const struct tensor_name *own, int layer,
 				       const char *name)
 {
@@ -57,16 +75,26 @@ const struct source_tensor *names_find(const struct source *s, const struct tens
 	else
 		snprintf(full, sizeof full, "blk.%d.%s", layer, name);
 	const struct source_tensor *t = source_find(s, full);
-	const char *end = strrchr(name, '.');
-	if (t || !end)
-		return t;
-	const char *hf = find_hf(own, name, (size_t)(end - name));
-	if (!hf)
-		hf = find_hf(shared, name, (size_t)(end - name));
-	return hf ? find_prefixed(s, layer, hf, end) : NULL;
+	if (!t)
+		t = find_by(s, own, layer, name);
+	return t ? t : find_by(s, shared, layer, name);
 }
 
-const struct source_tensor *names_find_hf(const struct source *s, int layer, const char *hf)
+static const struct source_tensor *find_expert_by(const struct source *s, const struct tensor_name *table, int layer,
+						  const char *name, uint32_t expert)
 {
-	return find_prefixed(s, layer, hf, "");
+	const char *end = strrchr(name, '.'), *hf = find_hf(table, name, (size_t)(end - name));
+	const char *number = hf ? strchr(hf, '#') : NULL;
+	char full[64];
+	if (!number)
+		return NULL;
+	snprintf(full, sizeof full, "%.*s%u%s", (int)(number - hf), hf, expert, number + 1);
+	return find_prefixed(s, layer, full, end);
+}
+
+const struct source_tensor *names_find_expert(const struct source *s, const struct tensor_name *own, int layer,
+					      const char *name, uint32_t expert)
+{
+	const struct source_tensor *t = find_expert_by(s, own, layer, name, expert);
+	return t ? t : find_expert_by(s, shared, layer, name, expert);
 }

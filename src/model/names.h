@@ -5,7 +5,9 @@
 
 #include "format/source.h"
 
-/* Without layer number, ".weight" or ".bias": {"attn_q", "self_attn.q_proj"}. A table ends with NULLs. */
+/* Without layer number, ".weight" or ".bias": {"attn_q", "self_attn.q_proj"}; with it where only that one is meant:
+ * {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"}. '#' stands for the number of an expert. A table ends with
+ * NULLs. */
 struct tensor_name {
 	const char *gguf, *hf;
 };
@@ -15,7 +17,8 @@ struct tensor_name {
 const struct source_tensor *names_find(const struct source *s, const struct tensor_name *own, int layer,
 				       const char *name);
 
-/* The same of a Hugging Face name without its prefix: "mlp.experts.3.up_proj.weight". */
-const struct source_tensor *names_find_hf(const struct source *s, int layer, const char *hf);
+/* The tensor of one expert, of a checkpoint that has them apart. name: GGUF's of all of them. */
+const struct source_tensor *names_find_expert(const struct source *s, const struct tensor_name *own, int layer,
+					      const char *name, uint32_t expert);
 
 #endif

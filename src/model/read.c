@@ -60,6 +60,17 @@ void read_ffn(struct keys *k, struct ffn_spec *f)
 			  "is not silu, the only one that kvik runs for this architecture");
 }
 
+void read_experts(struct keys *k, const char *hf, struct experts_spec *x)
+{
+	if (!keys_u32(k, NULL, "num_local_experts", &x->n)) /* as transformers 5 writes it */
+		keys_need_u32(k, "expert_count", hf, &x->n);
+	else
+		keys_has(k, NULL, hf);
+	keys_u32(k, "expert_used_count", "num_experts_per_tok", &x->used);
+	keys_u32(k, "expert_feed_forward_length", "moe_intermediate_size", &x->dim);
+	x->router_bias = x->biases = BIASES_NONE;
+}
+
 void read_biases(struct keys *k, const char *hf, enum biases *biases)
 {
 	bool has = false;

@@ -22,6 +22,9 @@ void read_heads(struct keys *k, const struct hparams *h, struct attention_spec *
 void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a);
 /* A dense feed-forward with SiLU. */
 void read_ffn(struct keys *k, struct ffn_spec *f);
+/* How many experts (config.json: num_local_experts or `hf`), how many a token uses, their size; what a file leaves out
+ * stays. Without biases. */
+void read_experts(struct keys *k, const char *hf, struct experts_spec *x);
 /* The biases that a field of config.json asks for. */
 void read_biases(struct keys *k, const char *hf, enum biases *biases);
 

@@ -90,6 +90,14 @@ static int append(struct binder *b, const struct binding *x, size_t bytes)
 	return 0;
 }
 
+static int append_vec(struct binder *b, struct binding *x, uint32_t n)
+{
+	size_t room = ((size_t)n * sizeof(float) + ALIGN - 1) / ALIGN * ALIGN;
+	x->at = b->n_floats;
+	b->n_floats += room / sizeof(float);
+	return append(b, x, room);
+}
+
 static bool is_float(enum wtype t)
 {
 	return t == WTYPE_F32 || t == WTYPE_F16 || t == WTYPE_BF16;
@@ -153,20 +161,20 @@ static struct dev_mat **part_of(struct expert *e, enum expert_part which)
 	return which == EXPERT_GATE ? &e->gate : which == EXPERT_UP ? &e->up : &e->down;
 }
 
-/* One tensor that holds the matrices of all experts. */
+/* One tensor that holds `all` rows of each expert, those meant from row `from` on. */
 static int bind_stacked(struct binder *b, struct layer *l, const struct source_tensor *t, enum expert_part which,
-			uint32_t n, uint32_t rows, uint32_t cols)
+			uint32_t n, uint32_t rows, uint32_t cols, uint32_t from, uint32_t all)
 {
 	int rc = 0;
-	if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != n || t->dims[3] != 1)
+	if (t->dims[0] != cols || t->dims[1] != all || t->dims[2] != n || t->dims[3] != 1)
 		return err_set(
 			b->err, KVIK_ERR_FORMAT,
 			"%s: tensor '%s' has %llu experts of %llu rows of %llu, but the hyperparameters say %u of "
 			"%u of %u",
 			source_name(b->source), t->name, (unsigned long long)t->dims[2], (unsigned long long)t->dims[1],
-			(unsigned long long)t->dims[0], n, rows, cols);
+			(unsigned long long)t->dims[0], n, all, cols);
 	for (uint32_t e = 0; e < n && !rc; e++)
-		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * rows, rows, cols, 0);
+		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * all + from, rows, cols, 0);
 	return rc;
 }
 
@@ -174,19 +182,31 @@ int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_p
 		     uint32_t cols)
 {
 	static const char *const stacked[] = {"ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"};
-	static const char *const each[] = {"gate_proj", "up_proj", "down_proj"};
 	const struct source_tensor *t = take(b, layer, stacked[which]);
 	int rc = 0;
 	if (t)
-		return bind_stacked(b, l, t, which, n, rows, cols);
+		return bind_stacked(b, l, t, which, n, rows, cols, 0, rows);
+	if (which != EXPERT_DOWN && (t = take(b, layer, "ffn_gate_up_exps.weight")))
+		return bind_stacked(b, l, t, which, n, rows, cols, which == EXPERT_UP ? rows : 0, 2 * rows);
 	for (uint32_t e = 0; e < n && !rc; e++) {
-		char name[SOURCE_NAME_MAX];
-		snprintf(name, sizeof name, "mlp.experts.%u.%s.weight", e, each[which]);
-		t = use(b, names_find_hf(b->source, layer, name));
-		if (t)
-			rc = bind_tensor(b, part_of(&l->experts[e], which), t, rows, cols, 0);
-		else
-			rc = absent(b, layer, stacked[which]);
+		t = use(b, names_find_expert(b->source, b->h->arch->own, layer, stacked[which], e));
+		rc = t ? bind_tensor(b, part_of(&l->experts[e], which), t, rows, cols, 0)
+		       : absent(b, layer, stacked[which]);
+	}
+	return rc;
+}
+
+int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows)
+{
+	static const char *const names[] = {"ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"};
+	const struct source_tensor *t = take(b, layer, names[which]);
+	int rc = t ? check_shape(b, t, rows, n) : absent(b, layer, names[which]);
+	for (uint32_t e = 0; e < n && !rc; e++) {
+		struct expert *x = &l->experts[e];
+		struct dev_f32 **v = which == EXPERT_GATE ? &x->gate_bias
+				     : which == EXPERT_UP ? &x->up_bias
+							  : &x->down_bias;
+		rc = append_vec(b, &(struct binding){.vec = v, .t = t, .type = t->type, .first = e}, rows);
 	}
 	return rc;
 }
@@ -199,11 +219,9 @@ int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, 
 	int rc = check_shape(b, t, n, 1);
 	if (rc)
 		return rc;
-	struct binding x = {.vec = v, .t = t, .type = t->type, .at = b->n_floats};
-	size_t room = ((size_t)n * sizeof(float) + ALIGN - 1) / ALIGN * ALIGN;
+	struct binding x = {.vec = v, .t = t, .type = t->type};
 	set_rows(b, &x, flags);
-	b->n_floats += room / sizeof(float);
-	return append(b, &x, room);
+	return append_vec(b, &x, n);
 }
 
 int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint32_t n)
@@ -305,7 +323,7 @@ static void expand_vec(const struct binding *x, float *to)
 	size_t bytes = wtype_block_bytes(t->type);
 	float block[BLOCK_ELEMS_MAX];
 	if (x->head_dim == 0) {
-		dequant_row(t->type, t->data, t->dims[0], to);
+		dequant_row(t->type, t->data + x->first * row_bytes(t->type, t->dims[0]), t->dims[0], to);
 		return;
 	}
 	for (uint32_t i = 0; i < t->dims[0]; i++) {

@@ -20,8 +20,10 @@ struct layer {
 	struct dev_f32 *o_bias;
 	struct dev_mat *gate, *up, *down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
 	struct dev_f32 *gate_bias, *up_bias, *down_bias;
-	struct dev_mat *router; /* [experts][dim] */
-	struct expert *experts; /* [experts], owned */
+	struct dev_mat *router;                          /* [experts][dim] */
+	struct dev_f32 *router_bias, *router_correction; /* [experts] */
+	struct dev_mat *shared_gate;                     /* [1][dim] */
+	struct expert *experts;                          /* [experts_all], owned; the shared one last */
 };
 
 struct weights {
@@ -60,11 +62,15 @@ int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, 
 	     unsigned flags) MUST_CHECK;
 /* Room for n experts. */
 int bind_experts_new(struct binder *b, struct layer *l, uint32_t n) MUST_CHECK;
-/* Matrix `which` of each of the n experts of l: slices of GGUF's tensor "ffn_gate_exps.weight" [n][rows][cols] or the
- * checkpoint's "mlp.experts.E.gate_proj.weight"; ffn_up_exps, ffn_down_exps alike. */
+/* Matrix `which` of each of the n experts of l (rows x cols): slices of GGUF's "ffn_gate_exps.weight" [n][rows][cols],
+ * ffn_up_exps and ffn_down_exps, or of ffn_gate_up_exps [n][gate, then up][cols], or a checkpoint's matrices of single
+ * experts. */
 enum expert_part { EXPERT_GATE, EXPERT_UP, EXPERT_DOWN };
 int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows,
 		     uint32_t cols) MUST_CHECK;
+/* Their biases: rows of "ffn_gate_exps.bias" [n][rows] and so on. */
+int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n,
+		       uint32_t rows) MUST_CHECK;
 int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
 /* As bind_vec with BIND_OPTIONAL, into the host's memory: freed with mem_free. */
 int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint32_t n) MUST_CHECK;

@@ -83,6 +83,10 @@ static const struct model {
 	{DATA "llama-mqa-bias", KVIK_ACT_INT8, KVIK_QUANTIZE_Q4_0, 110, BASIC},
 	{DATA "qwen3", KVIK_ACT_INT8, KVIK_QUANTIZE_Q8_0, 110, BASIC},
 	{DATA "mistral-window", KVIK_ACT_F32, KVIK_QUANTIZE_Q4_0, 40, F16},
+	{DATA "mixtral.gguf", KVIK_ACT_F32, 0, 110, FEW},
+	{DATA "qwen3moe.gguf", KVIK_ACT_F32, 0, 110, FEW},
+	{DATA "qwen3moe-mixed", KVIK_ACT_F32, 0, 110, FEW},
+	{DATA "qwen3moe-q8_0.gguf", KVIK_ACT_INT8, 0, 110, FEW},
 	{NULL, KVIK_ACT_F32, 0, 11, FEW},
 	{NULL, KVIK_ACT_INT8, 0, 20, FEW},
 	/* every type of stored weights */

@@ -128,7 +128,8 @@ static void gguf_contradictions_are_named(void **state)
 		int code;
 		const char *says;
 	} cases[] = {
-		{"llama.expert_count", 8, KVIK_ERR_UNSUPPORTED, "'llama.expert_count' asks for something"},
+		{"llama.expert_shared_count", 8, KVIK_ERR_UNSUPPORTED,
+		 "'llama.expert_shared_count' asks for something"},
 		{"llama.attention.key_length", 0, KVIK_ERR_FORMAT, "the head dimension is 0"},
 		{"llama.attention.key_length", UINT32_MAX, KVIK_ERR_FORMAT, "the head dimension is"},
 		{"llama.attention.value_length", 6, KVIK_ERR_UNSUPPORTED, "is not that of the keys"},

@@ -1,7 +1,7 @@
 """Makes data/: tiny models with random weights, each as a Hugging Face folder and as GGUF, with what HF Transformers
 computes from them in float32.
 
-Usage: python3 make_models.py      (needs torch, transformers, safetensors and gguf; see tests/oracle/requirements.txt)
+Usage: python3 make_models.py [NAME ..]      (needs torch, transformers, safetensors and gguf; see tests/oracle/requirements.txt)
 
 NAME/config.json, NAME/model.safetensors   the model (bfloat16, or float32 where the variant says so)
 NAME.gguf                                  the same, as llama.cpp's converter writes it
@@ -12,6 +12,7 @@ NAME.golden (NAME-int8.golden: with activations rounded to 8 bits)
 import json
 import shutil
 import struct
+import sys
 from pathlib import Path
 
 import gguf
@@ -30,7 +31,7 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
 
 # name -> what differs from SIZES. Keys that begin with a capital are for this script: F32 stores float32; V4 writes the
-# config.json as transformers 4 did; Q8 quantises the GGUF; Partial rotates only so many dims (no HF folder); Folder: no
+# config.json as transformers 4 did; Stacked keeps the experts of a folder in one tensor; Q8 quantises the GGUF; Partial rotates only so many dims (no HF folder); Folder: no
 # GGUF.
 VARIANTS = {
     "llama-mha": dict(model_type="llama", num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=False, V4=1),
@@ -64,6 +65,8 @@ VARIANTS = {
                            Folder=1),
     "qwen3moe-q8_0": dict(model_type="qwen3_moe", hidden_size=64, head_dim=16, moe_intermediate_size=32, num_experts=6,
                           num_experts_per_tok=2, norm_topk_prob=True, tie_word_embeddings=False, Q8=1),
+    "mixtral": dict(model_type="mixtral", head_dim=16, num_local_experts=4, num_experts_per_tok=2,
+                    tie_word_embeddings=False),
 }
 
 
@@ -77,7 +80,7 @@ def make_config(v):
 def make_model(config, seed, f32):
     """Weights large enough that attention prefers some positions; exact in the stored type."""
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", experts_implementation="eager").float().eval()
     with torch.no_grad():
         for name, p in model.named_parameters():
             if name.endswith("norm.weight"):
@@ -140,13 +143,24 @@ def config_v4(config):
     return {k: x for k, x in fields.items() if not isinstance(x, torch.dtype)}
 
 
-def published(name, x):
+def published(name, x, kind):
     """The tensors of a published checkpoint: transformers 5 keeps experts stacked in memory, files have them one by one."""
+    if kind == "mixtral":
+        name = name.replace(".mlp.", ".block_sparse_moe.")
     if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
         return [(name, x)]
     base, part = name.rsplit(".", 1)
     parts = ("gate_proj", "up_proj") if part == "gate_up_proj" else ("down_proj",)
-    return [(f"{base}.{e}.{p}.weight", w) for e in range(len(x)) for p, w in zip(parts, x[e].chunk(len(parts)))]
+    names = dict(gate_proj="w1", up_proj="w3", down_proj="w2") if kind == "mixtral" else {p: p for p in parts}
+    return [(f"{base}.{e}.{names[p]}.weight", w) for e in range(len(x)) for p, w in zip(parts, x[e].chunk(len(parts)))]
+
+
+def folder_tensors(model, v):
+    state = {n: p.detach() for n, p in [*model.named_parameters(), *model.named_buffers()] if n in model.state_dict()}
+    if model.config.tie_word_embeddings:
+        state.pop("lm_head.weight", None)
+    for name, p in state.items():
+        yield from [(name, p)] if "Stacked" in v else published(name, p, model.config.model_type)
 
 
 def write_folder(path, model, v):
@@ -155,7 +169,7 @@ def write_folder(path, model, v):
     fields = config_v4(model.config) if "V4" in v else model.config.to_dict()
     fields = {k: x for k, x in fields.items() if k not in ("transformers_version", "dtype", "torch_dtype")}
     (path / "config.json").write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
-    tensors = {n: x.clone().contiguous() for n, p in model.named_parameters() for n, x in published(n, p.detach())}
+    tensors = {n: x.clone().contiguous() for n, x in folder_tensors(model, v)}
     if "F32" not in v:
         tensors = {n: p.bfloat16() for n, p in tensors.items()}
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
@@ -215,9 +229,10 @@ def write_hparams(w, config, head_dim, rotated):
     if head_dim * config.num_attention_heads != config.hidden_size:
         w.add_key_length(head_dim)
         w.add_value_length(head_dim)
-    if w.arch == "qwen3moe":
-        w.add_expert_count(config.num_experts)
+    if hasattr(config, "num_local_experts"):
+        w.add_expert_count(config.num_local_experts)
         w.add_expert_used_count(config.num_experts_per_tok)
+    if hasattr(config, "moe_intermediate_size"):
         w.add_expert_feed_forward_length(config.moe_intermediate_size)
     if w.arch == "llama":
         w.add_vocab_size(config.vocab_size)
@@ -262,7 +277,7 @@ def write_gguf(path, model, v):
     config = model.config
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     rotated = v.get("Partial", head_dim)
-    arch = {"mistral": "llama", "qwen3_moe": "qwen3moe"}.get(config.model_type, config.model_type)
+    arch = {"mistral": "llama", "mixtral": "llama", "qwen3_moe": "qwen3moe"}.get(config.model_type, config.model_type)
     w = gguf.GGUFWriter(path, arch)
     write_hparams(w, config, head_dim, rotated)
     write_rope(w, config, head_dim)
@@ -298,6 +313,8 @@ def main():
     HERE.mkdir(exist_ok=True)
     whole = modeling_llama.apply_rotary_pos_emb
     for seed, (name, v) in enumerate(VARIANTS.items()):
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         model = make_model(make_config(v), seed, "F32" in v or "Q8" in v)
         if "Q8" in v:
             round_to_q8_0(model)

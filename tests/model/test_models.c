@@ -6,7 +6,7 @@ static const char *const names[] = {"llama-mha",     "llama-gqa",        "llama-
 				    "llama-llama3",  "llama-yarn",       "llama-odd",      "llama-q8_0",
 				    "llama-partial", "mistral-window",   "mistral-v4",     "qwen2",
 				    "qwen2-windows", "qwen2-windows-v4", "qwen3",          "qwen3-bias-yarn",
-				    "qwen3moe",      "qwen3moe-mixed",   "qwen3moe-q8_0"};
+				    "qwen3moe",      "qwen3moe-mixed",   "qwen3moe-q8_0",  "mixtral"};
 
 static void compare(const struct runner_params *p, const struct golden *g, double bound, bool greedy)
 {

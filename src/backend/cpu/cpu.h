@@ -4,6 +4,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/attn_plan.h"
+#include "backend/cpu/router.h"
 #include "base/region.h"
 #include "kernels/kernels.h"
 
@@ -27,19 +28,17 @@ struct page_run {
 	uint32_t position;      /* of the first */
 };
 
-/* A token's use of an expert. */
-struct expert_choice {
-	uint32_t expert, token;
-	float weight;
-};
-
-/* Of layers with experts; see cpu_experts.c. */
+/* Of layers with experts; see cpu_experts.c. X: rows that experts compute at once. */
 struct experts_work {
-	float *logits;            /* [T][experts] of the router */
-	struct expert_choice *of; /* [T][used]: of a token, the likeliest first */
-	uint32_t *first;          /* [experts + 1]: where an expert's tokens begin */
-	struct expert_choice *by; /* [T * used]: by expert, then token */
-	float *in, *out;          /* [T][dim]: the tokens of one expert */
+	uint32_t rows_max;          /* X; at least T */
+	float *logits, *picks;      /* [T][experts] of the router; [T][2 * experts] what experts are chosen by */
+	float *shared;              /* [T]: logit of the shared expert's weight */
+	struct expert_choice *of;   /* [T][used]: of a token, in ascending order of experts */
+	uint32_t *first;            /* [experts + 1]: where an expert's rows begin */
+	uint32_t *tokens;           /* [T * used]: of each row; by expert, then token */
+	struct product_group *list; /* [experts] */
+	float *in, *out;            /* [X][dim] */
+	float *gate, *up;           /* [X][experts_dim] */
 };
 
 /* struct dev_work. T: tokens of the limits. */
@@ -48,7 +47,8 @@ struct cpu_work {
 	struct region region; /* all arrays below */
 	const struct batch *batch;
 	float *floats; /* [limits.floats]: the model's */
-	int8_t *act_q; /* of the widest int8 activations: see struct act */
+	int8_t *act_q; /* [rows][act_cols], of the widest int8 activations: see struct act */
+	uint32_t act_cols;
 	float *act_scale;
 	int32_t *act_sum16;
 	struct page_run *runs; /* [T]: of the batch */
@@ -86,7 +86,23 @@ struct product {
 	float *out;
 };
 void cpu_products(struct cpu_work *w, const float *x, uint32_t tokens, const struct product *outs, uint32_t n);
-void cpu_silu_mul_rows(const struct cpu_work *w, float *gate, const float *up, uint32_t rows, uint32_t cols);
+
+/* Some rows and the matrices that take them, in products of many such groups: the experts of a step, heads. */
+enum { GROUP_OUTS_MAX = 2 };
+struct product_group {
+	uint32_t n;                          /* rows; at least 1 */
+	float *x;                            /* [n][cols] */
+	struct product outs[GROUP_OUTS_MAX]; /* matrices of cols columns; out: [n][out_stride] */
+	size_t out_stride;                   /* 0 = the matrix's rows */
+	/* Set by cpu_product_groups: of the groups before, the rows, those that they take as int8, the items. */
+	uint32_t first, room, item;
+};
+/* Makes row `row` of x, counted from the first group's first, before it is multiplied. */
+typedef void cpu_row_fn(void *ctx, uint32_t row, float *x);
+/* Each group's x times its n_outs matrices, after fill (NULL: x is there) has made its rows. All rows together: at most
+ * rows_max of the work's experts. */
+void cpu_product_groups(struct cpu_work *w, struct product_group *groups, uint32_t n, uint32_t n_outs, cpu_row_fn *fill,
+			void *ctx);
 
 /* Entries of the table, by file. */
 int cpu_mat_bytes(size_t *bytes, const struct mat_desc *m, struct kvik_err *err);

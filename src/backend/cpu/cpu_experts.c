@@ -1,151 +1,169 @@
-/* cpu_experts.c: a feed-forward made of experts. The router chooses for each token by itself; then each expert computes all of
- * its tokens together, so that its weights are read once. What the experts give is added up per token in ascending order of
- * experts, from zero, as they come: the company in the batch changes neither the products nor the order. */
-#include <math.h>
+/* cpu_experts.c: a feed-forward made of experts. The router chooses for each token by itself; then the experts compute,
+ * each all of its tokens together, so that its weights are read once: as many experts at once as the buffers have rows
+ * for, in a few jobs of the pool. What the experts give is added up per token in ascending order of experts, from zero:
+ * the company in the batch changes neither the products nor the order. An expert that all tokens use is the last one. */
 #include <string.h>
 
 #include "backend/cpu/cpu.h"
 
 /* ---- Routing ----------------------------------------------------------------------------------------------------- */
 
-/* logits -> probabilities, in place. */
-static void softmax(float *x, uint32_t n)
-{
-	float max = x[0], sum = 0;
-	for (uint32_t i = 1; i < n; i++)
-		max = x[i] > max ? x[i] : max;
-	for (uint32_t i = 0; i < n; i++) {
-		x[i] = (float)exp((double)(x[i] - max));
-		sum += x[i];
-	}
-	for (uint32_t i = 0; i < n; i++)
-		x[i] /= sum;
-}
-
-/* Where expert e goes among the n chosen so far, likeliest first; of equals the one that came first. Logits that are not
- * numbers end up anywhere, but each expert once. */
-static uint32_t rank_of(const struct expert_choice *c, uint32_t n, float p)
-{
-	while (n > 0 && p > c[n - 1].weight)
-		n--;
-	return n;
-}
-
-static void choose(const float *p, const struct experts_call *x, uint32_t token, struct expert_choice *c)
-{
-	uint32_t n = 0;
-	for (uint32_t e = 0; e < x->n; e++) {
-		uint32_t at = rank_of(c, n, p[e]);
-		if (at == x->used)
-			continue;
-		n += n < x->used;
-		memmove(c + at + 1, c + at, (n - 1 - at) * sizeof *c);
-		c[at] = (struct expert_choice){e, token, p[e]};
-	}
-}
-
-static void normalize(struct expert_choice *c, uint32_t n)
-{
-	float sum = 0;
-	for (uint32_t i = 0; i < n; i++)
-		sum += c[i].weight;
-	for (uint32_t i = 0; i < n; i++)
-		c[i].weight /= sum;
-}
-
 struct experts_job {
 	struct cpu_work *w;
 	const struct experts_call *c;
-	const struct expert_choice *tokens; /* of the expert at hand */
+	uint32_t all, used;    /* experts; those of a token; the shared one counts */
+	uint32_t row, row_end; /* of those that are computed at once */
 };
 
 static void route_item(void *ctx, uint32_t token, uint32_t thread)
 {
 	const struct experts_job *j = ctx;
-	float *p = j->w->experts.logits + (size_t)token * j->c->n;
-	struct expert_choice *c = j->w->experts.of + (size_t)token * j->c->used;
+	const struct experts_call *x = j->c;
+	const struct experts_work *w = &j->w->experts;
+	struct expert_choice *c = w->of + (size_t)token * j->used;
 	(void)thread;
-	softmax(p, j->c->n);
-	choose(p, j->c, token, c);
-	if (j->c->normalize)
-		normalize(c, j->c->used);
+	router_choose(&x->routing, x->n, x->used, w->logits + (size_t)token * x->n, floats_of(x->correction),
+		      w->picks + (size_t)token * 2 * x->n, c);
+	if (x->shared_dim)
+		c[x->used] = (struct expert_choice){.expert = x->n,
+						    .weight = x->shared_gate ? router_sigmoid(w->shared[token]) : 1};
 }
 
-/* The choices by expert, each expert's in the order of tokens. */
-static void group_by_expert(const struct experts_job *j)
+static void route(struct experts_job *j)
 {
-	const struct experts_call *x = j->c;
+	const struct experts_call *c = j->c;
+	struct experts_work *x = &j->w->experts;
+	uint32_t tokens = j->w->batch->n_tokens;
+	struct product outs[] = {{mat_of(c->router), floats_of(c->router_bias), x->logits},
+				 {mat_of(c->shared_gate), NULL, x->shared}};
+	cpu_products(j->w, floats_of(c->x), tokens, outs, c->shared_gate ? 2 : 1);
+	pool_run(j->w->cpu->pool, tokens, route_item, j);
+}
+
+/* Gives each choice its row: by expert, each expert's in the order of tokens. */
+static void sort_rows(const struct experts_job *j)
+{
 	struct experts_work *w = &j->w->experts;
-	size_t n = (size_t)j->w->batch->n_tokens * x->used;
-	memset(w->first, 0, (x->n + 1) * sizeof *w->first);
+	size_t n = (size_t)j->w->batch->n_tokens * j->used;
+	memset(w->first, 0, (j->all + 1) * sizeof *w->first);
 	for (size_t i = 0; i < n; i++)
 		w->first[w->of[i].expert + 1]++;
-	for (uint32_t e = 0; e < x->n; e++)
+	for (uint32_t e = 0; e < j->all; e++)
 		w->first[e + 1] += w->first[e];
-	for (size_t i = 0; i < n; i++)
-		w->by[w->first[w->of[i].expert]++] = w->of[i];
-	for (uint32_t e = x->n; e > 0; e--) /* each is now where the next one begins */
+	for (size_t i = 0; i < n; i++) {
+		w->of[i].row = w->first[w->of[i].expert]++;
+		w->tokens[w->of[i].row] = (uint32_t)(i / j->used);
+	}
+	for (uint32_t e = j->all; e > 0; e--) /* each is now where the next one begins */
 		w->first[e] = w->first[e - 1];
 	w->first[0] = 0;
 }
 
-/* ---- One expert -------------------------------------------------------------------------------------------------- */
+/* ---- Computing --------------------------------------------------------------------------------------------------- */
 
-static void gather_item(void *ctx, uint32_t i, uint32_t thread)
+static void gather_row(void *ctx, uint32_t row, float *x)
 {
 	const struct experts_job *j = ctx;
 	size_t dim = j->c->dim;
-	(void)thread;
-	memcpy(j->w->experts.in + i * dim, floats_of(j->c->x) + j->tokens[i].token * dim, dim * sizeof(float));
+	memcpy(x, floats_of(j->c->x) + j->w->experts.tokens[j->row + row] * dim, dim * sizeof *x);
 }
 
-static void silu_item(void *ctx, uint32_t i, uint32_t thread)
+/* The rows of an expert lie where they would if all were as wide as the widest. */
+static size_t inner_width(const struct experts_call *c)
 {
-	const struct experts_job *j = ctx;
-	size_t n = j->c->expert_dim;
-	float *gate = floats_of(j->c->gate) + i * n;
-	(void)thread;
-	j->w->cpu->kernels->silu_mul(gate, floats_of(j->c->up) + i * n, (uint32_t)n, gate);
+	return c->expert_dim > c->shared_dim ? c->expert_dim : c->shared_dim;
 }
 
-/* out += weight * what the expert gave: two roundings, as the reference. */
-static void weigh_item(void *ctx, uint32_t i, uint32_t thread)
+/* x is a row of gate. */
+static void silu_row(void *ctx, uint32_t row, float *x)
 {
 	const struct experts_job *j = ctx;
+	const struct experts_work *w = &j->w->experts;
+	bool shared = j->row + row >= w->first[j->c->n];
+	j->w->cpu->kernels->silu_mul(x, w->up + (x - w->gate), shared ? j->c->shared_dim : j->c->expert_dim, x);
+}
+
+/* The token's out += weight * out, of the experts that were computed: two roundings, as the reference. */
+static void weigh_item(void *ctx, uint32_t token, uint32_t thread)
+{
+	const struct experts_job *j = ctx;
+	const struct experts_work *w = &j->w->experts;
 	size_t dim = j->c->dim;
-	const float *from = j->w->experts.out + i * dim;
-	float *out = floats_of(j->c->out) + j->tokens[i].token * dim, weight = j->tokens[i].weight;
+	float *sum = floats_of(j->c->out) + token * dim;
 	(void)thread;
-	for (size_t d = 0; d < dim; d++)
-		out[d] += from[d] * weight;
+	for (uint32_t i = 0; i < j->used; i++) {
+		const struct expert_choice *c = &w->of[(size_t)token * j->used + i];
+		const float *out = w->out + (c->row - j->row) * dim;
+		for (size_t d = 0; c->row >= j->row && c->row < j->row_end && d < dim; d++)
+			sum[d] += out[d] * c->weight;
+	}
 }
 
-static void compute_expert(struct experts_job *j, const struct expert *e, uint32_t n)
+/* Lists experts first .. end - 1 that have rows; returns how many. */
+static uint32_t list_experts(const struct experts_job *j, uint32_t first, uint32_t end)
 {
-	struct cpu_work *w = j->w;
-	float *gate = floats_of(j->c->gate);
-	struct product in[] = {{mat_of(e->gate), NULL, gate}, {mat_of(e->up), NULL, floats_of(j->c->up)}};
-	struct product out = {mat_of(e->down), NULL, w->experts.out};
-	pool_run(w->cpu->pool, n, gather_item, j);
-	cpu_products(w, w->experts.in, n, in, 2);
-	pool_run(w->cpu->pool, n, silu_item, j);
-	cpu_products(w, gate, n, &out, 1);
-	pool_run(w->cpu->pool, n, weigh_item, j);
+	struct experts_work *w = &j->w->experts;
+	uint32_t n = 0;
+	for (uint32_t e = first; e < end; e++) {
+		const struct expert *x = &j->c->experts[e];
+		size_t row = w->first[e] - j->row, inner = inner_width(j->c);
+		if (w->first[e + 1] == w->first[e])
+			continue;
+		w->list[n++] = (struct product_group){
+			.n = w->first[e + 1] - w->first[e],
+			.x = w->in + row * j->c->dim,
+			.outs = {{mat_of(x->gate), floats_of(x->gate_bias), w->gate + row * inner},
+				 {mat_of(x->up), floats_of(x->up_bias), w->up + row * inner}}};
+	}
+	return n;
+}
+
+/* The same experts' second half: from gate to out. */
+static void list_outputs(const struct experts_job *j, uint32_t first, uint32_t end)
+{
+	struct experts_work *w = &j->w->experts;
+	uint32_t n = 0;
+	for (uint32_t e = first; e < end; e++) {
+		const struct expert *x = &j->c->experts[e];
+		size_t row = w->first[e] - j->row;
+		if (w->first[e + 1] == w->first[e])
+			continue;
+		w->list[n++] = (struct product_group){
+			.n = w->first[e + 1] - w->first[e],
+			.x = w->gate + row * inner_width(j->c),
+			.outs = {{mat_of(x->down), floats_of(x->down_bias), w->out + row * j->c->dim}}};
+	}
+}
+
+/* As many experts from `first` on as there are rows for. */
+static uint32_t experts_end(const struct experts_job *j, uint32_t first)
+{
+	const struct experts_work *w = &j->w->experts;
+	uint32_t end = first + 1;
+	while (end < j->all && w->first[end + 1] - w->first[first] <= w->rows_max)
+		end++;
+	return end;
 }
 
 void cpu_experts(struct dev_work *work, const struct experts_call *c)
 {
-	struct experts_job j = {.w = work_of(work), .c = c};
+	uint32_t shared = c->shared_dim > 0;
+	struct experts_job j = {.w = work_of(work), .c = c, .all = c->n + shared, .used = c->used + shared};
 	struct experts_work *x = &j.w->experts;
 	uint32_t tokens = j.w->batch->n_tokens;
-	struct product router = {mat_of(c->router), NULL, x->logits};
-	cpu_products(j.w, floats_of(c->x), tokens, &router, 1);
-	pool_run(j.w->cpu->pool, tokens, route_item, &j);
-	group_by_expert(&j);
+	route(&j);
+	sort_rows(&j);
 	memset(floats_of(c->out), 0, (size_t)tokens * c->dim * sizeof(float));
-	for (uint32_t e = 0; e < c->n; e++) {
-		j.tokens = x->by + x->first[e];
-		if (x->first[e + 1] > x->first[e])
-			compute_expert(&j, &c->experts[e], x->first[e + 1] - x->first[e]);
+	for (uint32_t first = 0, end; first < j.all; first = end) {
+		end = experts_end(&j, first);
+		j.row = x->first[first];
+		j.row_end = x->first[end];
+		uint32_t n = list_experts(&j, first, end);
+		if (n == 0)
+			continue;
+		cpu_product_groups(j.w, x->list, n, 2, gather_row, &j);
+		list_outputs(&j, first, end);
+		cpu_product_groups(j.w, x->list, n, 1, silu_row, &j);
+		pool_run(j.w->cpu->pool, tokens, weigh_item, &j);
 	}
 }

@@ -5,6 +5,9 @@
 /* Parts of rows that a thread may have in a wave of attention: 64 rows of 8 segments. */
 enum { SLOTS_PER_THREAD = 512 };
 
+/* Rows that experts compute at once, where the tokens are fewer. */
+enum { EXPERT_ROWS = 256 };
+
 /* Gives out parts of the region; with data NULL it only measures. */
 static void *part(struct region *r, size_t *at, size_t count, size_t size)
 {
@@ -15,7 +18,10 @@ static void *part(struct region *r, size_t *at, size_t count, size_t size)
 
 static void carve_acts(struct cpu_work *w, size_t *at, const struct work_limits *l)
 {
-	size_t rows = act_rows(l->rows), wide = l->int8 ? (l->cols + (size_t)31) / 32 * 32 : 0;
+	size_t rows = act_rows(l->rows), groups = 2 * (size_t)w->experts.rows_max; /* a group of 9 rows takes 16 */
+	size_t wide = l->int8 ? (l->cols + (size_t)31) / 32 * 32 : 0;
+	rows = rows > groups ? rows : groups;
+	w->act_cols = (uint32_t)wide;
 	w->act_q = part(&w->region, at, rows * wide, 1);
 	w->act_scale = part(&w->region, at, rows * (wide / 32), sizeof *w->act_scale);
 	w->act_sum16 = part(&w->region, at, rows * (wide / 16), sizeof *w->act_sum16);
@@ -43,24 +49,31 @@ static void carve_experts(struct cpu_work *w, size_t *at, const struct work_limi
 {
 	struct region *r = &w->region;
 	struct experts_work *x = &w->experts;
-	size_t T = l->tokens;
+	size_t T = l->tokens, used = T * l->experts_used, few = used < EXPERT_ROWS ? used : EXPERT_ROWS,
+	       X = T > few ? T : few;
 	if (l->experts == 0)
 		return;
+	x->rows_max = (uint32_t)X;
 	x->logits = part(r, at, T * l->experts, sizeof *x->logits);
-	x->of = part(r, at, T * l->experts_used, sizeof *x->of);
-	x->by = part(r, at, T * l->experts_used, sizeof *x->by);
+	x->picks = part(r, at, T * 2 * l->experts, sizeof *x->picks);
+	x->shared = part(r, at, T, sizeof *x->shared);
+	x->of = part(r, at, used, sizeof *x->of);
+	x->tokens = part(r, at, used, sizeof *x->tokens);
 	x->first = part(r, at, l->experts + 1, sizeof *x->first);
-	x->in = part(r, at, T * l->dim, sizeof *x->in);
-	x->out = part(r, at, T * l->dim, sizeof *x->out);
+	x->list = part(r, at, l->experts, sizeof *x->list);
+	x->in = part(r, at, X * l->dim, sizeof *x->in);
+	x->out = part(r, at, X * l->dim, sizeof *x->out);
+	x->gate = part(r, at, X * l->experts_dim, sizeof *x->gate);
+	x->up = part(r, at, X * l->experts_dim, sizeof *x->up);
 }
 
 static size_t carve(struct cpu_work *w, const struct work_limits *l, uint32_t threads)
 {
 	size_t at = 0;
 	w->floats = part(&w->region, &at, l->floats, sizeof *w->floats);
+	carve_experts(w, &at, l);
 	carve_acts(w, &at, l);
 	carve_attention(w, &at, l, threads);
-	carve_experts(w, &at, l);
 	return at;
 }
 
