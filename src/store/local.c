@@ -526,6 +526,7 @@ static int open_folder(struct local *l, const struct store_config *c, struct kvi
 		return err_set(err, KVIK_ERR_IO, "store: %s: %s", l->path, strerror(-l->dir));
 	if (!c->read_only)
 		local_try_lock(l);
+	l->has_holes = l->writes && f->punch(f->ctx, l->lock_file, 0, DATA_PAGE) == 0;
 	int rc = secret_load(&l->secret, f, l->dir, l->writes, err);
 	l->has_secret = !rc;
 	if (rc && c->read_only) /* for those who look at it from outside */
@@ -562,8 +563,10 @@ int local_open(struct backend *out, const char *path, const struct store_config 
 	l->segment_max = l->bytes_max / 16 < SEGMENT_BYTES_MAX ? l->bytes_max / 16 : SEGMENT_BYTES_MAX;
 	if (!rc)
 		rc = local_scan(l, err);
-	if (!rc && l->writes)
+	if (!rc && l->writes) {
 		resume(l);
+		local_make_room(l, 0);
+	}
 	if (rc) {
 		local_close(l);
 		return rc;

@@ -20,6 +20,7 @@ struct local {
 	int dir, lock_file;
 	bool read_only; /* by the caller's wish, or the folder's nature: no lock is asked for */
 	bool has_secret;
+	bool has_holes; /* the disk takes back parts of files */
 	struct secret secret;
 	struct seal seal;
 	uint64_t bytes_max, segment_max;

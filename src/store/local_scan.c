@@ -67,10 +67,16 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static uint64_t whole_pages(uint64_t bytes)
+{
+	return (bytes + DATA_PAGE - 1) / DATA_PAGE * DATA_PAGE;
+}
+
 struct adding {
 	struct local *l;
 	struct segment *s;
 	uint64_t data_size, data_used; /* the file's end, that of its records */
+	uint64_t data_live;            /* bytes of them, in whole pages */
 	uint64_t n_torn;
 	bool full;
 };
@@ -79,21 +85,22 @@ static bool add_head(void *ctx, struct head_view *v, uint32_t head_at)
 {
 	struct adding *a = ctx;
 	const struct head_fixed *f = v->fixed;
-	if (f->data_at % DATA_PAGE || f->data_at >= a->data_size || head_data_used(v) > a->data_size - f->data_at) {
+	if (f->data_at % DATA_PAGE || f->data_at / DATA_PAGE + f->data_bytes / DATA_PAGE + 1 > UINT32_MAX) {
+		a->n_torn++;
+		return true;
+	}
+	/* also of those that are torn: their heads stay, and what they name must never be another's */
+	if (f->data_at + head_data_used(v) > a->data_used)
+		a->data_used = f->data_at + head_data_used(v);
+	if (f->data_at >= a->data_size || head_data_used(v) > a->data_size - f->data_at) {
 		a->n_torn++;
 		return true;
 	}
 	pthread_mutex_lock(&a->l->lock);
 	a->full = !local_add(a->l, a->s, v, head_at);
 	pthread_mutex_unlock(&a->l->lock);
-	if (f->data_at + head_data_used(v) > a->data_used)
-		a->data_used = f->data_at + head_data_used(v);
+	a->data_live += whole_pages(f->data_bytes);
 	return !a->full;
-}
-
-static uint64_t whole_pages(uint64_t bytes)
-{
-	return (bytes + DATA_PAGE - 1) / DATA_PAGE * DATA_PAGE;
 }
 
 /* Reads s from `from` on; cut: and cuts what is behind its last record. */
@@ -111,6 +118,8 @@ static int scan_segment(struct local *l, struct segment *s, uint64_t from, bool 
 		fault(l->faults, STORE_FAULT_TORN, "segment %llx", (unsigned long long)s->number);
 	else if (bad)
 		fault(l->faults, STORE_FAULT_DAMAGED, "heads of segment %llx", (unsigned long long)s->number);
+	if (l->has_holes && s->data_end > DATA_PAGE + a.data_live)
+		s->data_gone = s->data_end - DATA_PAGE - a.data_live; /* what lies between records was given back */
 	if (a.full || !cut) {
 		s->heads_end = end;
 		return 0;
@@ -118,6 +127,7 @@ static int scan_segment(struct local *l, struct segment *s, uint64_t from, bool 
 	const struct store_files *f = l->files;
 	s->data_end = whole_pages(a.data_used);
 	s->heads_end = end;
+	s->data_gone = l->has_holes ? s->data_end - DATA_PAGE - a.data_live : 0;
 	if (end < size)
 		rc = f->truncate(f->ctx, s->heads, end);
 	if (!rc && s->data_end < a.data_size)

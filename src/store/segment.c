@@ -11,6 +11,7 @@
 static const char magic[2][HEAD_LINE] = {"kvik store heads 1\n", "kvik store data 1\n"};
 
 enum { SCAN_BYTES = 4 << 20, SCAN_FALSE_MAX = 4096 };
+_Static_assert(SCAN_BYTES >= 2 * HEAD_BYTES_MAX, "a head fits the window");
 
 void segment_name(char out[SEGMENT_NAME], uint64_t number, bool data)
 {
@@ -118,9 +119,10 @@ int segment_open(struct segment **out, const struct store_files *f, int dir, uin
 
 /* A window over the heads' file that slides to its end. */
 struct scan {
-	uint8_t *bytes; /* [SCAN_BYTES] */
-	size_t n;       /* of them, from file position `at` */
+	uint8_t *bytes; /* [room] */
+	size_t room, n; /* n are there, from file position `at` on */
 	uint64_t at, size;
+	bool stops;       /* fn wants no more */
 	uint32_t n_false; /* that looked like heads: each costs a hash, and a file made of them would take for ever */
 };
 
@@ -130,7 +132,7 @@ static int slide(struct scan *c, struct segment *s, const struct store_files *f,
 	c->n -= used;
 	c->at += used;
 	uint64_t left = c->size - c->at - c->n;
-	size_t more = left < SCAN_BYTES - c->n ? (size_t)left : SCAN_BYTES - c->n;
+	size_t more = left < c->room - c->n ? (size_t)left : c->room - c->n;
 	int rc = files_read_all(f, s->heads, c->bytes + c->n, more, c->at + c->n);
 	c->n += rc ? 0 : more;
 	return rc;
@@ -150,7 +152,8 @@ static size_t scan_window(struct scan *c, segment_head_fn *fn, void *ctx, uint64
 			uint64_t at = c->at + i;
 			i += v.fixed->head_bytes;
 			*end = c->at + i;
-			if (!fn(ctx, &v, (uint32_t)at))
+			c->stops = !fn(ctx, &v, (uint32_t)at);
+			if (c->stops)
 				break;
 			continue;
 		}
@@ -166,11 +169,18 @@ int segment_scan(struct segment *s, const struct store_files *f, uint64_t from, 
 {
 	if (size > UINT32_MAX)
 		size = UINT32_MAX / HEAD_LINE * HEAD_LINE;
-	struct scan c = {.bytes = mem_aligned(HEAD_LINE, SCAN_BYTES), .at = from, .size = size};
+	if (size <= from) {
+		*end = from;
+		*bad = 0;
+		return 0;
+	}
+	struct scan c = {
+		.room = size - from < SCAN_BYTES ? (size_t)(size - from) : SCAN_BYTES, .at = from, .size = size};
+	c.bytes = mem_aligned(HEAD_LINE, c.room);
 	int rc = c.bytes ? 0 : -ENOMEM;
 	*end = from;
 	*bad = 0;
-	for (size_t used = 0; !rc && c.at + used < size;) {
+	for (size_t used = 0; !rc && !c.stops && c.at + used < size;) {
 		rc = slide(&c, s, f, used);
 		if (!rc)
 			used = scan_window(&c, fn, ctx, end, bad);

@@ -355,6 +355,24 @@ def http_seeds():
             "twice": b"\x01" + post + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n", "folded": b"\x01" + post + b" x\r\n\r\n"}
 
 
+def store_head(n_ids, kinds, sealed=0):
+    """A head as src/store/head.h has it, without its sum: the target sets that."""
+    n = -(-(160 + 64 * len(kinds) + 4 * n_ids) // 64) * 64
+    data = sum(-(-(100 + k) // 64) * 64 for k in kinds)
+    head = b"KVKr" + struct.pack("<HHIHBB", 1, sealed, n, len(kinds), 1, 0) + bytes(16) + bytes(range(64))
+    head += struct.pack("<IIQQQ", 32, 32 + n_ids, 4096, data, 0) + bytes(32)
+    for k in kinds:
+        head += struct.pack("<BBHIII", k, 0, k, 2, 16, 100 + k) + bytes(48)
+    head += struct.pack(f"<{n_ids}I", *range(n_ids))
+    return head + bytes(n - len(head))
+
+
+def store_seeds():
+    magic = b"kvik store heads 1\n".ljust(64, b"\0")
+    return {"one": magic + store_head(3, [0]), "two": magic + store_head(16, [0, 1, 2]) + store_head(1, [2], 1),
+            "erased": magic + store_head(3, [0]) + bytes(256) + store_head(5, [1]), "torn": magic + store_head(40, [0])[:-64]}
+
+
 def write_dict(name, words):
     lines = ['"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\x{b:02X}" for b in w) + '"'
              for w in sorted(words)]
@@ -418,6 +436,7 @@ def main():
                                     ("fuzz_http", http_seeds(),
                                      {b"\r\n", b"\r\n\r\n", b" HTTP/1.1\r\n", b"GET ", b"POST ", b"HEAD ", b"Host: x\r\n", b"Content-Length: ",
                                       b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n"}),
+                                    ("fuzz_store_heads", store_seeds(), {b"KVKr", b"kvik store heads 1\n", bytes(64)}),
                                     ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"}),
                                     ("fuzz_answer", answer_seeds(), answer_words())):
         folder = HERE / "corpus" / name

@@ -48,8 +48,10 @@ struct fix_record {
 
 static inline void fix_bytes(uint64_t i, uint32_t part, uint8_t *out, uint32_t n)
 {
-	for (uint32_t k = 0; k < n; k++)
-		out[k] = (uint8_t)mix(i * 1000003 + part * 77 + k / 8 + (k % 8) * 65537);
+	for (uint32_t k = 0; k < n; k += 8) {
+		uint64_t word = mix(i * 1000003 + part * 77 + k);
+		memcpy(out + k, &word, n - k < 8 ? n - k : 8);
+	}
 }
 
 static const struct store_key fix_model = {{0x1234, 0x5678}};
