@@ -76,6 +76,15 @@ static uint64_t bytes_freed(const struct tree *t, const struct node *n)
 	return bytes;
 }
 
+/* The same of its states, whoever else holds them; not 0, though they may be in the store. */
+static uint64_t state_bytes_held(const struct tree *t, const struct node *n)
+{
+	uint64_t bytes = sizeof(kv_page);
+	for (uint32_t i = 0; i < t->n_states; i++)
+		bytes += pages_held(t->pages, t->n_groups + i, node_states(t, n)[i]);
+	return bytes;
+}
+
 /* Tokens start..end that come back by computing, for so many bytes. */
 static double worth_of(const struct tree *t, uint32_t hits, uint32_t start, uint32_t end, uint64_t bytes)
 {
@@ -97,7 +106,8 @@ static void judge_stake(struct tree *t, const struct node *n, struct stake *s)
 	bool use = true, states = node_has_states(t, n) && s->what != STAKE_WINDOWS;
 	if (s->what != STAKE_STATES)
 		use = s->what == STAKE_LEAF ? can_end_in(t, n) : has_place_in_reach(t, n);
-	uint64_t bytes = (states ? tree_state_bytes(t) : 0) + (s->what == STAKE_STATES ? 0 : bytes_freed(t, n));
+	uint64_t bytes = states ? state_bytes_held(t, n) : 0;
+	bytes += s->what == STAKE_STATES ? 0 : bytes_freed(t, n);
 	uint32_t start = states ? tree_state_before(t, n) : n->start;
 	s->rank = use ? (uint16_t)(n->priority + 1) : 0;
 	s->worth = use ? worth_of(t, s->what == STAKE_STATES ? n->state_hits : n->hits, start, n->end, bytes) : 0;
@@ -199,6 +209,17 @@ void tree_warm(struct tree *t, struct node *n)
 	tree_judge(t, n);
 }
 
+void tree_cool(struct tree *t, struct node *n)
+{
+	if (!n->cold) {
+		n->cold = true;
+		n->parent->n_warm--;
+	}
+	tree_unstake(t, n);
+	tree_judge(t, n);
+	tree_judge(t, n->parent);
+}
+
 static struct node *node_of(const struct stake *s)
 {
 	return s->what == STAKE_STATES ? HEAP_ELEMENT(s, struct node, state_stake)
@@ -230,6 +251,20 @@ static struct stake *least_worthy(struct tree *t)
 	return s;
 }
 
+/* A leaf goes to the store or away. What has to wait for its own I/O gets another turn, once until something ends. */
+static void evict_leaf(struct tree *t, struct stake *s)
+{
+	struct node *n = node_of(s);
+	enum spilled how = t->io.max == 0 || s->rank == 0 ? SPILLED_NOT : io_spill(t, n);
+	if (how == SPILLED_LATER && n->postponed != t->io.n_done) {
+		n->postponed = t->io.n_done;
+		tree_unstake(t, n);
+		tree_judge(t, n);
+	} else if (how != SPILLED) {
+		tree_drop(t, n, KV_EVICTED);
+	}
+}
+
 /* It may bring no bytes: others may hold the pages too. */
 static void evict(struct tree *t, struct stake *s)
 {
@@ -237,8 +272,7 @@ static void evict(struct tree *t, struct stake *s)
 	if (s->rank > 0 && s->worth > t->worth_floor)
 		t->worth_floor = s->worth;
 	if (s->what == STAKE_LEAF) {
-		if (t->io.max == 0 || s->rank == 0 || !io_spill(t, n))
-			tree_drop(t, n, KV_EVICTED);
+		evict_leaf(t, s);
 	} else if (s->what == STAKE_WINDOWS) {
 		drop_windows(t, n);
 	} else {

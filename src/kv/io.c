@@ -1,8 +1,4 @@
-/* io.c: pages leave for the store and come back; see store.h.
- *
- * Victims of eviction that the store keeps stay in the tree: their pages are written, then their memory goes, and the
- * node is `cold`. A cold node has no users and only cold children, so the leaves that eviction sees are the ends of what
- * is warm. It stays a stake: its node is memory too, and when its turn comes it is dropped with what is below.
+/* io.c: tickets, and how they end; what leaves is spill.c, what comes in load.c, and store.h draws it.
  *
  * Tickets name pages, not nodes: a node may be split, merged or dropped while its pages are on their way.
  *
@@ -12,18 +8,17 @@
 
 #include "base/mem.h"
 
-enum { AHEAD_PART = 8 }; /* one of so many parts of the memory is kept free, or on its way out */
-enum { READS_MAX = 2 };  /* times that a sequence may have its prefix read before it has to compute it */
-
-int io_init(struct tree *t, const struct kv_store *store, struct kvik_err *err)
+int io_init(struct tree *t, const struct kv_store *store, uint32_t tokens_max, struct kvik_err *err)
 {
 	struct io *io = &t->io;
-	*io = (struct io){.max = store->io_max};
+	*io = (struct io){.max = store->io_max, .n_done = 1};
 	if (io->max < 1 || io->max > KV_IO_MAX || !store->keep || !store->forget)
 		return err_set(err, KVIK_ERR_ARG, "kv: a store has 1..%d tickets, and hears what to keep and to forget",
 			       KV_IO_MAX);
 	io->tickets = mem_zalloc(io->max, sizeof *io->tickets);
-	if (!io->tickets)
+	io->ids = mem_zalloc(tokens_max, sizeof *io->ids);
+	io->ids_max = tokens_max;
+	if (!io->tickets || !io->ids)
 		return err_set(err, KVIK_ERR_NOMEM, "kv: no memory for I/O tickets");
 	for (uint32_t i = 0; i < io->max; i++)
 		io->tickets[i].next = i + 1;
@@ -33,39 +28,38 @@ int io_init(struct tree *t, const struct kv_store *store, struct kvik_err *err)
 	return 0;
 }
 
-uint64_t io_memory(const struct pages *p)
+uint64_t io_memory(const struct tree *t)
 {
-	uint64_t part = p->memory_bytes / IO_MEMORY_PART, page = 0;
-	for (uint32_t g = 0; g < p->n_groups; g++)
-		page = p->group[g].stride > page ? p->group[g].stride : page;
-	return !p->store ? 0 : part > page ? part : page;
+	uint64_t memory = t->io.max > 0 ? t->pages->memory_bytes : 0, part = memory / IO_MEMORY_PART;
+	uint64_t node = t->io.node_bytes < memory / 4 ? t->io.node_bytes : memory / 4;
+	return part > node ? part : node;
 }
 
 void io_release(struct io *io)
 {
 	mem_free(io->tickets);
+	mem_free(io->ids);
 	*io = (struct io){0};
 }
 
 uint64_t io_bytes(const struct io *io)
 {
-	return io->max * sizeof *io->tickets;
+	return io->max * sizeof *io->tickets + io->ids_max * sizeof *io->ids;
 }
 
 /* ---- Tickets ----------------------------------------------------------------------------------------------------- */
 
-static uint32_t n_free(const struct io *io)
+uint32_t io_free(const struct io *io)
 {
 	return io->max - io->n_out;
 }
 
-/* Memory of so many bytes more may be under way. */
-static bool has_memory(const struct tree *t, uint64_t bytes)
+bool io_has_memory(const struct tree *t, uint64_t bytes)
 {
-	return t->io.bytes + bytes <= io_memory(t->pages);
+	return t->io.bytes + bytes <= io_memory(t);
 }
 
-static void add_ticket(struct tree *t, struct kv_io ticket)
+void io_add(struct tree *t, struct kv_io ticket)
 {
 	struct io *io = &t->io;
 	uint32_t i = io->free;
@@ -93,214 +87,6 @@ bool kv_io_next(struct kv *kv, struct kv_io *out)
 	t->taken = true;
 	io->first_new = t->next;
 	return true;
-}
-
-/* ---- Out --------------------------------------------------------------------------------------------------------- */
-
-/* What of a node could leave: each page that is its own, in memory, and not on its way already. */
-struct own_page {
-	uint32_t group, block, tokens;
-	kv_page page;
-};
-
-static bool is_parents(const struct tree *t, const struct node *n, uint32_t g, uint32_t block, kv_page page)
-{
-	const struct node *p = n->parent;
-	return p->parent && block <= node_last(t, p, g) && p->pages[tree_slot(t, g, block)] == page;
-}
-
-/* Lists them; returns their number, or UINT32_MAX if one is packed: those stay out of the store. */
-static uint32_t list_own(const struct tree *t, const struct node *n, struct own_page *own)
-{
-	uint32_t count = 0;
-	for (uint32_t g = 0; g < t->n_groups + t->n_states; g++) {
-		bool state = g >= t->n_groups;
-		uint32_t first = state ? n->end : node_first(t, n, g), last = state ? n->end : node_last(t, n, g);
-		for (uint32_t b = first; b <= last; b++) {
-			kv_page page = state ? node_states(t, n)[g - t->n_groups] : n->pages[tree_slot(t, g, b)];
-			const struct page_info *i = pages_info(t->pages, g, page);
-			if (!page || i->refs != i->tree || (!state && is_parents(t, n, g, b, page)))
-				continue;
-			if (i->form == PAGE_PACKED)
-				return UINT32_MAX;
-			if (i->form == PAGE_HOT)
-				own[count++] = (struct own_page){g, b, state ? 0 : i->claimed, page};
-		}
-	}
-	return count;
-}
-
-static uint64_t ask_to_keep(const struct tree *t, const struct node *n, uint64_t bytes)
-{
-	const struct kv_store *store = t->pages->store;
-	struct kv_leaving l = {.key = n->hash,
-			       .parent = n->parent->hash,
-			       .start = n->start,
-			       .end = n->end,
-			       .ids = tree_token(t, n, n->start),
-			       .hits = n->hits,
-			       .priority = n->priority,
-			       .bytes = bytes};
-	return store->keep(store->ctx, &l);
-}
-
-/* Is there room for these among the cold pages? */
-static bool cold_fits(const struct tree *t, const struct own_page *own, uint32_t count)
-{
-	uint32_t more[KV_GROUPS_MAX] = {0};
-	for (uint32_t i = 0; i < count; i++) {
-		const struct page_group *g = &t->pages->group[own[i].group];
-		if (g->n_cold + t->io.n_out + ++more[own[i].group] > g->cold_max)
-			return false;
-	}
-	return true;
-}
-
-static void cool_node(struct tree *t, struct node *n)
-{
-	if (!n->cold) {
-		n->cold = true;
-		n->parent->n_warm--;
-	}
-	tree_unstake(t, n);
-	tree_judge(t, n);
-	tree_judge(t, n->parent);
-}
-
-bool io_spill(struct tree *t, struct node *n)
-{
-	struct own_page own[IO_NODE_PAGES];
-	if (t->slot0[t->n_groups] + t->n_states > IO_NODE_PAGES)
-		return false;
-	uint32_t count = list_own(t, n, own), dirty = 0;
-	uint64_t bytes = 0, record = 0;
-	if (count == UINT32_MAX || (count == 0 && n->cold) || !cold_fits(t, own, count))
-		return false;
-	for (uint32_t i = 0; i < count; i++) {
-		bool clean = pages_place(t->pages, own[i].group, own[i].page) != 0;
-		dirty += !clean;
-		bytes += clean ? 0 : t->pages->group[own[i].group].stride;
-	}
-	if (dirty > n_free(&t->io) || !has_memory(t, bytes) || (dirty > 0 && (record = ask_to_keep(t, n, bytes)) == 0))
-		return false;
-	for (uint32_t i = 0; i < count; i++) {
-		if (pages_place(t->pages, own[i].group, own[i].page)) {
-			pages_cool(t->pages, own[i].group, own[i].page);
-			t->pages_spilled++;
-			continue;
-		}
-		pages_write(t->pages, own[i].group, own[i].page);
-		add_ticket(t, (struct kv_io){.write = true,
-					     .group = own[i].group,
-					     .page = own[i].page,
-					     .tokens = own[i].tokens,
-					     .block = own[i].block,
-					     .record = record});
-	}
-	t->tokens_spilled += n->cold ? 0 : n->end - n->start;
-	cool_node(t, n);
-	return true;
-}
-
-void io_spill_ahead(struct tree *t)
-{
-	uint64_t aim = t->pages->memory_bytes / AHEAD_PART;
-	uint32_t node = t->slot0[t->n_groups] + t->n_states, least = node < t->io.max ? node : t->io.max; /* tickets */
-	uint64_t bytes = t->io.node_bytes < io_memory(t->pages) ? t->io.node_bytes : io_memory(t->pages);
-	while (n_free(&t->io) > 0 && n_free(&t->io) >= least && has_memory(t, bytes) &&
-	       pages_room(t->pages) + t->io.bytes_leaving < aim && tree_evict_one(t))
-		;
-}
-
-/* ---- In ---------------------------------------------------------------------------------------------------------- */
-
-/* A page of the path to a look-up's end: loads it if it is cold. Returns whether it is under way then, or waits until
- * others are no longer. */
-static bool load_page(struct tree *t, struct kv_seq *s, uint32_t g, uint32_t block, kv_page page)
-{
-	const struct page_info *i = pages_info(t->pages, g, page);
-	uint64_t bytes = t->pages->group[g].stride;
-	if (i->form == PAGE_READING)
-		return true;
-	if (i->form != PAGE_COLD)
-		return false;
-	bool room = tree_make_room(t, bytes); /* which may take tickets, or window pages of the path */
-	if (i->refs == 0 || i->form != PAGE_COLD)
-		return false;
-	if (n_free(&t->io) == 0 || !has_memory(t, bytes))
-		return true;
-	if (!room || pages_read(t->pages, g, page, NULL) != 0)
-		return false;
-	s->reads++;
-	add_ticket(t, (struct kv_io){.group = g,
-				     .page = page,
-				     .tokens = g < t->n_groups ? i->claimed : 0,
-				     .block = block,
-				     .place = pages_place(t->pages, g, page)});
-	return true;
-}
-
-/* The pages of a group for tokens from..end of the path; `tokens` of it are wanted in all. */
-static bool load_blocks(struct tree *t, struct kv_seq *s, const struct path *p, uint32_t g, uint32_t from, uint32_t end,
-			uint32_t tokens)
-{
-	const struct kv_group_desc *d = &t->desc[g];
-	const struct node *at = p->deepest;
-	bool loading = false;
-	for (uint32_t b = blocks_for(d, end); b-- > block_of(d, from);) {
-		kv_page page = KV_PAGE_NONE;
-		if (is_needed(d, b, tokens))
-			page = tree_path_page(t, &at, g, b, p->matched, tokens);
-		if (page)
-			loading |= load_page(t, s, g, b, page);
-	}
-	return loading;
-}
-
-/* Frame by frame from the start of the path: what has come can be taken while the rest is under way. */
-static bool load_path(struct tree *t, struct kv_seq *s, const struct path *p)
-{
-	uint32_t end;
-	bool loading = false;
-	const struct node *last = tree_node_before(p->deepest, p->stored);
-	for (uint32_t i = 0; i < t->n_states && node_has_states(t, last); i++)
-		loading |= load_page(t, s, t->n_groups + i, p->stored, node_states(t, last)[i]);
-	for (uint32_t from = s->tokens; from < p->stored && n_free(&t->io) > 0; from = end) {
-		end = (from | (t->frame - 1)) + 1;
-		end = end < p->stored ? end : p->stored;
-		for (uint32_t g = 0; g < t->n_groups; g++)
-			loading |= load_blocks(t, s, p, g, from, end, p->stored);
-	}
-	return loading || n_free(&t->io) == 0;
-}
-
-/* What is read may have to leave again before it is taken: a sequence has not more read for it than twice what it needs. */
-static bool may_read_more(const struct tree *t, const struct kv_seq *s, uint32_t tokens)
-{
-	uint64_t pages = t->n_states;
-	for (uint32_t g = 0; g < t->n_groups; g++)
-		pages += blocks_for(&t->desc[g], tokens);
-	return s->reads < READS_MAX * pages;
-}
-
-bool kv_load(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
-{
-	struct tree *t = &kv->tree;
-	if (!s->node || t->pages->n_away == 0)
-		return false;
-	struct path p = path_find(kv, &s->share.scope, s->node, s, ids, n);
-	struct path other = path_find(kv, &public_scope, path_public_root(kv, &s->share), s, ids, n);
-	if (other.stored > p.stored)
-		p = other;
-	if (p.stored <= p.usable || p.stored <= s->tokens || !may_read_more(t, s, p.stored))
-		return false;
-	share_touch(kv, p.deepest, NULL, UINT32_MAX);
-	p.deepest->users++; /* the path stays while room is made */
-	tree_judge(t, p.deepest);
-	bool loading = load_path(t, s, &p);
-	p.deepest->users--;
-	tree_tidy(t, p.deepest);
-	return loading;
 }
 
 /* ---- The end of it ----------------------------------------------------------------------------------------------- */
@@ -366,6 +152,7 @@ void kv_io_done(struct kv *kv, uint32_t ticket, bool ok, uint64_t place)
 	io->tickets[ticket].next = io->free;
 	io->free = ticket;
 	io->n_out--;
+	io->n_done++;
 	io->bytes -= t->pages->group[done.group].stride;
 	t->io_failed += !ok;
 	if (done.write) {
@@ -381,99 +168,4 @@ void kv_io_done(struct kv *kv, uint32_t ticket, bool ok, uint64_t place)
 	t->pages_loaded += ok;
 	if (!ok && named)
 		give_up(t, &done);
-}
-
-/* ---- What the store has from before ------------------------------------------------------------------------------ */
-
-/* Which of places is that of a block of a piece that begins at start? */
-static uint32_t place_index(const struct tree *t, uint32_t group, uint32_t block, uint32_t start, uint32_t end)
-{
-	uint32_t before = 0;
-	for (uint32_t g = 0; g < group && g < t->n_groups; g++)
-		before += block_of(&t->desc[g], end - 1) - block_of(&t->desc[g], start) + 1;
-	return group < t->n_groups ? before + block - block_of(&t->desc[group], start) : before + group - t->n_groups;
-}
-
-static int check_places(const struct tree *t, uint32_t start, uint32_t end, const uint64_t *places,
-			struct kvik_err *err)
-{
-	for (uint32_t g = 0; g < t->n_groups; g++) {
-		const struct kv_group_desc *d = &t->desc[g];
-		uint32_t last = block_of(d, end - 1);
-		for (uint32_t b = block_of(d, start); b <= last; b++)
-			if (places[place_index(t, g, b, start, end)] == 0 && (!d->window || is_sink(d, b)))
-				return err_set(err, KVIK_ERR_ARG, "kv: a stored piece lacks a page");
-		if (t->pages->group[g].n_cold + t->io.n_out + last + 1 - block_of(d, start) >
-		    t->pages->group[g].cold_max)
-			return err_set(err, KVIK_ERR_LIMIT, "kv: no room for more cold pages");
-	}
-	for (uint32_t i = 0; i < t->n_states; i++)
-		if ((places[place_index(t, t->n_groups + i, 0, start, end)] == 0) !=
-		    (places[place_index(t, t->n_groups, 0, start, end)] == 0))
-			return err_set(err, KVIK_ERR_ARG, "kv: a stored piece has states of some groups only");
-	return 0;
-}
-
-static void adopt_pages(struct tree *t, struct node *n, uint32_t start, const uint64_t *places)
-{
-	for (uint32_t g = 0; g < t->n_groups; g++)
-		for (uint32_t b = node_first(t, n, g); b <= node_last(t, n, g); b++) {
-			uint64_t place = places[place_index(t, g, b, start, n->end)];
-			uint32_t p = t->desc[g].page_tokens, filled = n->end - b * p;
-			if (place == 0)
-				continue;
-			n->pages[tree_slot(t, g, b)] = pages_adopt(t->pages, g, place, filled < p ? filled : p);
-			n->n_windows += t->desc[g].window && !is_sink(&t->desc[g], b);
-		}
-	for (uint32_t i = 0; i < t->n_states; i++) {
-		uint64_t place = places[place_index(t, t->n_groups + i, 0, start, n->end)];
-		if (place)
-			n->pages[t->slot0[t->n_groups] + i] = pages_adopt(t->pages, t->n_groups + i, place, 0);
-	}
-}
-
-static void adopt_node(struct tree *t, struct node *parent, const struct kv_share *share, const uint32_t *ids,
-		       uint32_t start, uint32_t end, const uint64_t *places, uint32_t *promised)
-{
-	struct node *n = tree_add(t, parent, ids[parent->end], promised);
-	for (uint32_t i = n->end; i < end; i++) {
-		*tree_token(t, n, i) = ids[i];
-		n->hash = ghost_roll(n->hash, ids[i]);
-	}
-	n->end = end;
-	n->priority = share->priority;
-	n->ttl = share->ttl ? share->ttl : NODE_FOREVER;
-	n->expires = tree_expiry(t, n->ttl);
-	adopt_pages(t, n, start, places);
-	cool_node(t, n);
-}
-
-int kv_adopt(struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t start, uint32_t end,
-	     const uint64_t *places, bool *taken, struct kvik_err *err)
-{
-	struct tree *t = &kv->tree;
-	uint32_t promised = 3, matched; /* a root, a split, the piece */
-	*taken = false;
-	if (!t->pages->store || start >= end || start / t->frame != (end - 1) / t->frame || end > kv->seq_tokens_max)
-		return err_set(err, KVIK_ERR_ARG, "kv: a stored piece is too long, or crosses a frame");
-	int rc = check_places(t, start, end, places, err);
-	if (!rc)
-		rc = tree_promise(t, promised, err);
-	if (rc)
-		return rc;
-	struct node *root = tree_root(t, &share->scope);
-	if (!root)
-		root = tree_add_root(t, &share->scope, &promised);
-	struct node *at = tree_walk(t, root, ids, end, &matched);
-	if (matched < start) {
-		rc = err_set(err, KVIK_ERR_ARG, "kv: what comes before a stored piece is not known");
-	} else if (matched < end) {
-		at = tree_split(t, at, matched, &promised);
-		adopt_node(t, at, share, ids, start, end, places, &promised);
-		*taken = true;
-	}
-	tree_unpromise(t, promised);
-	if (!root->child)
-		tree_tidy(t, root);
-	return rc;
 }

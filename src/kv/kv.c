@@ -85,7 +85,7 @@ int kv_new(struct kv **out, const struct kv_config *c, struct kvik_err *err)
 		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_paged, kv->n_states, err);
 	kv->tree.pack_after = c->pack_after;
 	if (!rc && c->store)
-		rc = io_init(&kv->tree, c->store, err);
+		rc = io_init(&kv->tree, c->store, c->seq_tokens_max, err);
 	pages_count_table(&kv->pages, (int64_t)io_bytes(&kv->tree.io));
 	if (!rc)
 		rc = check_room(kv, err);
@@ -126,6 +126,7 @@ void kv_clock(struct kv *kv, uint64_t now)
 	kv->tree.now = now;
 	tree_expire(&kv->tree);
 	tree_pack_idle(&kv->tree);
+	io_write_behind(&kv->tree);
 	io_spill_ahead(&kv->tree);
 }
 

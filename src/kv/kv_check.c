@@ -193,7 +193,7 @@ static const char *check_tickets(const struct kv *kv, uint32_t on_way)
 		bytes += kv->pages.group[t->group].stride;
 		n++;
 	}
-	if (bytes != io->bytes || bytes > io_memory(&kv->pages))
+	if (bytes != io->bytes || bytes > io_memory(&kv->tree))
 		return "more memory is on its way than may be, or it is counted wrongly";
 	return n == io->n_out && n == on_way ? NULL : "tickets were lost, or pages are on their way without one";
 }

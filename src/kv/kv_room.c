@@ -49,6 +49,6 @@ uint64_t kv_room(const struct kv *kv)
 
 uint64_t kv_capacity(const struct kv *kv)
 {
-	uint64_t fixed = kv->bytes_fixed + io_memory(&kv->pages);
+	uint64_t fixed = kv->bytes_fixed + io_memory(&kv->tree);
 	return kv->pages.memory_bytes > fixed ? kv->pages.memory_bytes - fixed : 0;
 }

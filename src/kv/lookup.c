@@ -155,8 +155,7 @@ static bool is_elsewhere(const struct kv *kv, const struct kv_share *share, cons
 	const struct tree *t = &kv->tree;
 	for (uint32_t i = 0; i < t->n_buckets; i++)
 		for (struct node *root = t->buckets[i]; root; root = root->chain) {
-			struct kv_scope scope;
-			memcpy(&scope, tree_token(t, root, 0), sizeof scope);
+			struct kv_scope scope = tree_scope(t, root);
 			if (!root->parent && !may_read(share, &scope) &&
 			    path_find(kv, &scope, root, NULL, ids, n).matched > matched)
 				return true;

@@ -345,9 +345,11 @@ void pages_forget(struct pages *p, uint32_t group, kv_page page)
 	*place = 0;
 }
 
-void pages_write(struct pages *p, uint32_t group, kv_page page)
+void pages_write(struct pages *p, uint32_t group, kv_page page, bool stays)
 {
+	pages_forget(p, group, page); /* another copy of it, in another record */
 	pages_info(p, group, page)->stale = false;
+	pages_info(p, group, page)->stays = stays;
 	set_form(p, group, page, PAGE_WRITING);
 }
 
@@ -382,7 +384,7 @@ bool pages_written(struct pages *p, uint32_t group, kv_page page, uint64_t place
 	set_form(p, group, page, PAGE_HOT);
 	if (stale)
 		pages_forget(p, group, page);
-	else if (place && i->refs == i->tree)
+	else if (place && i->refs == i->tree && !i->stays)
 		pages_cool(p, group, page);
 	return i->form == PAGE_COLD;
 }

@@ -32,6 +32,7 @@ struct page_info {
 	uint32_t next;    /* of the lists below; in use: the slot that it is packed into, or 0 */
 	uint8_t form;     /* enum page_form */
 	bool stale;       /* of one that is being written: somebody has claimed slots of it since */
+	bool stays;       /* and it stays in memory when that is done */
 };
 
 /* Where a page's bytes are; store.h draws how one becomes another. All but HOT and WRITING are the tree's alone. */
@@ -136,8 +137,8 @@ static inline void pages_claim(struct pages *p, uint32_t group, kv_page page, ui
 		pages_forget(p, group, page);
 }
 
-/* HOT -> WRITING. */
-void pages_write(struct pages *p, uint32_t group, kv_page page);
+/* HOT -> WRITING. stays: it will be HOT again, else COLD if it is still the tree's alone. */
+void pages_write(struct pages *p, uint32_t group, kv_page page, bool stays);
 /* It is written, at this place, or not (0). Returns whether it is now COLD. */
 bool pages_written(struct pages *p, uint32_t group, kv_page page, uint64_t place);
 /* HOT, with a place -> COLD. */

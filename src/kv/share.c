@@ -86,6 +86,7 @@ void share_leave(struct kv *kv, struct kv_seq *s)
 	s->node = NULL;
 	seq_break_promise(kv, s);
 	from->users--;
+	io_changed(&kv->tree, from); /* the page that s was filling will not change any more */
 	tree_tidy(&kv->tree, from);
 }
 
@@ -164,6 +165,7 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 		to->hash = ghost_roll(to->hash, ids[i]);
 	}
 	to->end = start + count;
+	io_changed(t, to);
 	bool new_pages = false;
 	for (uint32_t g = 0; g < kv->n_paged; g++)
 		for (uint32_t b = block_of(&kv->desc[g], start); b <= node_last(t, to, g); b++) {

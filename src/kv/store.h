@@ -17,16 +17,21 @@
 
 #include "kv/memory.h"
 
+struct kv_scope; /* kv.h */
+
 enum { KV_IO_MAX = 1024 };
 
-/* A piece of text that leaves memory: tokens start..end of a path, all of whose tokens up to `end` hash to key. */
+/* A piece of text that is to be written: tokens start..end of a path, start being that of a block in all groups. Its
+ * pages are those of all its blocks (kv_adopt), and the states of its end if there are any. */
 struct kv_leaving {
-	uint64_t key, parent; /* of all tokens up to end, and up to start, with their scope */
+	const struct kv_scope *scope;
 	uint32_t start, end;
-	const uint32_t *ids; /* [end - start], until the call returns */
+	const uint32_t *ids; /* [end]: of the whole path; these pointers are good until the call returns */
 	uint32_t hits;
 	uint8_t priority;
-	uint64_t bytes; /* that would be written */
+	uint64_t ttl;     /* 0: no limit */
+	uint32_t n_pages; /* tickets that follow, one after another */
+	uint64_t bytes;   /* of their pages */
 };
 
 struct kv_store {
@@ -37,6 +42,7 @@ struct kv_store {
 	void (*forget)(void *ctx, uint64_t place);
 	uint32_t io_max;     /* tickets that may be out, 1..KV_IO_MAX */
 	uint64_t cold_bytes; /* of pages that may be cold, as if they were in memory */
+	uint64_t sync_after; /* what has changed so long ago (kv_clock) is written, and stays; 0: only what leaves is */
 };
 
 struct kv_io {

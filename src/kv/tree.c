@@ -230,6 +230,7 @@ static void unlink_child(struct tree *t, struct node *n)
 /* Not linked, not staked, without pages. */
 static void free_node(struct tree *t, struct node *n)
 {
+	io_settled(t, n);
 	mem_free(n);
 	t->n_nodes--;
 	pages_count_table(t->pages, -(int64_t)t->node_bytes);
@@ -238,6 +239,13 @@ static void free_node(struct tree *t, struct node *n)
 uint64_t tree_scope_hash(const struct kv_scope *scope)
 {
 	return ghost_mix(scope->secret[0] ^ ghost_mix(scope->secret[1] + 1));
+}
+
+struct kv_scope tree_scope(const struct tree *t, const struct node *root)
+{
+	struct kv_scope scope;
+	memcpy(&scope, tree_token(t, root, 0), sizeof scope);
+	return scope;
 }
 
 struct node *tree_root(const struct tree *t, const struct kv_scope *scope)
@@ -314,6 +322,8 @@ void tree_set_page(struct tree *t, struct node *n, uint32_t group, uint32_t bloc
 		pages_unref_tree(t->pages, group, old);
 	n->n_windows += (uint32_t)(counts && page) - (uint32_t)(counts && old);
 	*slot = page;
+	if (page)
+		io_changed(t, n);
 }
 
 /* ---- States ------------------------------------------------------------------------------------------------------ */
@@ -322,6 +332,8 @@ void tree_set_states(struct tree *t, struct node *n, const kv_page *pages)
 {
 	tree_unstake(t, n);
 	put_states(t, n, pages);
+	if (pages)
+		io_changed(t, n);
 	n->state_hits = 0;
 	n->state_used = ++t->tick;
 	tree_judge(t, n);

@@ -60,7 +60,11 @@ struct node {
 	uint32_t n_windows;  /* pages that STAKE_WINDOWS counts: of window groups, sinks aside */
 	uint8_t priority;
 	bool marked;
-	bool cold; /* its pages are in the store, or on their way there (io.c) */
+	bool cold;                  /* its pages are in the store, or on their way there (spill.c) */
+	bool dirty;                 /* listed: the store may lack some of them */
+	uint32_t postponed;         /* t->io.n_done, when it was to be evicted and some of its pages were under way */
+	uint64_t dirty_at;          /* time of the first such change */
+	struct node *older, *newer; /* of the list of dirty nodes */
 	/* [slots], see tree_slot; behind them states of its end [n_states], then uint32_t tokens[frame], in a root the
 	 * scope's secret */
 	kv_page pages[];
@@ -77,9 +81,12 @@ struct io {
 	struct ticket *tickets; /* [max] */
 	uint32_t max, n_out;    /* max 0: there is no store */
 	uint32_t free, first_new, last_new;
-	uint64_t bytes;         /* of pages that are being written or read */
-	uint64_t bytes_leaving; /* of those being written */
-	uint64_t node_bytes;    /* of all pages that a node can have */
+	uint64_t bytes;               /* of pages that are being written or read */
+	uint64_t bytes_leaving;       /* of those being written */
+	uint64_t node_bytes;          /* of all pages that a node can have */
+	uint32_t n_done;              /* tickets that have ended */
+	uint32_t *ids, ids_max;       /* [ids_max]: room for those of a path */
+	struct node *oldest, *newest; /* nodes of which the store may lack something, by dirty_at */
 };
 
 struct tree {
@@ -168,6 +175,7 @@ void tree_trim_spare(struct tree *t);
 
 /* The hash of no tokens in a scope. */
 uint64_t tree_scope_hash(const struct kv_scope *scope);
+struct kv_scope tree_scope(const struct tree *t, const struct node *root);
 /* The root of a scope; NULL when there is none. */
 struct node *tree_root(const struct tree *t, const struct kv_scope *scope);
 /* Makes it; like all that makes a node it takes one of the caller's *promised, of which there must be one. */
@@ -236,18 +244,27 @@ bool tree_make_room_for_states(struct tree *t, uint8_t priority, uint32_t start,
 /* The same for memory of tables and nodes, which is taken from the system at once. */
 bool tree_make_table_room(struct tree *t, uint64_t bytes) MUST_CHECK;
 void tree_expire(struct tree *t);
+void tree_drop_cached(struct tree *t);
 /* Drops a node and what is below; nobody is there. */
 void tree_drop(struct tree *t, struct node *n, enum kv_why cause);
 /* A cold node, and those above it, is in memory again, or going to be. */
 void tree_warm(struct tree *t, struct node *n);
+/* The pages of a leaf are in the store, or going to be. */
+void tree_cool(struct tree *t, struct node *n);
 
 /* ---- The store (io.c) -------------------------------------------------------------------------------------------- */
 
-/* Writes the pages of a leaf to the store; false: it is to be dropped. */
-bool io_spill(struct tree *t, struct node *n);
+/* Writes what the store lacks of a leaf's pages, and gives their memory back; LATER: some of them are just being written
+ * for another node; NOT: it is to be dropped. */
+enum spilled { SPILLED, SPILLED_LATER, SPILLED_NOT };
+enum spilled io_spill(struct tree *t, struct node *n);
 /* Writes ahead of need, so that memory is there when it is needed: victims of that moment could only be dropped. */
 void io_spill_ahead(struct tree *t);
-void tree_drop_cached(struct tree *t);
+/* The store may lack some of the pages or states of n from now on; no longer, or n goes. */
+void io_changed(struct tree *t, struct node *n);
+void io_settled(struct tree *t, struct node *n);
+/* Copies what has changed long enough ago. */
+void io_write_behind(struct tree *t);
 
 /* ---- Packing (pack.c) -------------------------------------------------------------------------------------------- */
 

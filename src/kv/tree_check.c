@@ -82,8 +82,7 @@ static const char *check_warmth(const struct node *n)
 
 static const char *check_root(const struct tree *t, const struct node *n)
 {
-	struct kv_scope scope;
-	memcpy(&scope, tree_token(t, n, 0), sizeof scope);
+	struct kv_scope scope = tree_scope(t, n);
 	if (n->start != 0 || n->end != 0 || (!n->child && n->users == 0))
 		return "a root has tokens, or neither children nor users";
 	return tree_root(t, &scope) == n ? NULL : "two roots have the same secret";

@@ -9,8 +9,21 @@
 
 enum { DISK_PENDING = 64, DISK_PLACES = 1 << 16 };
 
+/* What it was told of a piece of text, and where its pages are. */
+struct disk_record {
+	struct kv_scope scope;
+	uint32_t *ids, start, end; /* owned, [end] */
+	uint32_t n_pages, n;       /* written so far */
+	struct {
+		struct kv_io io;
+		uint64_t place;
+	} pages[];
+};
+
 struct fake_disk {
 	struct kv_store store;
+	struct disk_record **records; /* [n_records], owned; named by their number from 1 */
+	uint32_t n_records;
 	uint8_t *places[DISK_PLACES]; /* owned; NULL: unused; place 0 is none */
 	uint32_t last, n_used;
 	struct {
@@ -35,11 +48,35 @@ static inline uint32_t disk_below(struct fake_disk *d, uint32_t n)
 static inline uint64_t disk_keep(void *ctx, const struct kv_leaving *l)
 {
 	struct fake_disk *d = ctx;
-	fake_must(l->start < l->end && l->ids && l->key != l->parent && l->bytes > 0);
+	fake_must(l->start < l->end && l->ids && l->bytes > 0 && l->n_pages > 0);
 	bool keep = d->refuses_one_in == 0 || disk_below(d, d->refuses_one_in) > 0;
 	d->kept += keep;
 	d->refused += !keep;
-	return keep ? l->key | 1 : 0;
+	if (!keep)
+		return 0;
+	struct disk_record *r = calloc(1, sizeof *r + l->n_pages * sizeof r->pages[0]);
+	d->records = realloc(d->records, (d->n_records + 1) * sizeof(struct disk_record *));
+	fake_must(r && d->records);
+	*r = (struct disk_record){.scope = *l->scope, .start = l->start, .end = l->end, .n_pages = l->n_pages};
+	r->ids = malloc(l->end * sizeof *r->ids);
+	fake_must(r->ids);
+	memcpy(r->ids, l->ids, l->end * sizeof *r->ids);
+	d->records[d->n_records] = r;
+	return ++d->n_records;
+}
+
+static inline void disk_release(struct fake_disk *d)
+{
+	for (uint32_t i = 0; i < d->n_records; i++) {
+		free(d->records[i]->ids);
+		free(d->records[i]);
+	}
+	free(d->records);
+	d->records = NULL;
+	for (uint32_t i = 0; i < DISK_PLACES; i++) {
+		free(d->places[i]);
+		d->places[i] = NULL;
+	}
 }
 
 static inline void disk_forget(void *ctx, uint64_t place)
@@ -80,7 +117,7 @@ static inline void disk_take(struct fake_disk *d, struct kv *kv, const struct kv
 		uint8_t *bytes = NULL;
 		if (io.write) {
 			bytes = malloc(desc[io.group].page_bytes);
-			fake_must(bytes && io.record & 1);
+			fake_must(bytes && io.record >= 1 && io.record <= d->n_records);
 			memcpy(bytes, at(ctx, io.group, io.page), desc[io.group].page_bytes);
 		} else {
 			fake_must(io.place > 0 && d->places[io.place]);
@@ -107,8 +144,12 @@ static inline void disk_end(struct fake_disk *d, struct kv *kv, const struct kv_
 	d->pending[i] = d->pending[--d->n_pending];
 	d->failed += !ok;
 	if (io.write && ok) {
+		struct disk_record *r = d->records[io.record - 1];
 		place = disk_new_place(d, bytes);
 		d->written++;
+		fake_must(r->n < r->n_pages);
+		r->pages[r->n].io = io;
+		r->pages[r->n++].place = place;
 	} else if (io.write) {
 		free(bytes);
 	} else {
@@ -118,6 +159,38 @@ static inline void disk_end(struct fake_disk *d, struct kv *kv, const struct kv_
 		d->read += ok;
 	}
 	kv_io_done(kv, io.ticket, ok, place);
+}
+
+/* Tells a new cache of the records that are whole, as a store does at its start; places of an earlier life are all good.
+ * Returns the tokens that were new to it. */
+static inline uint32_t disk_adopt(struct fake_disk *d, struct kv *kv, const struct kv_group_desc *desc,
+				  uint32_t n_groups)
+{
+	uint64_t *places = calloc(1 << 16, sizeof *places);
+	uint32_t tokens = 0;
+	fake_must(places);
+	for (uint32_t start = 0; start < 4096; start += 4)
+		for (uint32_t i = 0; i < d->n_records; i++) {
+			const struct disk_record *r = d->records[i];
+			struct kv_share share = {.scope = r->scope};
+			uint32_t n = 0;
+			bool whole = r->start == start && r->n == r->n_pages, taken;
+			for (uint32_t g = 0; g < n_groups && whole; g++) {
+				uint32_t p = desc[g].page_tokens, first = p ? r->start / p : r->end;
+				for (uint32_t b = first; b <= (p ? (r->end - 1) / p : r->end); b++, n++) {
+					places[n] = 0;
+					for (uint32_t k = 0; k < r->n; k++)
+						if (r->pages[k].io.group == g && r->pages[k].io.block == b)
+							places[n] = r->pages[k].place;
+					if (places[n] && !d->places[places[n]])
+						whole = false; /* forgotten: what had it was gone */
+				}
+			}
+			if (whole && kv_adopt(kv, &share, r->ids, r->start, r->end, places, &taken, NULL) == 0)
+				tokens += taken ? r->end - r->start : 0;
+		}
+	free(places);
+	return tokens;
 }
 
 /* What is due by now ends; what is new is taken. */

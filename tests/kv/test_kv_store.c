@@ -71,6 +71,7 @@ static void end(struct world *w)
 	for (uint32_t g = 0; g < w->n_groups; g++)
 		assert_int_equal(kv_stats(w->kv).group[g].pages_used, 0);
 	kv_free(w->kv);
+	disk_release(&w->disk);
 	free(w);
 }
 

@@ -179,6 +179,7 @@ const char *kv_cache_left_over(struct kv_cache *c)
 		disk_run(&c->disk, c->k.kv, groups, page_at, NULL, true);
 		if (c->disk.n_used != 0)
 			return "places of the disk are still in use";
+		disk_release(&c->disk);
 	}
 	for (uint32_t g = 0; g < n_groups; g++)
 		if (kv_stats(c->k.kv).group[g].pages_used != 0)
