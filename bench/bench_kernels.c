@@ -279,7 +279,7 @@ static void merge_item(void *ctx, uint32_t row, uint32_t thread)
 	float *state = t->states + row * floats;
 	memset(state, 0, floats * sizeof *state);
 	t->b->kernels->attention_merge(&t->l, t->parts + row * floats, HEADS * floats, ONE_SEGMENTS, state);
-	t->b->kernels->attention_finish(&t->l, state, a.out + row * HEAD_DIM);
+	t->b->kernels->attention_finish(&t->l, state, NULL, a.out + row * HEAD_DIM);
 }
 
 static void run_one_head(void *ctx)

@@ -55,6 +55,7 @@ struct row_table {
 	enum wtype type;
 	const uint8_t *rows;
 	uint32_t cols;
+	float scale; /* of the rows; 0 = they stay */
 };
 
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
@@ -104,6 +105,9 @@ struct linear_out {
 };
 enum { LINEAR_OUTS_MAX = 3 };
 
+/* What the gate of a feed-forward goes through. */
+enum activation { ACTIVATION_SILU, ACTIVATION_GELU /* its tanh form */ };
+
 /* The attention of a layer, all tokens of the batch. */
 struct attention_call {
 	struct dev_f32 *q;       /* [T][heads][head_dim] */
@@ -111,10 +115,12 @@ struct attention_call {
 	const struct dev_f32 *v; /* the same */
 	struct dev_f32 *out;     /* as q */
 	uint32_t heads, kv_heads, head_dim;
-	uint32_t group, layer;  /* where its keys and values lie: group of pages, layer within the group */
-	uint32_t window, sinks; /* attended positions, 0 = all; with a window: the first that stay */
-	float scale;            /* of the scores */
-	uint32_t rope_dim;      /* dims of a head that are rotated, half-split */
+	uint32_t group, layer;             /* where its keys and values lie: group of pages, layer within the group */
+	uint32_t window, sinks;            /* attended positions, 0 = all; with a window: the first that stay */
+	float scale;                       /* of the scores */
+	float soft_cap;                    /* scores become soft_cap * tanh(score / soft_cap); 0 = they stay */
+	const struct dev_f32 *sink_logits; /* [heads] of the softmax, without values; NULL = none */
+	uint32_t rope_dim;                 /* dims of a head that are rotated, half-split */
 	const struct dev_f32 *cos_row, *sin_row; /* [T][rope_dim / 2] */
 };
 
@@ -140,8 +146,8 @@ struct routing {
 	uint32_t groups, groups_used, group_top;
 };
 
-/* A feed-forward of experts: out = sum over the chosen ones, ascending, then the shared one, of weight * down(silu(gate x)
- * * up x). */
+/* A feed-forward of experts: out = sum over the chosen ones, ascending, then the shared one, of weight *
+ * down(activation(gate x) * up x). */
 struct experts_call {
 	const struct dev_f32 *x;           /* [T][dim] */
 	struct dev_f32 *out;               /* [T][dim] */
@@ -151,6 +157,7 @@ struct experts_call {
 	const struct dev_mat *shared_gate; /* [1][dim] or NULL: the shared one's weight is the sigmoid of it, else 1 */
 	const struct expert *experts;      /* [n], the shared one behind them */
 	uint32_t n, used, dim, expert_dim;
+	enum activation activation;
 	uint32_t shared_dim; /* 0: there is no shared one */
 	struct routing routing;
 };
@@ -202,9 +209,9 @@ struct backend {
 	void (*norm)(struct dev_work *w, const struct norm_call *c);
 	void (*add)(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uint32_t rows,
 		    uint32_t cols); /* x += y */
-	/* gate = silu(gate) * up */
-	void (*silu_mul)(struct dev_work *w, struct dev_f32 *gate, const struct dev_f32 *up, uint32_t rows,
-			 uint32_t cols);
+	/* gate = activation(gate) * up */
+	void (*gated)(struct dev_work *w, enum activation a, struct dev_f32 *gate, const struct dev_f32 *up,
+		      uint32_t rows, uint32_t cols);
 	/* Matrices of the same columns, x: [tokens][columns]. */
 	void (*linear)(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, const struct linear_out *outs,
 		       uint32_t n);
@@ -213,8 +220,9 @@ struct backend {
 	/* out = softmax(q K) V of what the pages hold. */
 	void (*attention)(struct dev_work *w, const struct attention_call *c);
 	void (*experts)(struct dev_work *w, const struct experts_call *c);
-	/* As linear, into the host's memory: [n][rows of m]. */
-	void (*logits)(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float *to);
+	/* As linear, into the host's memory: [n][rows of m]; then cap * tanh(logit / cap), where cap is above 0. */
+	void (*logits)(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap,
+		       float *to);
 };
 
 extern const struct backend backend_cpu;

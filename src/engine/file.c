@@ -54,6 +54,11 @@ int warn_of_hparams(const struct hparams *h, const char *name, struct warnings *
 	if (*h->unknown)
 		rc = warn_add(w, err, "%s: fields of its configuration that kvik does not know are left aside: %s",
 			      name, h->unknown);
+	if (!rc && h->other_parts)
+		rc = warn_add(w, err,
+			      "%s: the language part of a model that also sees or hears; its other parts (%u tensors) "
+			      "are left aside",
+			      name, h->other_parts);
 	if (!rc && h->untied)
 		rc = warn_add(
 			w, err,

@@ -98,6 +98,26 @@ bool keys_object(struct keys *k, const char *hf)
 	return json_is_object(v) && json_object_size(v) > 0;
 }
 
+static const char not_u32[] = "is not a whole number from 0 to 4294967295; is the file intact?";
+static const char not_text[] = "is not a string; is the file intact?";
+static const char not_bool[] = "is neither true nor false; is the file intact?";
+
+bool keys_whole_has(const struct keys *k, const char *hf)
+{
+	const json_t *v = k->whole ? json_object_get(k->whole, hf) : NULL;
+	return v && !json_is_null(v);
+}
+
+bool keys_whole_bool(struct keys *k, const char *hf, bool *v)
+{
+	const json_t *j = keys_whole_has(k, hf) && !k->rc ? json_object_get(k->whole, hf) : NULL;
+	if (j && !json_is_boolean(j))
+		keys_fail(k, KVIK_ERR_FORMAT, NULL, hf, not_bool);
+	else if (j)
+		*v = json_is_true(j);
+	return json_is_boolean(j);
+}
+
 /* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 /* A getter of gguf.h has spoken: its errors do not name the file. */
@@ -117,10 +137,6 @@ static bool json_u32(const json_t *j, uint32_t *v)
 	*v = (uint32_t)json_integer_value(j);
 	return true;
 }
-
-static const char not_u32[] = "is not a whole number from 0 to 4294967295; is the file intact?";
-static const char not_text[] = "is not a string; is the file intact?";
-static const char not_bool[] = "is neither true nor false; is the file intact?";
 
 bool keys_u32(struct keys *k, const char *gguf, const char *hf, uint32_t *v)
 {
@@ -309,9 +325,14 @@ bool keys_text_at(struct keys *k, const char *hf, uint32_t i, char *v, size_t by
 
 int keys_open_json(struct keys *k, const struct json_t *json, const char *file, struct kvik_err *err)
 {
+	const json_t *text = json_object_get(json, "text_config");
 	*k = (struct keys){.json = json, .file = file, .err = err};
+	if (text && !json_is_null(text)) {
+		k->json = text;
+		k->whole = json;
+	}
 	if (!keys_text(k, NULL, "model_type", k->arch, sizeof k->arch))
-		missing(k, NULL, "model_type");
+		missing(k, NULL, k->whole ? "text_config.model_type" : "model_type");
 	return k->rc;
 }
 

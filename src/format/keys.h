@@ -18,9 +18,10 @@ struct json_t;
 struct keys {
 	const char *file; /* for error texts; borrowed, like what follows */
 	const struct gguf *gguf;
-	const struct json_t *json; /* one of the two is NULL */
-	char arch[KEYS_ARCH_MAX];  /* general.architecture or model_type */
-	int rc;                    /* first error */
+	const struct json_t *json;  /* one of the two is NULL */
+	const struct json_t *whole; /* the config.json of several models of which json describes the language model */
+	char arch[KEYS_ARCH_MAX];   /* general.architecture or model_type */
+	int rc;                     /* first error */
 	struct kvik_err *err;
 	uint32_t n_asked;
 	char asked[KEYS_ASKED_MAX][KEYS_NAME_MAX];
@@ -28,7 +29,8 @@ struct keys {
 
 /* The architecture's name is read; s must outlive k. FORMAT: it is missing. */
 int keys_open(struct keys *k, const struct source *s, struct kvik_err *err) MUST_CHECK;
-/* Over the bytes of a config.json alone; json must outlive k. */
+/* Over the bytes of a config.json alone; json must outlive k. Where it describes a model of more than language (text_config
+ * beside vision_config, audio_config, ...), the view is of its text_config. */
 int keys_open_json(struct keys *k, const struct json_t *json, const char *file, struct kvik_err *err) MUST_CHECK;
 /* FORMAT: an error of reading. UNSUPPORTED: a field that changes the computation was not read. unknown: names of the
  * other fields that were neither read nor are known to be harmless, comma-separated, cut to fit; "" = none. */
@@ -37,6 +39,12 @@ int keys_finish(struct keys *k, char *unknown, size_t unknown_bytes) MUST_CHECK;
 static inline bool keys_hf(const struct keys *k)
 {
 	return k->json != NULL;
+}
+
+/* The model is the language part of a larger one. */
+static inline bool keys_nested(const struct keys *k)
+{
+	return k->whole != NULL;
 }
 
 /* True: the field is there. What is absent, or null, leaves *v as it is. */
@@ -50,6 +58,10 @@ bool keys_text(struct keys *k, const char *gguf, const char *hf, char *v, size_t
 /* The same, absence being an error. */
 void keys_need_u32(struct keys *k, const char *gguf, const char *hf, uint32_t *v);
 void keys_need_f32(struct keys *k, const char *gguf, const char *hf, float *v);
+
+/* A field of the whole config.json that holds for the language part, too. */
+bool keys_whole_has(const struct keys *k, const char *hf);
+bool keys_whole_bool(struct keys *k, const char *hf, bool *v);
 
 /* The field is an object with something in it; another type is an error (JSON). */
 bool keys_object(struct keys *k, const char *hf);

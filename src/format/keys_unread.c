@@ -16,14 +16,14 @@
 
 static const char *const harmless[] = {
 	/* config.json */
-	"_name_or_path", "architectures", "attention_dropout", "auto_map", "bos_token_id", "chunk_size_feed_forward",
-	"cls_token_id", "decoder_start_token_id", "dtype", "embd_pdrop", "eos_token_id", "finetuning_task",
-	"hidden_dropout", "id2label", "initializer_range", "is_decoder", "keys_to_ignore_at_inference", "label2id",
-	"mask_token_id", "max_length", "min_length", "output_attentions", "output_hidden_states",
-	"output_router_logits", "pad_token_id", "prefix", "pretraining_tp", "problem_type", "resid_pdrop",
-	"return_dict", "router_aux_loss_coef", "sep_token_id", "task_specific_params", "temperature", "tokenizer_class",
-	"top_k", "top_p", "torch_dtype", "transformers_version", "unsloth_fixed", "unsloth_version", "use_cache",
-	"vocab_size",
+	"_name_or_path", "architectures", "attention_dropout", "auto_map", "bos_token_id", "cache_implementation",
+	"chunk_size_feed_forward", "cls_token_id", "decoder_start_token_id", "dtype", "embd_pdrop", "eos_token_id",
+	"finetuning_task", "hidden_dropout", "id2label", "initializer_range", "is_decoder",
+	"keys_to_ignore_at_inference", "label2id", "mask_token_id", "max_length", "min_length", "output_attentions",
+	"output_hidden_states", "output_router_logits", "pad_token_id", "prefix", "pretraining_tp", "problem_type",
+	"resid_pdrop", "return_dict", "router_aux_loss_coef", "sep_token_id", "task_specific_params", "temperature",
+	"tokenizer_class", "top_k", "top_p", "torch_dtype", "transformers_version", "unsloth_fixed", "unsloth_version",
+	"use_cache", "vocab_size",
 	/* GGUF */
 	"rope.scaling.finetuned", "tensor_data_layout"};
 
@@ -61,6 +61,7 @@ static const struct {
 	{"scale_depth", false},
 	{"use_alibi", false},
 	{"use_bias", false},
+	{"use_bidirectional_attention", false},
 	{"use_mrope", false},
 	{"use_parallel_residual", false},
 	{"use_qk_norm", false},

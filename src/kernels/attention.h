@@ -2,12 +2,13 @@
  *
  * A row is one query of one head; all rows of a call share the kv head, so a page is read from memory once for all of
  * them. The positions are cut into segments of ATTN_SEGMENT at absolute places. Per row and segment:
- *   score    fma chain over dims, ascending, from 0; times the token's K scale times the attention scale
+ *   score    fma chain over dims, ascending, from 0; times the token's K scale times the attention scale; capped
  *   weight   exp(score - maximum of the segment), exactly 0 where masked
  *   sum      16 partials by position mod 16, then the fixed tree
  *   out      fma chain over the visible positions, ascending, of weight (times the V scale) and V
  * int4 adds what its groups need (attn_micro.h); rotated keys meet rotated queries, and outputs are rotated back last.
- * Segments are merged in ascending order; one without a visible position is skipped. So the bits of a row depend on its
+ * Segments are merged in ascending order; one without a visible position is skipped. A sink enters last, as a segment
+ * of one position without a value. So the bits of a row depend on its
  * position, the mask and the stored values, never on what else is computed beside it. */
 #ifndef KVIK_KERNELS_ATTENTION_H
 #define KVIK_KERNELS_ATTENTION_H
@@ -282,6 +283,8 @@ static void begin(const struct attn *a, struct attn_scratch *s, uint32_t rows)
 static void take_segment(const struct attn *a, struct attn_scratch *s, struct segment *g, uint32_t rows)
 {
 	segment_scores(a, s, g, rows);
+	for (uint32_t r = 0; a->soft_cap > 0 && r < rows; r++)
+		soft_cap(s->scores + r * ATTN_SEGMENT, a->soft_cap, g->n * P);
 	segment_masks(a, s, g);
 	segment_softmax(a, s, g, rows);
 	if (is_wide(a, s))
@@ -289,10 +292,14 @@ static void take_segment(const struct attn *a, struct attn_scratch *s, struct se
 	segment_values(a, s, g, rows);
 }
 
-/* The output of a row is its weighted values over the sum. */
-static void finish_row(const struct kv_layout *l, const float *values, float sum, float *out)
+/* The output of a row is its weighted values over the sum, in which a sink has its share. */
+static void finish_row(const struct kv_layout *l, const float *values, struct attn_row row, const float *sink,
+		       float *out)
 {
-	float inverse = 1 / sum;
+	row.old = 1;
+	if (sink)
+		merge_row(&row, *sink, 1);
+	float inverse = row.old / row.sum;
 	for (uint32_t d = 0; d < l->head_dim; d++)
 		out[d] = values[d] * inverse;
 	if (kv_rotates(l->v, l->head_dim))
@@ -316,7 +323,8 @@ static void attention(const struct attn *a)
 			take_segment(a, &s, &g, rows);
 	}
 	for (uint32_t r = 0; r < rows; r++)
-		finish_row(a->layout, s.out + (size_t)r * s.dims, s.row[r].sum,
+		finish_row(a->layout, s.out + (size_t)r * s.dims, s.row[r],
+			   a->sink_logits ? a->sink_logits + r % a->heads : NULL,
 			   a->out + r / a->heads * a->q_stride + r % a->heads * a->layout->head_dim);
 }
 
@@ -361,9 +369,10 @@ static void attention_merge(const struct kv_layout *l, const float *parts, size_
 	}
 }
 
-static void attention_finish(const struct kv_layout *l, const float *state, float *out)
+static void attention_finish(const struct kv_layout *l, const float *state, const float *sink, float *out)
 {
-	finish_row(l, state, state[attn_dims(l) + 1], out);
+	struct attn_row row = {.max = state[attn_dims(l)], .sum = state[attn_dims(l) + 1]};
+	finish_row(l, state, row, sink, out);
 }
 
 #endif

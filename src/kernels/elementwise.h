@@ -76,20 +76,73 @@ static void add(float *x, const float *y, uint32_t n)
 		x[i] += y[i];
 }
 
+/* g / (1 + e^-x) */
+static inline vf times_sigmoid(vf g, vf x)
+{
+	return vf_div(g, vf_add(vf_set1(1), vf_exp(vf_sub(vf_set1(0), x))));
+}
+
 static inline vf silu_mul_lanes(vf g, vf u)
 {
-	vf e = vf_exp(vf_sub(vf_set1(0), g));
-	return vf_mul(vf_div(g, vf_add(vf_set1(1), e)), u);
+	return vf_mul(times_sigmoid(g, g), u);
+}
+
+/* g / 2 * (1 + tanh(x)) is g * sigmoid(2 x), here with x = sqrt(2 / pi) * (g + 0.044715 g^3). */
+static inline vf gelu_mul_lanes(vf g, vf u)
+{
+	vf cube = vf_mul(vf_mul(g, g), g);
+	vf x = vf_mul(vf_fma(cube, vf_set1(0.044715f), g), vf_set1(2 * 0.79788456080286535588f));
+	return vf_mul(times_sigmoid(g, x), u);
+}
+
+/* lanes is a constant for the compiler. */
+static inline __attribute__((always_inline)) void gated(vf (*lanes)(vf, vf), const float *gate, const float *up,
+							uint32_t n, float *out)
+{
+	uint32_t whole = n / 16 * 16, rest = n - whole;
+	for (uint32_t i = 0; i < whole; i += 16)
+		vf_store(out + i, lanes(vf_load(gate + i), vf_load(up + i)));
+	vf last = lanes(vf_load_part(gate + whole, rest), vf_load_part(up + whole, rest));
+	vf_store_part(out + whole, last, rest);
 }
 
 static void silu_mul(const float *gate, const float *up, uint32_t n, float *out)
 {
+	gated(silu_mul_lanes, gate, up, n, out);
+}
+
+static void gelu_mul(const float *gate, const float *up, uint32_t n, float *out)
+{
+	gated(gelu_mul_lanes, gate, up, n, out);
+}
+
+/* Near 0 a polynomial (coefficients of Cephes' tanhf), since 1 - 2 / (e^2x + 1) loses what is small; about 2 units in
+ * the last place. */
+static inline vf vf_tanh(vf x)
+{
+	vf size = vf_abs(x), z = vf_mul(x, x);
+	vf p = vf_fma(vf_set1(-5.70498872745e-3f), z, vf_set1(2.06390887954e-2f));
+	p = vf_fma(p, z, vf_set1(-5.37397155531e-2f));
+	p = vf_fma(p, z, vf_set1(1.33314422036e-1f));
+	p = vf_fma(p, z, vf_set1(-3.33332819422e-1f));
+	vf small = vf_fma(vf_mul(p, z), x, x);
+	vf e = vf_exp(vf_add(size, size));
+	vf large = vf_sub(vf_set1(1), vf_div(vf_set1(2), vf_add(e, vf_set1(1))));
+	large = vf_select_lt(x, vf_set1(0), vf_sub(vf_set1(0), large), large);
+	return vf_select_lt(size, vf_set1(0.625f), small, large);
+}
+
+static inline vf soft_cap_lanes(vf x, float cap)
+{
+	return vf_mul(vf_set1(cap), vf_tanh(vf_div(x, vf_set1(cap))));
+}
+
+static void soft_cap(float *x, float cap, uint32_t n)
+{
 	uint32_t whole = n / 16 * 16;
 	for (uint32_t i = 0; i < whole; i += 16)
-		vf_store(out + i, silu_mul_lanes(vf_load(gate + i), vf_load(up + i)));
-	uint32_t rest = n - whole;
-	vf last = silu_mul_lanes(vf_load_part(gate + whole, rest), vf_load_part(up + whole, rest));
-	vf_store_part(out + whole, last, rest);
+		vf_store(x + i, soft_cap_lanes(vf_load(x + i), cap));
+	vf_store_part(x + whole, soft_cap_lanes(vf_load_part(x + whole, n - whole), cap), n - whole);
 }
 
 static void rope(float *x, uint32_t heads, uint32_t head_dim, uint32_t rope_dim, const float *cos_row,

@@ -42,19 +42,21 @@ static inline uint32_t act_rows(uint32_t tokens)
 /* One sequence's queries against the pages of one layer and one kv head. */
 struct attn {
 	const struct kv_layout *layout;
-	struct page_table pages; /* block -> page of tokens block * page_tokens ..; none where nothing is attended */
-	struct page_area area;   /* that the pages lie in */
-	uint32_t layer, kv_head; /* within the layout's group */
-	const float *q;          /* query i, head h of the group: q + i * q_stride + h * head_dim */
-	float *out;              /* the same shape and stride as q */
-	size_t q_stride;         /* floats from one query to the next */
-	uint32_t heads;          /* query heads that share this kv head */
-	uint32_t queries;        /* consecutive positions */
-	uint32_t position;       /* absolute position of query 0; it sees itself and what lies before */
-	uint32_t window;         /* a query sees the last so many positions, its own included; 0 = all */
-	uint32_t sinks;          /* with a window: the first so many positions stay visible */
-	float scale;             /* of the scores */
-	void *scratch;           /* attn_scratch_bytes(), 64-byte aligned, one per thread */
+	struct page_table pages;  /* block -> page of tokens block * page_tokens ..; none where nothing is attended */
+	struct page_area area;    /* that the pages lie in */
+	uint32_t layer, kv_head;  /* within the layout's group */
+	const float *q;           /* query i, head h of the group: q + i * q_stride + h * head_dim */
+	float *out;               /* the same shape and stride as q */
+	size_t q_stride;          /* floats from one query to the next */
+	uint32_t heads;           /* query heads that share this kv head */
+	uint32_t queries;         /* consecutive positions */
+	uint32_t position;        /* absolute position of query 0; it sees itself and what lies before */
+	uint32_t window;          /* a query sees the last so many positions, its own included; 0 = all */
+	uint32_t sinks;           /* with a window: the first so many positions stay visible */
+	float scale;              /* of the scores */
+	float soft_cap;           /* scores become soft_cap * tanh(score / soft_cap); 0 = they stay */
+	const float *sink_logits; /* [heads] a logit that takes part in the softmax and has no value; NULL = none */
+	void *scratch;            /* attn_scratch_bytes(), 64-byte aligned, one per thread */
 };
 /* heads * queries of one call may not exceed this, unless queries is 1. */
 #define ATTN_ROWS_MAX 64
@@ -105,7 +107,10 @@ struct kernels {
 
 	void (*rms_norm)(const float *x, const float *weight, float eps, uint32_t n, float *out); /* out may be x */
 	void (*add)(float *x, const float *y, uint32_t n);                                        /* x += y */
-	void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);             /* out may be gate */
+	/* out = act(gate) * up; out may be gate. SiLU; GELU in its tanh form. */
+	void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);
+	void (*gelu_mul)(const float *gate, const float *up, uint32_t n, float *out);
+	void (*soft_cap)(float *x, float cap, uint32_t n); /* x = cap * tanh(x / cap) */
 	/* Rotates dims 0..rope_dim of each head in place, half-split: pairs (i, i + rope_dim / 2);
 	 * cos, sin: [rope_dim / 2]. */
 	void (*rope)(float *x, uint32_t heads, uint32_t head_dim, uint32_t rope_dim, const float *cos_row,
@@ -120,8 +125,8 @@ struct kernels {
 	void (*attention_parts)(const struct attn *a, uint32_t first, uint32_t end, float *parts);
 	/* Takes n parts of one row, `stride` floats apart, into the row's state: a part of all before, zeroed at first. */
 	void (*attention_merge)(const struct kv_layout *l, const float *parts, size_t stride, uint32_t n, float *state);
-	/* The row's output [head_dim] when its last part is in. */
-	void (*attention_finish)(const struct kv_layout *l, const float *state, float *out);
+	/* The row's output [head_dim] when its last part is in; sink: of the row's head, or NULL. */
+	void (*attention_finish)(const struct kv_layout *l, const float *state, const float *sink, float *out);
 
 	void (*l2_norm)(float *x, float eps, float scale, uint32_t n);         /* x = scale x / sqrt(|x|^2 + eps) */
 	void (*sigmoid_mul)(float *x, const float *gate, uint32_t n);          /* x *= sigmoid(gate) */

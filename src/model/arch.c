@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe;
+extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe, arch_gemma,
+	arch_gemma2, arch_gemma3;
 
 static const struct arch *const archs[] = {
-	&arch_llama, &arch_mistral, &arch_mixtral, &arch_qwen2, &arch_qwen3, &arch_qwen3moe,
+	&arch_llama,    &arch_mistral, &arch_mixtral, &arch_qwen2,  &arch_qwen3,
+	&arch_qwen3moe, &arch_gemma,   &arch_gemma2,  &arch_gemma3,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs };
@@ -28,7 +30,7 @@ static const struct arch *find(const struct keys *k)
 
 static int unknown_arch(const struct keys *k)
 {
-	char known[200] = "";
+	char known[400] = "";
 	for (size_t i = 0; i < ARCHS; i++)
 		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
 			 name_of(archs[i], keys_hf(k)));
@@ -41,13 +43,12 @@ int arch_read(struct keys *k, struct hparams *h)
 	*h = (struct hparams){.arch = find(k)};
 	if (!h->arch)
 		return unknown_arch(k);
-	if (keys_has(k, NULL, "text_config"))
-		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "text_config",
-			  "marks a multimodal model, which kvik does not run");
-	if (keys_has(k, NULL, "quantization_config"))
+	h->nested = keys_nested(k);
+	if (keys_has(k, NULL, "quantization_config") || keys_whole_has(k, "quantization_config"))
 		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "quantization_config",
 			  "marks quantised weights that kvik does not read; use the unquantised folder or a GGUF file");
-	keys_bool(k, NULL, "tie_word_embeddings", &h->tied);
+	if (!keys_bool(k, NULL, "tie_word_embeddings", &h->tied))
+		keys_whole_bool(k, "tie_word_embeddings", &h->tied);
 	h->arch->read(k, h);
 	return keys_finish(k, h->unknown, sizeof h->unknown);
 }
@@ -78,7 +79,7 @@ static void settle_tied(const struct source *s, struct keys *k, struct hparams *
 	else if (e && o) {
 		h->untied = h->tied && !same_tensor(e, o);
 		h->tied = h->tied && !h->untied;
-	} else if (!keys_has(k, NULL, "tie_word_embeddings"))
+	} else if (!keys_has(k, NULL, "tie_word_embeddings") && !keys_whole_has(k, "tie_word_embeddings"))
 		h->tied = true;
 }
 
@@ -123,6 +124,8 @@ int arch_hparams(const struct source *s, struct hparams *h, struct kvik_err *err
 	if (rc)
 		return rc;
 	settle_tied(s, &k, h);
+	for (size_t i = 0; h->nested && i < source_count(s); i++)
+		h->other_parts += names_other_part(source_at(s, i)->name);
 	if (!keys_hf(&k))
 		rc = count_vocab(s, h, err);
 	if (!rc)

@@ -5,7 +5,7 @@ int bind_ends(struct binder *b, struct weights *w, const struct hparams *h)
 {
 	int rc = bind_embedding(b, &w->embedding);
 	if (!rc)
-		rc = bind_vec(b, &w->output_norm, -1, "output_norm.weight", h->dim, 0);
+		rc = bind_vec(b, &w->output_norm, -1, "output_norm.weight", h->dim, BIND_NORM);
 	if (!rc)
 		rc = bind_host_vec(b, &w->rope_divisor, -1, "rope_freqs.weight", h->ropes[0].dim / 2);
 	if (rc)
@@ -32,7 +32,7 @@ static unsigned bias_flags(enum biases b)
 static int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a, uint32_t dim)
 {
 	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
-	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, 0);
+	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
 	if (!rc)
 		rc = bind_mat(b, &l->q, i, "attn_q.weight", q_rows, dim, BIND_QK_ROWS);
 	if (!rc)
@@ -46,9 +46,9 @@ static int bind_attention(struct binder *b, struct layer *l, int i, const struct
 	if (!rc && a->biases != BIASES_NONE)
 		rc = bind_vec(b, &l->o_bias, i, "attn_output.bias", dim, bias_flags(a->biases));
 	if (!rc && a->qk_norm)
-		rc = bind_vec(b, &l->q_norm, i, "attn_q_norm.weight", a->head_dim, 0);
+		rc = bind_vec(b, &l->q_norm, i, "attn_q_norm.weight", a->head_dim, BIND_NORM);
 	if (!rc && a->qk_norm)
-		rc = bind_vec(b, &l->k_norm, i, "attn_k_norm.weight", a->head_dim, 0);
+		rc = bind_vec(b, &l->k_norm, i, "attn_k_norm.weight", a->head_dim, BIND_NORM);
 	return rc;
 }
 
@@ -104,7 +104,7 @@ int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_
 
 static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
 {
-	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, 0);
+	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, BIND_NORM);
 	if (!rc)
 		rc = bind_mat(b, &l->gate, i, "ffn_gate.weight", f->dim, dim, 0);
 	if (!rc)
@@ -118,10 +118,14 @@ int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec
 {
 	uint32_t dim = bind_dim(b);
 	int rc = bind_attention(b, l, i, &spec->attention, dim);
+	if (!rc && spec->post_norms)
+		rc = bind_vec(b, &l->attn_post_norm, i, "post_attention_norm.weight", dim, BIND_NORM);
+	if (!rc && spec->post_norms)
+		rc = bind_vec(b, &l->ffn_post_norm, i, "post_ffw_norm.weight", dim, BIND_NORM);
 	if (rc)
 		return rc;
 	if (spec->ffn_kind == FFN_DENSE)
 		return bind_ffn(b, l, i, &spec->ffn, dim);
-	rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, 0);
+	rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, BIND_NORM);
 	return rc ? rc : bind_experts(b, l, i, &spec->experts);
 }

@@ -4,7 +4,7 @@
 void block_embed(struct step *s)
 {
 	const struct source_tensor *e = s->m->w.embedding;
-	struct row_table t = {.type = e->type, .rows = e->data, .cols = s->m->h.dim};
+	struct row_table t = {.type = e->type, .rows = e->data, .cols = s->m->h.dim, .scale = s->m->h.embedding_scale};
 	s->backend->embed(s->dev, &t, s->w->x);
 }
 
@@ -18,16 +18,29 @@ void block_norm(struct step *s, const struct dev_f32 *weight)
 						     .cols = s->m->h.dim});
 }
 
+void block_post_norm(struct step *s, const struct dev_f32 *weight)
+{
+	s->backend->norm(s->dev, &(struct norm_call){.x = s->w->delta,
+						     .weight = weight,
+						     .out = s->w->delta,
+						     .eps = s->m->h.rms_eps,
+						     .rows = s->b->batch.n_tokens,
+						     .cols = s->m->h.dim});
+}
+
 void block_add(struct step *s)
 {
 	s->backend->add(s->dev, s->w->x, s->w->delta, s->b->batch.n_tokens, s->m->h.dim);
 }
 
-/* x += delta, where delta = m in + bias */
-static void add_linear(struct step *s, const struct dev_mat *m, const struct dev_f32 *bias, const struct dev_f32 *in)
+/* x += delta, where delta = m in + bias, normed where there is a post-norm. */
+static void add_linear(struct step *s, const struct dev_mat *m, const struct dev_f32 *bias,
+		       const struct dev_f32 *post_norm, const struct dev_f32 *in)
 {
 	struct linear_out out = {m, bias, s->w->delta};
 	s->backend->linear(s->dev, in, s->b->batch.n_tokens, &out, 1);
+	if (post_norm)
+		block_post_norm(s, post_norm);
 	block_add(s);
 }
 
@@ -74,6 +87,7 @@ static struct attention_call attention_call(const struct step *s)
 				       .window = plan->desc[group].window,
 				       .sinks = plan->desc[group].sinks,
 				       .scale = a->scale,
+				       .soft_cap = a->soft_cap,
 				       .rope_dim = s->m->h.ropes[a->rope].dim,
 				       .cos_row = s->w->cos_row[a->rope],
 				       .sin_row = s->w->sin_row[a->rope]};
@@ -93,7 +107,7 @@ void block_attention(struct step *s)
 
 void block_attention_out(struct step *s, const struct layer *l)
 {
-	add_linear(s, l->o, l->o_bias, s->w->attn);
+	add_linear(s, l->o, l->o_bias, l->attn_post_norm, s->w->attn);
 }
 
 /* ---- Feed-forward and output ------------------------------------------------------------------------------------- */
@@ -104,8 +118,8 @@ void block_ffn(struct step *s, const struct layer *l)
 	struct linear_out outs[] = {{l->gate, l->gate_bias, w->gate}, {l->up, l->up_bias, w->up}};
 	block_norm(s, l->ffn_norm);
 	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, 2);
-	s->backend->silu_mul(s->dev, w->gate, w->up, s->b->batch.n_tokens, s->spec->ffn.dim);
-	add_linear(s, l->down, l->down_bias, w->gate);
+	s->backend->gated(s->dev, s->spec->ffn.activation, w->gate, w->up, s->b->batch.n_tokens, s->spec->ffn.dim);
+	add_linear(s, l->down, l->down_bias, l->ffn_post_norm, w->gate);
 }
 
 void block_experts(struct step *s, const struct layer *l)
@@ -159,7 +173,7 @@ void block_logits(struct step *s)
 	if (s->b->n_logits == 0)
 		return;
 	final_norm(s, s->b->logit_tokens, s->b->n_logits);
-	s->backend->logits(s->dev, s->w->norm, s->b->n_logits, s->m->w.output, s->b->logits);
+	s->backend->logits(s->dev, s->w->norm, s->b->n_logits, s->m->w.output, s->m->h.logit_cap, s->b->logits);
 }
 
 void block_hidden(struct step *s)

@@ -7,17 +7,18 @@
 
 /* w.norm = RMS norm of x, for all tokens; the first step of other blocks. */
 void block_norm(struct step *s, const struct dev_f32 *weight);
-void block_add(struct step *s);                                  /* x += delta */
-void block_embed(struct step *s);                                /* ids -> x */
-void block_qkv(struct step *s, const struct layer *l);           /* x -> norm -> q, k, v */
-void block_head_norms(struct step *s, const struct layer *l);    /* q, k: RMS norm over each head */
-void block_rope(struct step *s);                                 /* q, k rotated; k, v written into the pages */
-void block_attention(struct step *s);                            /* q, pages -> attn */
-void block_attention_out(struct step *s, const struct layer *l); /* x += o attn */
-void block_ffn(struct step *s, const struct layer *l);           /* x += down (silu(gate) * up) */
-void block_experts(struct step *s, const struct layer *l);       /* the same, by the experts of each token */
-void block_layer(struct step *s, const struct layer *l);         /* all of it: pre-norm attention and feed-forward */
-void block_logits(struct step *s);                               /* x of the wanted tokens -> logits */
-void block_hidden(struct step *s);                               /* x of the wanted tokens -> norm -> hidden */
+void block_post_norm(struct step *s, const struct dev_f32 *weight); /* delta = RMS norm of delta */
+void block_add(struct step *s);                                     /* x += delta */
+void block_embed(struct step *s);                                   /* ids -> x */
+void block_qkv(struct step *s, const struct layer *l);              /* x -> norm -> q, k, v */
+void block_head_norms(struct step *s, const struct layer *l);       /* q, k: RMS norm over each head */
+void block_rope(struct step *s);                                    /* q, k rotated; k, v written into the pages */
+void block_attention(struct step *s);                               /* q, pages -> attn */
+void block_attention_out(struct step *s, const struct layer *l);    /* x += o attn */
+void block_ffn(struct step *s, const struct layer *l);              /* x += down (activation(gate) * up) */
+void block_experts(struct step *s, const struct layer *l);          /* the same, by the experts of each token */
+void block_layer(struct step *s, const struct layer *l);            /* all of it: pre-norm attention and feed-forward */
+void block_logits(struct step *s);                                  /* x of the wanted tokens -> logits */
+void block_hidden(struct step *s);                                  /* x of the wanted tokens -> norm -> hidden */
 
 #endif

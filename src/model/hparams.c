@@ -35,6 +35,8 @@ static int check_attention(const struct hparams *h, const struct attention_spec 
 		{"the number of KV heads", a->kv_heads, 1, 4096},
 		{"the head dimension", a->head_dim, 2, 512},
 		{"the number of rotated dimensions", rotated, 2, a->head_dim},
+		{"the scale of attention", (double)a->scale, 1e-6, 1e6},
+		{"the soft cap of attention", (double)a->soft_cap, 0, 1e6},
 	};
 	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, of, err);
 	if (rc)
@@ -90,6 +92,8 @@ int hparams_check(const struct hparams *h, const char *what, struct kvik_err *er
 		{"the vocabulary size", h->n_vocab, 1, 1 << 24},
 		{"the context length", h->context, 1, 1 << 30},
 		{"the RMS norm epsilon", (double)h->rms_eps, 0, 1},
+		{"the scale of the embedding", (double)h->embedding_scale, 0, 1e6},
+		{"the soft cap of the logits", (double)h->logit_cap, 0, 1e6},
 	};
 	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, "", err);
 	for (uint32_t i = 0; i < h->n_layers && !rc; i++)

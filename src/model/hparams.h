@@ -22,6 +22,7 @@ struct attention_spec {
 	uint32_t window;    /* attended positions, 0 = all */
 	uint32_t rope;      /* which of hparams.ropes turns q and k */
 	float scale;        /* of the scores */
+	float soft_cap;     /* scores become soft_cap * tanh(score / soft_cap); 0 = they stay */
 	bool qk_norm;       /* RMS norm over each head of q and k */
 	enum biases biases; /* of q, k, v and o */
 };
@@ -30,6 +31,7 @@ enum ffn { FFN_DENSE, FFN_EXPERTS };
 
 struct ffn_spec {
 	uint32_t dim;
+	enum activation activation;
 	enum biases biases;
 };
 
@@ -56,6 +58,7 @@ struct layer_spec {
 	enum ffn ffn_kind;
 	struct ffn_spec ffn;         /* of FFN_DENSE */
 	struct experts_spec experts; /* of FFN_EXPERTS */
+	bool post_norms;             /* RMS norms of what attention and feed-forward add */
 };
 
 struct arch;
@@ -65,12 +68,17 @@ struct hparams {
 	uint32_t n_layers, dim, n_vocab;
 	uint32_t context; /* tokens the model was trained for */
 	float rms_eps;
-	bool tied;        /* the output matrix is the embedding */
-	bool untied;      /* the configuration says so, but the file holds two that differ */
-	bool qk_permuted; /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
+	bool norms_less_one;   /* the file holds the weights of RMS norms less 1 */
+	float embedding_scale; /* of the embedding's rows; 0 = they stay */
+	float logit_cap;       /* logits become logit_cap * tanh(logit / logit_cap); 0 = they stay */
+	bool tied;             /* the output matrix is the embedding */
+	bool untied;           /* the configuration says so, but the file holds two that differ */
+	bool qk_permuted;      /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
 	uint32_t n_ropes;
 	struct rope_params ropes[HPARAMS_ROPES_MAX];
 	struct layer_spec layers[HPARAMS_LAYERS_MAX];
+	bool nested;                       /* the language part of a larger model (vision, audio) */
+	uint32_t other_parts;              /* tensors of the other parts, which are not read */
 	char unknown[HPARAMS_UNKNOWN_MAX]; /* fields of the file that kvik does not know: "a, b"; "" = none */
 };
 

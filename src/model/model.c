@@ -233,7 +233,7 @@ void model_logits(struct model *m, struct model_work *w, const float *hidden, ui
 	device_begin(m->device);
 	s.backend->begin(s.dev, &(struct batch){0});
 	s.backend->write(s.dev, w->norm, hidden, (size_t)n * m->h.dim);
-	s.backend->logits(s.dev, w->norm, n, m->w.output, logits);
+	s.backend->logits(s.dev, w->norm, n, m->w.output, m->h.logit_cap, logits);
 	s.backend->end(s.dev);
 	device_end(m->device);
 }

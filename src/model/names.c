@@ -38,10 +38,12 @@ static const char *find_hf(const struct tensor_name *table, const char *part, si
 	return NULL;
 }
 
-/* The checkpoint of a whole model puts "model." in front, that of a bare one does not. */
+/* The checkpoint of a whole model puts "model." in front, that of a bare one does not; that of a model of more than
+ * language says which part it is, in one of two orders. */
 static const struct source_tensor *find_prefixed(const struct source *s, int layer, const char *hf, const char *end)
 {
-	static const char *const prefixes[] = {"model.", ""};
+	static const char *const prefixes[] = {"model.", "", "model.language_model.", "language_model.model.",
+					       "language_model."};
 	char full[SOURCE_NAME_MAX];
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
 		if (layer < 0)
@@ -78,6 +80,18 @@ const struct source_tensor *names_find(const struct source *s, const struct tens
 	if (!t)
 		t = find_by(s, own, layer, name);
 	return t ? t : find_by(s, shared, layer, name);
+}
+
+bool names_other_part(const char *name)
+{
+	static const char *const parts[] = {"vision_tower.", "vision_model.", "visual.",     "multi_modal_projector.",
+					    "audio_tower.",  "embed_vision.", "embed_audio."};
+	if (strncmp(name, "model.", 6) == 0)
+		name += 6;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (strncmp(name, parts[i], strlen(parts[i])) == 0)
+			return true;
+	return false;
 }
 
 static const struct source_tensor *find_expert_by(const struct source *s, const struct tensor_name *table, int layer,

@@ -11,7 +11,8 @@ void read_sizes(struct keys *k, struct hparams *h, const struct read_defaults *d
 {
 	keys_need_u32(k, "embedding_length", "hidden_size", &h->dim);
 	keys_need_u32(k, "block_count", "num_hidden_layers", &h->n_layers);
-	if (keys_hf(k))
+	h->n_vocab = d->vocab;
+	if (keys_hf(k) && !keys_u32(k, NULL, "vocab_size", &h->n_vocab) && d->vocab == 0)
 		keys_need_u32(k, NULL, "vocab_size", &h->n_vocab);
 	h->context = d->context;
 	if (keys_hf(k))
@@ -38,7 +39,9 @@ static void derive_head_dim(struct keys *k, const struct hparams *h, struct atte
 void read_heads(struct keys *k, const struct hparams *h, struct attention_spec *a, const struct read_defaults *d)
 {
 	uint32_t v_dim = 0;
-	keys_need_u32(k, "attention.head_count", "num_attention_heads", &a->heads);
+	a->heads = d->heads;
+	if (!keys_u32(k, "attention.head_count", "num_attention_heads", &a->heads) && !(keys_hf(k) && d->heads))
+		keys_need_u32(k, "attention.head_count", "num_attention_heads", &a->heads);
 	a->kv_heads = keys_hf(k) && d->kv_heads && !keys_is_null(k, "num_key_value_heads") ? d->kv_heads : a->heads;
 	keys_u32(k, "attention.head_count_kv", "num_key_value_heads", &a->kv_heads);
 	a->head_dim = keys_hf(k) ? d->head_dim : 0;
@@ -69,6 +72,17 @@ void read_experts(struct keys *k, const char *hf, struct experts_spec *x)
 	keys_u32(k, "expert_used_count", "num_experts_per_tok", &x->used);
 	keys_u32(k, "expert_feed_forward_length", "moe_intermediate_size", &x->dim);
 	x->router_bias = x->biases = BIASES_NONE;
+}
+
+void read_ffn_gelu(struct keys *k, const char *hf, struct ffn_spec *f)
+{
+	char act[32] = "gelu_pytorch_tanh";
+	keys_need_u32(k, "feed_forward_length", "intermediate_size", &f->dim);
+	keys_text(k, NULL, hf, act, sizeof act);
+	f->activation = ACTIVATION_GELU;
+	if (strcmp(act, "gelu_pytorch_tanh") != 0)
+		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, hf,
+			  "is not gelu_pytorch_tanh, the only one that kvik runs for this architecture");
 }
 
 void read_biases(struct keys *k, const char *hf, enum biases *biases)
@@ -199,6 +213,26 @@ static void read_scaling(struct keys *k, const char *at, const struct hparams *h
 		keys_fail(k, KVIK_ERR_FORMAT, NULL, at, "lacks its factor");
 }
 
+static void set_dim(struct keys *k, double partial, uint32_t head_dim, struct rope_params *p)
+{
+	if (!(partial > 0 && partial <= 1))
+		keys_fail(k, KVIK_ERR_FORMAT, NULL, "partial_rotary_factor", "is not above 0 and at most 1");
+	else
+		p->dim = (uint32_t)(head_dim * partial);
+}
+
+/* The settings of the object at `at`; true: it is there. */
+static bool read_rope_object(struct keys *k, const char *at, const struct hparams *h, double *partial,
+			     struct rope_params *p)
+{
+	if (!keys_object(k, at))
+		return false;
+	keys_f32(k, NULL, in(at, "rope_theta").text, &p->theta);
+	keys_f64(k, NULL, in(at, "partial_rotary_factor").text, partial);
+	read_scaling(k, at, h, p);
+	return true;
+}
+
 /* The rope settings: in rope_scaling of transformers 4, rope_parameters of 5, or the root alone. */
 static void read_rope_hf(struct keys *k, const struct hparams *h, const struct attention_spec *a, struct rope_params *p)
 {
@@ -206,19 +240,11 @@ static void read_rope_hf(struct keys *k, const struct hparams *h, const struct a
 	double partial = 1;
 	keys_f32(k, NULL, "rope_theta", &p->theta);
 	keys_f64(k, NULL, "partial_rotary_factor", &partial);
-	if (keys_object(k, at)) {
-		if (keys_has(k, NULL, in(at, "full_attention").text) ||
-		    keys_has(k, NULL, in(at, "sliding_attention").text))
-			keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, at,
-				  "differs between layers, which kvik does not run for this architecture");
-		keys_f32(k, NULL, in(at, "rope_theta").text, &p->theta);
-		keys_f64(k, NULL, in(at, "partial_rotary_factor").text, &partial);
-		read_scaling(k, at, h, p);
-	}
-	if (!(partial > 0 && partial <= 1))
-		keys_fail(k, KVIK_ERR_FORMAT, NULL, "partial_rotary_factor", "is not above 0 and at most 1");
-	else
-		p->dim = (uint32_t)(a->head_dim * partial);
+	if (keys_has(k, NULL, in(at, "full_attention").text) || keys_has(k, NULL, in(at, "sliding_attention").text))
+		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, at,
+			  "differs between layers, which kvik does not run for this architecture");
+	read_rope_object(k, at, h, &partial, p);
+	set_dim(k, partial, a->head_dim, p);
 }
 
 void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a)
@@ -230,6 +256,36 @@ void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a
 		read_rope_hf(k, h, a, p);
 	else
 		read_rope_gguf(k, h, p);
+}
+
+/* transformers 5: an object for each kind of layer. 4: the root and rope_scaling are of those that see everything. */
+static void read_ropes_hf(struct keys *k, const struct hparams *h, struct rope_params *full, struct rope_params *local)
+{
+	double partial[2] = {1, 1};
+	keys_f32(k, NULL, "rope_theta", &full->theta);
+	keys_f32(k, NULL, "rope_local_base_freq", &local->theta);
+	if (!read_rope_object(k, "rope_parameters.full_attention", h, &partial[0], full))
+		read_rope_object(k, "rope_scaling", h, &partial[0], full);
+	read_rope_object(k, "rope_parameters.sliding_attention", h, &partial[1], local);
+	set_dim(k, partial[0], full->dim, full);
+	set_dim(k, partial[1], local->dim, local);
+}
+
+void read_ropes_local(struct keys *k, struct hparams *h, const struct attention_spec *a, float theta, float local_theta)
+{
+	struct rope_params *full = &h->ropes[0], *local = &h->ropes[1];
+	*full = *local = (struct rope_params){.dim = a->head_dim, .theta = theta, .factor = 1};
+	local->theta = local_theta;
+	h->n_ropes = 2;
+	if (keys_hf(k)) {
+		read_ropes_hf(k, h, full, local);
+	} else {
+		read_rope_gguf(k, h, full);
+		keys_f32(k, "rope.freq_base_swa", NULL, &local->theta);
+		keys_u32(k, "rope.dimension_count_swa", NULL, &local->dim);
+	}
+	for (uint32_t i = 0; i < h->n_layers && i < HPARAMS_LAYERS_MAX; i++)
+		h->layers[i].attention.rope = h->layers[i].attention.window ? 1 : 0;
 }
 
 /* ---- Windows ----------------------------------------------------------------------------------------------------- */
@@ -276,6 +332,17 @@ void read_windows_hf(struct keys *k, struct hparams *h, uint32_t window, uint32_
 	}
 	for (uint32_t l = 0; l < h->n_layers && l < HPARAMS_LAYERS_MAX; l++)
 		h->layers[l].attention.window = (types ? is_sliding(k, l) : l >= first) ? window : 0;
+}
+
+void read_windows_period(struct keys *k, struct hparams *h, uint32_t window, uint32_t period)
+{
+	keys_u32(k, "attention.sliding_window", "sliding_window", &window);
+	for (uint32_t l = 0; l < h->n_layers && l < HPARAMS_LAYERS_MAX; l++)
+		h->layers[l].attention.window = (l + 1) % period != 0 ? window : 0;
+	if (!keys_hf(k) && keys_has(k, "attention.sliding_window_pattern", NULL))
+		read_windows_gguf(k, h);
+	else if (keys_hf(k) && keys_has(k, NULL, "layer_types"))
+		read_windows_hf(k, h, window, 0);
 }
 
 void read_windows_qwen(struct keys *k, struct hparams *h)

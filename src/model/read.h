@@ -9,8 +9,9 @@
 
 /* What config.json may leave out; 0 where a class derives it from others. */
 struct read_defaults {
-	uint32_t kv_heads; /* 0 = as many as heads */
-	uint32_t head_dim; /* 0 = hidden size / heads */
+	uint32_t heads, vocab; /* 0: the field must be there */
+	uint32_t kv_heads;     /* 0 = as many as heads */
+	uint32_t head_dim;     /* 0 = hidden size / heads */
 	uint32_t context;
 };
 
@@ -20,16 +21,25 @@ void read_sizes(struct keys *k, struct hparams *h, const struct read_defaults *d
 void read_heads(struct keys *k, const struct hparams *h, struct attention_spec *a, const struct read_defaults *d);
 /* The one rope of all layers, as hparams.ropes[0]. After read_heads. */
 void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a);
+/* The same of layers of two kinds: hparams.ropes[0] turns those that see everything, ropes[1] the windowed ones, whose
+ * theta is local_theta where a file does not say; sets attention.rope of each layer by its window. After the windows. */
+void read_ropes_local(struct keys *k, struct hparams *h, const struct attention_spec *a, float theta,
+		      float local_theta);
 /* A dense feed-forward with SiLU. */
 void read_ffn(struct keys *k, struct ffn_spec *f);
 /* How many experts (config.json: num_local_experts or `hf`), how many a token uses, their size; what a file leaves out
  * stays. Without biases. */
 void read_experts(struct keys *k, const char *hf, struct experts_spec *x);
+/* One with GELU in its tanh form. hf: the field of config.json that names the activation. */
+void read_ffn_gelu(struct keys *k, const char *hf, struct ffn_spec *f);
 /* The biases that a field of config.json asks for. */
 void read_biases(struct keys *k, const char *hf, enum biases *biases);
 
 /* Sliding windows of GGUF: attention.sliding_window and its pattern. After hparams_fill. */
 void read_windows_gguf(struct keys *k, struct hparams *h);
+/* Where neither a pattern nor layer_types says which layers are windowed: all but every period-th, by `window` positions
+ * where the file does not say how many. Both kinds of files. After hparams_fill. */
+void read_windows_period(struct keys *k, struct hparams *h, uint32_t window, uint32_t period);
 /* Of config.json: layer_types names the windowed layers; without it those from `first` on. */
 void read_windows_hf(struct keys *k, struct hparams *h, uint32_t window, uint32_t first);
 /* Qwen's way: those from max_window_layers on, or layer_types, but only with use_sliding_window. */

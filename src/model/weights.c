@@ -23,6 +23,7 @@ struct binding {
 	enum wtype type; /* that is packed: the tensor's, or what it is quantised to */
 	/* Of rows that are brought back to half-split order; else 0. */
 	uint32_t head_dim, rotated;
+	float plus;     /* to each element of vec */
 	uint64_t first; /* row of the tensor that becomes row 0 */
 	size_t at;      /* number of the matrix, or where the vector begins among the floats */
 };
@@ -220,6 +221,7 @@ int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, 
 	if (rc)
 		return rc;
 	struct binding x = {.vec = v, .t = t, .type = t->type};
+	x.plus = flags & BIND_NORM && b->h->norms_less_one ? 1 : 0;
 	set_rows(b, &x, flags);
 	return append_vec(b, &x, n);
 }
@@ -248,9 +250,11 @@ uint32_t bind_dim(const struct binder *b)
 	return b->h->dim;
 }
 
-/* A tied checkpoint may hold its embedding twice. */
+/* A tied checkpoint may hold its embedding twice, and that of a larger model holds its other parts. */
 static bool of_no_use(const struct binder *b, const struct source_tensor *t)
 {
+	if (b->h->nested && names_other_part(t->name))
+		return true;
 	return b->h->tied && t == names_find(b->source, b->h->arch->own, -1, "output.weight");
 }
 
@@ -324,6 +328,8 @@ static void expand_vec(const struct binding *x, float *to)
 	float block[BLOCK_ELEMS_MAX];
 	if (x->head_dim == 0) {
 		dequant_row(t->type, t->data + x->first * row_bytes(t->type, t->dims[0]), t->dims[0], to);
+		for (uint32_t i = 0; x->plus != 0 && i < t->dims[0]; i++)
+			to[i] += x->plus;
 		return;
 	}
 	for (uint32_t i = 0; i < t->dims[0]; i++) {

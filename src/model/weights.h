@@ -13,9 +13,10 @@
 
 /* Parameters of a layer, on the device; NULL: the layer lacks it. Widths are of its specification. */
 struct layer {
-	struct dev_f32 *attn_norm, *ffn_norm; /* [dim] */
-	struct dev_f32 *q_norm, *k_norm;      /* [head_dim] */
-	struct dev_mat *q, *k, *v, *o;        /* rows x cols: [n_heads * head_dim][dim] ... [dim][n_heads * head_dim] */
+	struct dev_f32 *attn_norm, *ffn_norm;           /* [dim] */
+	struct dev_f32 *attn_post_norm, *ffn_post_norm; /* [dim] */
+	struct dev_f32 *q_norm, *k_norm;                /* [head_dim] */
+	struct dev_mat *q, *k, *v, *o; /* rows x cols: [n_heads * head_dim][dim] ... [dim][n_heads * head_dim] */
 	struct dev_f32 *q_bias, *k_bias, *v_bias; /* [rows of the matrix] */
 	struct dev_f32 *o_bias;
 	struct dev_mat *gate, *up, *down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
@@ -53,6 +54,7 @@ struct binder;
 
 enum bind_flags {
 	BIND_OPTIONAL = 1, /* may be absent: then nothing is written */
+	BIND_NORM = 4,     /* weights of an RMS norm, which the source may hold less 1 */
 	BIND_QK_ROWS = 2   /* rows of q or k: brought back to half-split order where the source permuted them */
 };
 

@@ -49,6 +49,8 @@ struct call {
 	float *to;
 	size_t n;
 	uint32_t rows, cols;
+	enum activation activation;
+	float cap;
 };
 
 /* struct dev_work */
@@ -245,15 +247,17 @@ static void far_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 
 	note_pair(note(w, run_add), x, y, rows, cols);
 }
 
-static void run_silu_mul(struct dev_work *w, const struct call *c)
+static void run_gated(struct dev_work *w, const struct call *c)
 {
-	CPU.silu_mul(w, c->x, c->y, c->rows, c->cols);
+	CPU.gated(w, c->activation, c->x, c->y, c->rows, c->cols);
 }
 
-static void far_silu_mul(struct dev_work *w, struct dev_f32 *gate, const struct dev_f32 *up, uint32_t rows,
-			 uint32_t cols)
+static void far_gated(struct dev_work *w, enum activation a, struct dev_f32 *gate, const struct dev_f32 *up,
+		      uint32_t rows, uint32_t cols)
 {
-	note_pair(note(w, run_silu_mul), gate, up, rows, cols);
+	struct call *c = note(w, run_gated);
+	c->activation = a;
+	note_pair(c, gate, up, rows, cols);
 }
 
 static void run_linear(struct dev_work *w, const struct call *c)
@@ -279,6 +283,7 @@ static struct attention_call show_attention(const struct attention_call *call)
 	c.k = show(c.k);
 	c.v = show(c.v);
 	c.out = show(c.out);
+	c.sink_logits = show(c.sink_logits);
 	c.cos_row = show(c.cos_row);
 	c.sin_row = show(c.sin_row);
 	return c;
@@ -334,12 +339,14 @@ static void far_experts(struct dev_work *w, const struct experts_call *call)
 
 static void run_logits(struct dev_work *w, const struct call *c)
 {
-	CPU.logits(w, c->x, c->rows, c->mat, c->to);
+	CPU.logits(w, c->x, c->rows, c->mat, c->cap, c->to);
 }
 
-static void far_logits(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float *to)
+static void far_logits(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap,
+		       float *to)
 {
 	struct call *c = note(w, run_logits);
+	c->cap = cap;
 	c->x = show(x);
 	c->rows = n;
 	c->mat = show(m);
@@ -399,7 +406,7 @@ const struct backend __wrap_backend_cpu = {
 	.embed = far_embed,
 	.norm = far_norm,
 	.add = far_add,
-	.silu_mul = far_silu_mul,
+	.gated = far_gated,
 	.linear = far_linear,
 	.rope_write = far_rope_write,
 	.attention = far_attention,

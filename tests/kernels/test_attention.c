@@ -12,12 +12,14 @@ struct setup {
 	struct kv_layout l;
 	uint32_t tokens, heads; /* query heads per kv head */
 	uint32_t window, sinks;
-	bool extreme;           /* values, see extreme_f32 */
-	struct guard kv[2], in; /* behind k, v and q */
-	struct guard *page;     /* [n_pages] */
-	const float *k, *v;     /* [tokens][kv_heads][head_dim] */
-	const float *q;         /* [tokens][kv_heads * heads][head_dim] */
-	const uint8_t **pages;  /* filled with NaN patterns first */
+	float soft_cap;           /* 0: none */
+	const float *sink_logits; /* [heads] of each kv head, or NULL */
+	bool extreme;             /* values, see extreme_f32 */
+	struct guard kv[2], in;   /* behind k, v and q */
+	struct guard *page;       /* [n_pages] */
+	const float *k, *v;       /* [tokens][kv_heads][head_dim] */
+	const float *q;           /* [tokens][kv_heads * heads][head_dim] */
+	const uint8_t **pages;    /* filled with NaN patterns first */
 	uint32_t n_pages;
 };
 
@@ -105,7 +107,7 @@ static void call_in_parts(const struct kernels *kern, const struct setup *s, con
 		float *state = states + r * floats;
 		kern->attention_merge(&s->l, parts + r * floats, part, some, state);
 		kern->attention_merge(&s->l, parts + some * part + r * floats, part, segments - some, state);
-		kern->attention_finish(&s->l, state,
+		kern->attention_finish(&s->l, state, a->sink_logits ? a->sink_logits + r % a->heads : NULL,
 				       a->out + r / a->heads * a->q_stride + r % a->heads * s->l.head_dim);
 	}
 	free(parts);
@@ -138,6 +140,8 @@ static void attend_so(const struct kernels *kern, const struct setup *s, uint32_
 					 .window = s->window,
 					 .sinks = s->sinks,
 					 .scale = 0.25f,
+					 .soft_cap = s->soft_cap,
+					 .sink_logits = s->sink_logits,
 					 .scratch = scratch};
 			if (parts)
 				call_in_parts(kern, s, &a);
@@ -164,7 +168,7 @@ static void naive(const struct setup *s, uint32_t pos, uint32_t head, double *ou
 {
 	uint32_t dim = s->l.head_dim, kv = head / s->heads;
 	const float *q = s->q + ((size_t)pos * s->l.kv_heads * s->heads + head) * dim;
-	double total = 0;
+	double total = s->sink_logits ? exp((double)s->sink_logits[head % s->heads]) : 0, cap = (double)s->soft_cap;
 	memset(out, 0, dim * sizeof *out);
 	for (uint32_t t = 0; t <= pos; t++) {
 		if (!sees(s, pos, t))
@@ -174,7 +178,8 @@ static void naive(const struct setup *s, uint32_t pos, uint32_t head, double *ou
 		double score = 0;
 		for (uint32_t d = 0; d < dim; d++)
 			score += (double)q[d] * (double)k[d];
-		double w = exp(score * 0.25);
+		score *= 0.25;
+		double w = exp(cap > 0 ? cap * tanh(score / cap) : score);
 		total += w;
 		for (uint32_t d = 0; d < dim; d++)
 			out[d] += w * (double)v[d];
@@ -235,6 +240,8 @@ static void check(struct setup s, enum kv_dtype k, enum kv_dtype v, uint32_t hea
 static void test_attention(void **state)
 {
 	static const uint32_t dims[] = {4, 8, 20, 32, 48, 64, 80, 128};
+	/* of each head of a kv head: of no weight, like the others, above all of them */
+	static const float sink_logits[] = {-30, 0.5f, 3, 60, -200};
 	(void)state;
 	for (int k = 0; k < KV_DTYPE_COUNT; k++)
 		for (int v = 0; v < KV_DTYPE_COUNT; v++) {
@@ -245,6 +252,10 @@ static void test_attention(void **state)
 					       .sinks = random_below(2) * random_below(20)};
 			extreme.extreme = true;
 			extreme.tokens = 1 + random_below(80);
+			all.soft_cap = random_below(2) ? 1.5f : 0;
+			window.sink_logits = random_below(2) ? sink_logits : NULL;
+			extreme.soft_cap = all.soft_cap;
+			extreme.sink_logits = window.sink_logits;
 			check(all, (enum kv_dtype)k, (enum kv_dtype)v, dim);
 			check(extreme, (enum kv_dtype)k, (enum kv_dtype)v, dim);
 			check(window, (enum kv_dtype)k, (enum kv_dtype)v, dim);

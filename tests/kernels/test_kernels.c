@@ -195,6 +195,43 @@ static void test_act_quantize(void **state)
 	}
 }
 
+/* Within what its formula in f32 arithmetic has: relative to the input. */
+static void check_gelu(uint32_t n, const float *x, const float *y, float *want, float *got)
+{
+	const struct kernels *fast[2];
+	size_t n_fast = fast_levels(fast);
+	scalar_level()->gelu_mul(x, y, n, want);
+	for (uint32_t i = 0; i < n; i++) {
+		double g = (double)x[i], u = (double)y[i];
+		double r = g / 2 * (1 + tanh(sqrt(2 / M_PI) * (g + 0.044715 * g * g * g))) * u;
+		assert_true(fabs((double)want[i] - r) <= 4e-7 * fabs(g * u) + 1e-30);
+	}
+	for (size_t l = 0; l < n_fast; l++) {
+		fast[l]->gelu_mul(x, y, n, got);
+		assert_same_bits(want, got, n * sizeof(float), "gelu_mul", fast[l]->name);
+	}
+}
+
+/* From far below the cap, where nothing may be lost, to far above it. */
+static void check_cap(uint32_t n, const float *x, float *want, float *got)
+{
+	static const float caps[] = {0.01f, 1, 30, 50, 1e6f};
+	const struct kernels *fast[2];
+	size_t n_fast = fast_levels(fast);
+	float cap = caps[random_below(5)];
+	memcpy(want, x, n * sizeof *x);
+	scalar_level()->soft_cap(want, cap, n);
+	for (uint32_t i = 0; i < n; i++) {
+		double r = (double)cap * tanh((double)x[i] / (double)cap);
+		assert_true(fabs((double)want[i] - r) <= 4e-7 * fabs(r) + 1e-30);
+	}
+	for (size_t l = 0; l < n_fast; l++) {
+		memcpy(got, x, n * sizeof *x);
+		fast[l]->soft_cap(got, cap, n);
+		assert_same_bits(want, got, n * sizeof(float), "soft_cap", fast[l]->name);
+	}
+}
+
 static void test_elementwise(void **state)
 {
 	const struct kernels *scalar = scalar_level(), *fast[2];
@@ -219,6 +256,8 @@ static void test_elementwise(void **state)
 			fast[l]->silu_mul(x, y, n, got);
 			assert_same_bits(want, got, n * sizeof(float), "silu_mul", fast[l]->name);
 		}
+		check_gelu(n, x, y, want, got);
+		check_cap(n, x, want, got);
 		scalar->rms_norm(x, w, 1e-5f, n, want);
 		double squares = 0;
 		for (uint32_t i = 0; i < n; i++)

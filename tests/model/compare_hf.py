@@ -3,6 +3,7 @@ ones too), RoPE rules, windows, biases, tied or not, config.json of transformers
 
 Usage: python3 compare_hf.py [--kvik build/kvik] [-n 100] [--seed 0] [--long]     (packages as for make_models.py)
 --long: head_dim 128 and up to 4096 positions.
+--kind NAME: only models of this model_type.
 --model FOLDER: that model instead of random ones; what 8-bit weights change is printed too, for judgement.
 Prints one line per model with the largest relative error of a row of logits; ends with 1 when one is above 1e-4.
 """
@@ -22,7 +23,7 @@ import transformers
 import make_models
 
 BOUND = 1e-4
-KINDS = ["llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral"]
+KINDS = ["llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "gemma", "gemma2", "gemma3_text"]
 
 
 def random_rope(rng, context):
@@ -69,8 +70,24 @@ def random_experts(rng, kind, layers):
     return v
 
 
-def random_variant(rng, long):
-    v = dict(model_type=rng.choice(KINDS), tie_word_embeddings=rng.random() < 0.5)
+def random_gemma(rng, v):
+    """GGUF files of theirs come from llama.cpp's converter; they have no scale of attention but the published ones'."""
+    v.update(Converter=1, query_pre_attn_scalar=v["head_dim"], sliding_window=rng.choice([1, 5, 17, 40, 300]),
+             tie_word_embeddings=True, hidden_size=v["hidden_size"] + -v["hidden_size"] % v["num_attention_heads"])
+    if v["model_type"] == "gemma":
+        v.pop("query_pre_attn_scalar"), v.pop("sliding_window")
+    if v["model_type"] == "gemma2":
+        v.update(attn_logit_softcapping=rng.choice([1.0, 5.0, 50.0]), final_logit_softcapping=rng.choice([2.0, 30.0]))
+    if v["model_type"] == "gemma3_text":
+        v["num_hidden_layers"] += rng.choice([0, 4])
+        linear = dict(rope_type="linear", factor=rng.choice([2.0, 8.0]))
+        v["rope_parameters"] = make_models.two_ropes(rng.choice([None, linear]))
+    else:
+        v["rope_parameters"] = dict(rope_type="default")
+
+
+def random_variant(rng, long, kinds=KINDS):
+    v = dict(model_type=rng.choice(kinds), tie_word_embeddings=rng.random() < 0.5)
     v.update(long_sizes(rng) if long else random_sizes(rng))
     v["rope_theta"] = rng.choice([10000.0, 500000.0, 1000000.0])
     v["rms_norm_eps"] = rng.choice([1e-5, 1e-6, 1e-3])
@@ -86,6 +103,8 @@ def random_variant(rng, long):
                  max_window_layers=rng.randint(0, v["num_hidden_layers"]))
     if v["model_type"] in ("qwen3_moe", "mixtral"):
         v.update(random_experts(rng, v["model_type"], v["num_hidden_layers"]))
+    if v["model_type"].startswith("gemma"):
+        random_gemma(rng, v)
     if v["model_type"] == "qwen2":  # has no head_dim of its own
         v["hidden_size"] = v["num_attention_heads"] * v.pop("head_dim")
     elif v["model_type"] == "llama":  # transformers insists on a multiple
@@ -110,8 +129,10 @@ def worst(got, want):
 def compare(kvik, v, seed, tokens, folder):
     model = make_models.make_model(make_models.make_config(v), seed, "F32" in v)
     make_models.write_folder(folder / "hf", model, v)
-    if "Folder" not in v:
+    if "Converter" not in v and "Folder" not in v:
         make_models.write_gguf(folder / "model.gguf", model, v)
+    elif make_models.convert.available():
+        make_models.write_converted(folder / "model.gguf", model, v)
     ids = np.random.default_rng(seed).integers(0, v["vocab_size"], tokens).tolist()
     want = make_models.logits_of(model, ids)
     return [worst(kvik_logits(kvik, folder / path, ids), want) for path in ("hf", "model.gguf")
@@ -137,6 +158,7 @@ def main():
     p.add_argument("-n", type=int, default=100)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--long", action="store_true")
+    p.add_argument("--kind", choices=KINDS)
     p.add_argument("--model")
     args = p.parse_args()
     torch.set_num_threads(1)
@@ -146,7 +168,7 @@ def main():
     bad = 0
     for seed in range(args.seed, args.seed + args.n):
         rng = random.Random(seed)
-        v = random_variant(rng, args.long)
+        v = random_variant(rng, args.long, [args.kind] if args.kind else KINDS)
         tokens = rng.choice([2048, 4096]) if args.long else rng.choice([1, 15, 16, 17, 60, 300])
         with tempfile.TemporaryDirectory() as folder:
             try:

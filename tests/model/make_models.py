@@ -1,7 +1,8 @@
 """Makes data/: tiny models with random weights, each as a Hugging Face folder and as GGUF, with what HF Transformers
 computes from them in float32.
 
-Usage: python3 make_models.py [NAME ..]      (needs torch, transformers, safetensors and gguf; see tests/oracle/requirements.txt)
+Usage: python3 make_models.py [NAME ...]    (needs torch, transformers, safetensors and gguf; see tests/requirements.txt)
+Without names all are made. LLAMA_CPP=FOLDER of llama.cpp's sources: for the variants whose GGUF its converter makes.
 
 NAME/config.json, NAME/model.safetensors   the model (bfloat16, or float32 where the variant says so)
 NAME.gguf                                  the same, as llama.cpp's converter writes it
@@ -13,6 +14,7 @@ import json
 import shutil
 import struct
 import sys
+import tempfile
 from pathlib import Path
 
 import gguf
@@ -22,6 +24,8 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.llama import modeling_llama
 
+import convert
+
 HERE = Path(__file__).parent / "data"
 TOKENS, GREEDY = 40, 24
 SIZES = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
@@ -30,9 +34,17 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
               original_max_position_embeddings=32)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
 
+
+def two_ropes(full=None, theta=1e6):
+    """rope_parameters of models whose windowed layers have a rope of their own."""
+    return dict(full_attention={"rope_type": "default", "rope_theta": theta, **(full or {})},
+                sliding_attention=dict(rope_type="default", rope_theta=1e4))
+
+
 # name -> what differs from SIZES. Keys that begin with a capital are for this script: F32 stores float32; V4 writes the
-# config.json as transformers 4 did; Stacked keeps the experts of a folder in one tensor; Q8 quantises the GGUF; Partial rotates only so many dims (no HF folder); Folder: no
-# GGUF.
+# config.json as transformers 4 did; Stacked keeps the experts of a folder in one tensor; Q8 quantises the GGUF; Partial
+# rotates only so many dims (no HF folder); Folder: no GGUF; Seed: of the weights, else the place in this list; Converter: the GGUF is made by llama.cpp's; Vision: the folder
+# is of a model that sees, too, around this one.
 VARIANTS = {
     "llama-mha": dict(model_type="llama", num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=False, V4=1),
     "llama-gqa": dict(model_type="llama", hidden_size=24, intermediate_size=28, head_dim=16, tie_word_embeddings=True,
@@ -67,13 +79,26 @@ VARIANTS = {
                           num_experts_per_tok=2, norm_topk_prob=True, tie_word_embeddings=False, Q8=1),
     "mixtral": dict(model_type="mixtral", head_dim=16, num_local_experts=4, num_experts_per_tok=2,
                     tie_word_embeddings=False),
+    "gemma": dict(model_type="gemma", num_key_value_heads=1, head_dim=16, tie_word_embeddings=True, Seed=101, Converter=1),
+    "gemma2": dict(model_type="gemma2", num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, head_dim=16,
+                   query_pre_attn_scalar=16, sliding_window=8, attn_logit_softcapping=2.0, final_logit_softcapping=4.0,
+                   tie_word_embeddings=True, Seed=102, Converter=1),
+    "gemma3": dict(model_type="gemma3_text", hidden_size=24, intermediate_size=28, num_hidden_layers=7,
+                   num_attention_heads=2, num_key_value_heads=1, head_dim=16, query_pre_attn_scalar=16,
+                   sliding_window=8, rope_parameters=two_ropes(dict(rope_type="linear", factor=8.0)),
+                   tie_word_embeddings=True, Seed=103, Converter=1),
+    "gemma3-vision": dict(model_type="gemma3_text", hidden_size=24, intermediate_size=28, num_hidden_layers=4,
+                          num_attention_heads=2, num_key_value_heads=1, head_dim=16, query_pre_attn_scalar=20,
+                          sliding_window=5, sliding_window_pattern=2, final_logit_softcapping=3.0,
+                          rope_parameters=two_ropes(), tie_word_embeddings=True, V4=1, Vision=1, Seed=104, Folder=1),
 }
 
 
 def make_config(v):
     fields = {**SIZES, **{k: x for k, x in v.items() if k[0].islower()}}
     theta = fields.pop("rope_theta", 10000.0)
-    fields["rope_parameters"] = {"rope_type": "default", **fields.get("rope_parameters", {}), "rope_theta": theta}
+    if "full_attention" not in fields.get("rope_parameters", {}):
+        fields["rope_parameters"] = {"rope_type": "default", **fields.get("rope_parameters", {}), "rope_theta": theta}
     return AutoConfig.for_model(fields.pop("model_type"), **fields)
 
 
@@ -85,6 +110,8 @@ def make_model(config, seed, f32):
         for name, p in model.named_parameters():
             if name.endswith("norm.weight"):
                 p.uniform_(0.5, 1.5)
+                if hasattr(config, "query_pre_attn_scalar") or config.model_type == "gemma":
+                    p.sub_(1)  # as these hold it
             elif p.dim() == 1:
                 p.normal_(0, 0.3)
             else:
@@ -137,6 +164,9 @@ def config_v4(config):
     """config.json as transformers 4 wrote it: rope_theta and rope_scaling side by side, no layer_types."""
     fields = config.to_dict()
     rope = dict(fields.pop("rope_parameters"))
+    if "full_attention" in rope:
+        fields["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = dict(rope["full_attention"])
     fields["rope_theta"] = rope.pop("rope_theta")
     fields["rope_scaling"] = None if rope["rope_type"] == "default" else rope
     fields.pop("layer_types", None)
@@ -168,10 +198,21 @@ def write_folder(path, model, v):
     path.mkdir()
     fields = config_v4(model.config) if "V4" in v else model.config.to_dict()
     fields = {k: x for k, x in fields.items() if k not in ("transformers_version", "dtype", "torch_dtype")}
+    fields["architectures"] = fields.get("architectures") or [type(model).__name__]
+    if "sliding_window_pattern" in v:
+        fields["sliding_window_pattern"] = v["sliding_window_pattern"]
+    if "Vision" in v:
+        fields = dict(model_type=model.config.model_type.removesuffix("_text"), text_config=fields,
+                      architectures=[type(model).__name__.replace("ForCausalLM", "ForConditionalGeneration")],
+                      tie_word_embeddings=fields.pop("tie_word_embeddings"), vision_config=dict(hidden_size=8))
     (path / "config.json").write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
     tensors = {n: x.clone().contiguous() for n, x in folder_tensors(model, v)}
     if "F32" not in v:
         tensors = {n: p.bfloat16() for n, p in tensors.items()}
+    if "Vision" in v:
+        tensors = {f"language_model.{n}": p for n, p in tensors.items()}
+        tensors["vision_tower.vision_model.post_layernorm.weight"] = torch.ones(8)
+        tensors["multi_modal_projector.mm_input_projection_weight"] = torch.ones(8, v["hidden_size"])
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -294,6 +335,13 @@ def write_gguf(path, model, v):
     w.close()
 
 
+def write_converted(path, model, v):
+    """Through llama.cpp's converter, from a folder without what differs between versions of transformers."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_folder(Path(folder) / "hf", model, {k: x for k, x in v.items() if k != "V4"})
+        convert.convert(Path(folder) / "hf", path, "f32" if "F32" in v else "bf16")
+
+
 def round_to_q8_0(model):
     kind = gguf.GGMLQuantizationType.Q8_0
     with torch.no_grad():
@@ -315,15 +363,15 @@ def main():
     for seed, (name, v) in enumerate(VARIANTS.items()):
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
-        model = make_model(make_config(v), seed, "F32" in v or "Q8" in v)
+        model = make_model(make_config(v), v.get("Seed", seed), "F32" in v or "Q8" in v)
         if "Q8" in v:
             round_to_q8_0(model)
         modeling_llama.apply_rotary_pos_emb = rotate_partly(v["Partial"]) if "Partial" in v else whole
         write_golden(HERE / f"{name}.golden", model)
-        if "Folder" not in v:
-            write_gguf(HERE / f"{name}.gguf", model, v)
         if "Q8" not in v and "Partial" not in v:
             write_folder(HERE / name, model, v)
+        if "Folder" not in v:
+            (write_converted if "Converter" in v else write_gguf)(HERE / f"{name}.gguf", model, v)
         if "Q8" in v and model.config.model_type != "qwen3_moe":
             for m in model.modules():
                 if isinstance(m, torch.nn.Linear):

@@ -2,6 +2,8 @@
  * of contradiction by the error it gets, fields that nobody reads. GGUF's fields are in tests/format/test_source.c. */
 #include "../format/make.h"
 
+#include <math.h>
+
 #include "format/hf_json.h"
 #include "model/arch.h"
 
@@ -176,7 +178,7 @@ static void contradictions_are_named(void **state)
 		int code;
 		const char *says;
 	} cases[] = {
-		{"gemma3", "{}", KVIK_ERR_UNSUPPORTED, "'model_type' is 'gemma3'"},
+		{"gemma9", "{}", KVIK_ERR_UNSUPPORTED, "'model_type' is 'gemma9'"},
 		{"llama", "{'model_type':'-'}", KVIK_ERR_FORMAT, "'model_type' is missing"},
 		{"llama", "{'model_type':7}", KVIK_ERR_FORMAT, "'model_type' is not a string"},
 		{"llama", "{'hidden_size':'-'}", KVIK_ERR_FORMAT, "'hidden_size' is missing"},
@@ -207,7 +209,19 @@ static void contradictions_are_named(void **state)
 		{"llama", "{'partial_rotary_factor':1.5}", KVIK_ERR_FORMAT, "'partial_rotary_factor' is not above 0"},
 		{"llama", "{'tie_word_embeddings':1}", KVIK_ERR_FORMAT, "'tie_word_embeddings' is neither"},
 		{"llama", "{'hidden_act':'gelu'}", KVIK_ERR_UNSUPPORTED, "'hidden_act' is not silu"},
-		{"llama", "{'text_config':{}}", KVIK_ERR_UNSUPPORTED, "'text_config' marks"},
+		{"llama", "{'text_config':{}}", KVIK_ERR_FORMAT, "'text_config.model_type' is missing"},
+		{"gemma3", "{'text_config':7}", KVIK_ERR_FORMAT, "'text_config.model_type' is missing"},
+		{"gemma3", "{'text_config':{'model_type':'gemma3_text'}}", KVIK_ERR_FORMAT, "'hidden_size' is missing"},
+		{"gemma3", "{'text_config':{'model_type':'gemma9'}}", KVIK_ERR_UNSUPPORTED, "'model_type' is 'gemma9'"},
+		{"gemma3",
+		 "{'quantization_config':{'bits':4},'text_config':{'model_type':'gemma3_text','hidden_size':64,"
+		 "'num_hidden_layers':2,'intermediate_size':128}}",
+		 KVIK_ERR_UNSUPPORTED, "'quantization_config' marks"},
+		{"gemma3_text", "{'query_pre_attn_scalar':0}", KVIK_ERR_FORMAT, "the scale of attention is inf"},
+		{"gemma3_text", "{'sliding_window_pattern':0}", KVIK_ERR_FORMAT, "'sliding_window_pattern' is 0"},
+		{"gemma3_text", "{'hidden_activation':'silu'}", KVIK_ERR_UNSUPPORTED,
+		 "'hidden_activation' is not gelu_pytorch_tanh"},
+		{"gemma2", "{'final_logit_softcapping':-1}", KVIK_ERR_FORMAT, "the soft cap of the logits is -1"},
 		{"llama", "{'quantization_config':{}}", KVIK_ERR_UNSUPPORTED, "'quantization_config' marks"},
 		{"llama", "{'rope_scaling':'linear'}", KVIK_ERR_FORMAT, "'rope_scaling' is not an object"},
 		{"llama", "{'rope_parameters':[]}", KVIK_ERR_FORMAT, "'rope_parameters' is not an object"},
@@ -267,6 +281,8 @@ static void what_nobody_reads_is_named(void **state)
 		{"llama", "{'num_local_experts':8}", "'num_local_experts'"},
 		{"llama", "{'layer_types':['full_attention']}", "'layer_types'"},
 		{"qwen3", "{'final_logit_softcapping':30.0}", "'final_logit_softcapping'"},
+		{"gemma3_text", "{'attn_logit_softcapping':50.0}", "'attn_logit_softcapping'"},
+		{"gemma3_text", "{'use_bidirectional_attention':true}", "'use_bidirectional_attention'"},
 	};
 	static const struct {
 		const char *arch, *changes, *unknown; /* a warning, or nothing */
@@ -289,6 +305,38 @@ static void what_nobody_reads_is_named(void **state)
 		struct hparams h = read_config(passed[i].arch, passed[i].changes);
 		assert_string_equal(h.unknown, passed[i].unknown);
 	}
+}
+
+/* Gemma 2 and 3 as they were published, with transformers 4, and as 5 writes them. */
+static void gemma(void **state)
+{
+	(void)state;
+	struct hparams h = read_config("gemma2", "{'hidden_act':'gelu_pytorch_tanh','query_pre_attn_scalar':144,"
+						 "'cache_implementation':'hybrid','num_attention_heads':'-'}");
+	const struct attention_spec *a = &h.layers[1].attention;
+	assert_true(a->heads == 8 && a->kv_heads == 4 && a->head_dim == 256 && a->window == 0 && a->soft_cap == 50);
+	assert_true(h.layers[2].attention.window == 4096 && h.logit_cap == 30 && h.embedding_scale == 8);
+	assert_true(fabsf(a->scale - 1 / 12.0f) < 1e-7f && h.norms_less_one && h.layers[0].post_norms);
+	assert_string_equal(h.unknown, "");
+	h = read_config("gemma2", "{'attn_logit_softcapping':null,'final_logit_softcapping':null}");
+	assert_true(h.layers[0].attention.soft_cap == 0 && h.logit_cap == 0);
+	/* a folder of google/gemma-3-4b-it */
+	h = read_config("gemma3", "{'text_config':{'hidden_size':2560,'intermediate_size':10240,"
+				  "'model_type':'gemma3_text','num_hidden_layers':34,'rope_scaling':{'factor':8.0,"
+				  "'rope_type':'linear'},'sliding_window':1024},'vision_config':{'hidden_size':1152},"
+				  "'mm_tokens_per_image':256,'tie_word_embeddings':false}");
+	assert_true(h.n_layers == 34 && h.n_vocab == 262208 && h.layers[0].attention.heads == 8 && h.nested && !h.tied);
+	assert_true(h.layers[4].attention.window == 1024 && h.layers[5].attention.window == 0);
+	assert_true(h.layers[4].attention.rope == 1 && h.layers[5].attention.rope == 0);
+	assert_true(h.ropes[0].theta == 1e6f && h.ropes[0].rule == ROPE_LINEAR && h.ropes[0].factor == 8);
+	assert_true(h.ropes[1].theta == 1e4f && h.ropes[1].rule == ROPE_PLAIN && h.ropes[1].dim == 256);
+	assert_string_equal(h.unknown, "");
+	h = read_config("gemma3_text", "{'rope_parameters':{'full_attention':{'rope_type':'linear','factor':4,"
+				       "'rope_theta':2e6},'sliding_attention':{'rope_type':'default','rope_theta':5}},"
+				       "'layer_types':['full_attention','sliding_attention','sliding_attention',"
+				       "'full_attention'],'sliding_window':7,'rope_theta':9}");
+	assert_true(h.ropes[0].theta == 2e6f && h.ropes[0].factor == 4 && h.ropes[1].theta == 5);
+	assert_true(h.layers[0].attention.window == 0 && h.layers[1].attention.window == 7);
 }
 
 static void damage_does_no_harm(void **state)
@@ -326,6 +374,7 @@ int main(void)
 		cmocka_unit_test(windows),
 		cmocka_unit_test(contradictions_are_named),
 		cmocka_unit_test(what_nobody_reads_is_named),
+		cmocka_unit_test(gemma),
 		cmocka_unit_test(damage_does_no_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,10 +128,14 @@ void cpu_begin(struct dev_work *w, const struct batch *b);
 void cpu_embed(struct dev_work *w, const struct row_table *t, struct dev_f32 *out);
 void cpu_norm(struct dev_work *w, const struct norm_call *c);
 void cpu_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uint32_t rows, uint32_t cols);
-void cpu_silu_mul(struct dev_work *w, struct dev_f32 *gate, const struct dev_f32 *up, uint32_t rows, uint32_t cols);
+void cpu_gated(struct dev_work *w, enum activation a, struct dev_f32 *gate, const struct dev_f32 *up, uint32_t rows,
+	       uint32_t cols);
+/* The kernel of an activation. */
+typedef void cpu_gated_fn(const float *gate, const float *up, uint32_t n, float *out);
+cpu_gated_fn *cpu_activation(const struct kernels *k, enum activation a);
 void cpu_linear(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, const struct linear_out *outs,
 		uint32_t n);
-void cpu_logits(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float *to);
+void cpu_logits(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap, float *to);
 void cpu_rope_write(struct dev_work *w, const struct attention_call *c);
 void cpu_attention(struct dev_work *w, const struct attention_call *c);
 void cpu_experts(struct dev_work *w, const struct experts_call *c);

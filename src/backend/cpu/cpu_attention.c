@@ -67,6 +67,8 @@ static struct attn kernel_call(const struct attention_job *j, const struct attn_
 			     .window = c->window,
 			     .sinks = c->sinks,
 			     .scale = c->scale,
+			     .soft_cap = c->soft_cap,
+			     .sink_logits = c->sink_logits ? floats_of(c->sink_logits) + b->kv_head * heads : NULL,
 			     .scratch = j->w->scratch + thread * j->w->scratch_bytes};
 }
 
@@ -101,7 +103,7 @@ static void merge_item(void *ctx, uint32_t row, uint32_t thread)
 	w->cpu->kernels->attention_merge(a.layout, w->parts + (m->slot + r) * floats, rows * floats, m->segments,
 					 state);
 	if (m->finishes)
-		w->cpu->kernels->attention_finish(a.layout, state,
+		w->cpu->kernels->attention_finish(a.layout, state, a.sink_logits ? a.sink_logits + r % a.heads : NULL,
 						  a.out + r / a.heads * a.q_stride + r % a.heads * a.layout->head_dim);
 }
 

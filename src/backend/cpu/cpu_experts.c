@@ -75,12 +75,13 @@ static size_t inner_width(const struct experts_call *c)
 }
 
 /* x is a row of gate. */
-static void silu_row(void *ctx, uint32_t row, float *x)
+static void activate_row(void *ctx, uint32_t row, float *x)
 {
 	const struct experts_job *j = ctx;
 	const struct experts_work *w = &j->w->experts;
 	bool shared = j->row + row >= w->first[j->c->n];
-	j->w->cpu->kernels->silu_mul(x, w->up + (x - w->gate), shared ? j->c->shared_dim : j->c->expert_dim, x);
+	cpu_activation(j->w->cpu->kernels, j->c->activation)(x, w->up + (x - w->gate),
+							     shared ? j->c->shared_dim : j->c->expert_dim, x);
 }
 
 /* The token's out += weight * out, of the experts that were computed: two roundings, as the reference. */
@@ -163,7 +164,7 @@ void cpu_experts(struct dev_work *work, const struct experts_call *c)
 			continue;
 		cpu_product_groups(j.w, x->list, n, 2, gather_row, &j);
 		list_outputs(&j, first, end);
-		cpu_product_groups(j.w, x->list, n, 1, silu_row, &j);
+		cpu_product_groups(j.w, x->list, n, 1, activate_row, &j);
 		pool_run(j.w->cpu->pool, tokens, weigh_item, &j);
 	}
 }

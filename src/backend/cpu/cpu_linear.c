@@ -71,8 +71,29 @@ void cpu_linear(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, co
 	cpu_products(work_of(w), floats_of(x), tokens, products, n);
 }
 
-void cpu_logits(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float *to)
+enum { CAP_PIECE = 16384 }; /* logits of an item */
+
+struct cap_job {
+	const struct kernels *kernels;
+	float *logits, cap;
+	size_t n;
+};
+
+static void cap_item(void *ctx, uint32_t item, uint32_t thread)
 {
+	const struct cap_job *j = ctx;
+	size_t at = (size_t)item * CAP_PIECE, n = j->n - at < CAP_PIECE ? j->n - at : CAP_PIECE;
+	(void)thread;
+	j->kernels->soft_cap(j->logits + at, j->cap, (uint32_t)n);
+}
+
+void cpu_logits(struct dev_work *work, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap,
+		float *to)
+{
+	struct cpu_work *w = work_of(work);
 	struct product out = {mat_of(m), NULL, to};
-	cpu_products(work_of(w), floats_of(x), n, &out, 1);
+	struct cap_job j = {w->cpu->kernels, to, cap, (size_t)n * out.m->rows};
+	cpu_products(w, floats_of(x), n, &out, 1);
+	if (cap > 0)
+		pool_run(w->cpu->pool, (uint32_t)((j.n + CAP_PIECE - 1) / CAP_PIECE), cap_item, &j);
 }

@@ -12,6 +12,7 @@ struct rows_job {
 	const float *y; /* [rows][cols], of those that have a second input */
 	const struct norm_call *norm;
 	const struct row_table *table;
+	enum activation activation;
 };
 
 static void rows_item(void *ctx, uint32_t item, uint32_t thread)
@@ -33,7 +34,10 @@ static void embed_row(const struct rows_job *j, uint32_t row)
 {
 	const struct row_table *t = j->table;
 	size_t bytes = (size_t)t->cols / wtype_block_elems(t->type) * wtype_block_bytes(t->type);
-	dequant_row(t->type, t->rows + j->w->batch->ids[row] * bytes, t->cols, j->x + (size_t)row * t->cols);
+	float *x = j->x + (size_t)row * t->cols;
+	dequant_row(t->type, t->rows + j->w->batch->ids[row] * bytes, t->cols, x);
+	for (uint32_t i = 0; t->scale > 0 && i < t->cols; i++)
+		x[i] *= t->scale;
 }
 
 void cpu_embed(struct dev_work *w, const struct row_table *t, struct dev_f32 *out)
@@ -71,16 +75,27 @@ void cpu_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uin
 		.w = work_of(w), .row = add_row, .rows = rows, .cols = cols, .x = floats_of(x), .y = floats_of(y)});
 }
 
-static void silu_mul_row(const struct rows_job *j, uint32_t row)
+cpu_gated_fn *cpu_activation(const struct kernels *k, enum activation a)
 {
-	size_t at = (size_t)row * j->cols;
-	j->w->cpu->kernels->silu_mul(j->x + at, j->y + at, j->cols, j->x + at);
+	switch (a) {
+	case ACTIVATION_SILU: break;
+	case ACTIVATION_GELU: return k->gelu_mul;
+	}
+	return k->silu_mul;
 }
 
-void cpu_silu_mul(struct dev_work *w, struct dev_f32 *gate, const struct dev_f32 *up, uint32_t rows, uint32_t cols)
+static void gated_row(const struct rows_job *j, uint32_t row)
+{
+	size_t at = (size_t)row * j->cols;
+	cpu_activation(j->w->cpu->kernels, j->activation)(j->x + at, j->y + at, j->cols, j->x + at);
+}
+
+void cpu_gated(struct dev_work *w, enum activation a, struct dev_f32 *gate, const struct dev_f32 *up, uint32_t rows,
+	       uint32_t cols)
 {
 	run_rows(&(struct rows_job){.w = work_of(w),
-				    .row = silu_mul_row,
+				    .row = gated_row,
+				    .activation = a,
 				    .rows = rows,
 				    .cols = cols,
 				    .x = floats_of(gate),
