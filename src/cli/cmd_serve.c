@@ -4,7 +4,6 @@
 
 #include "api/api.h"
 #include "base/mem.h"
-#include "base/os.h"
 #include "cli/cmd.h"
 #include "cli/gen.h"
 #include "http/http.h"
@@ -90,24 +89,6 @@ static void log_warning(const char *text)
 	http_log_event("warning", "%s", text);
 }
 
-/* What will work, and not as was probably meant. */
-static void warn(struct kvik_engine *e)
-{
-	const struct kvik_model_info m = kvik_model_get_info(kvik_engine_model(e));
-	uint64_t kv = kvik_engine_get_stats(e).kv_bytes_ceiling, machine = os_memory_total();
-	uint32_t context = kvik_engine_get_params(e).cache->context;
-	char weights[32], cache[32], memory[32];
-	if (context > m.context)
-		fprintf(stderr,
-			"kvik: warning: --ctx %u, but the model was trained for %u tokens: answers get worse beyond\n",
-			context, m.context);
-	if (m.weight_bytes + kv > machine)
-		fprintf(stderr,
-			"kvik: warning: weights of %s and a KV cache of up to %s are more than the machine's %s: give "
-			"--kv-memory what it can spare, or lower --ctx or --full-seqs\n",
-			human_bytes(m.weight_bytes, weights), human_bytes(kv, cache), human_bytes(machine, memory));
-}
-
 static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, struct kvik_err *err)
 {
 	struct kvik_engine *engine = NULL;
@@ -136,8 +117,6 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 		ac.engine = api_engine_of(engine);
 		rc = api_new(&api, &ac, err);
 	}
-	if (!rc)
-		warn(engine);
 	if (!rc)
 		rc = http_new(&http, &o->http, engine, api, err);
 	if (!rc) {

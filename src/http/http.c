@@ -52,6 +52,7 @@ static void *drain(void *ctx)
 	struct http *h = ctx;
 	kvik_engine_drain(h->engine, (uint64_t)h->config.grace_s * 1000);
 	h->drained = true;
+	event_active(h->tick, EV_TIMEOUT, 0);
 	return NULL;
 }
 
