@@ -313,6 +313,8 @@ struct kvik_layers {
 };
 #define KVIK_EXEMPT_MAX 16
 
+typedef void kvik_log_fn(void *user, const char *line);
+
 struct kvik_cache_params {
 	uint32_t size;
 	enum kvik_dtype k_dtype, v_dtype;
@@ -331,6 +333,16 @@ struct kvik_cache_params {
 	 * from it when they are used: more of them fit, and what is computed after such a prefix depends on its age. 0
 	 * (the default): never. */
 	uint64_t floor_after_ms;
+	/* Since 0.2.0: prefixes that memory has no room for go to this folder, and what is there is known again by the
+	 * next process with the same model, dtypes and window. Token ids, keys and values lie in it in the clear, unless
+	 * there is a key. NULL (the default): none. Not together with a floor, or without a cache. */
+	const char *disk;
+	uint64_t disk_bytes;   /* of all its files; 0: half of what is free there at the start */
+	uint32_t disk_sync_ms; /* what is older is written, also while it stays in memory (default 1000) */
+	bool disk_load_always; /* also where computing is quicker, by what both have taken so far */
+	const char *disk_key;  /* file of 64 hexadecimal digits: records are sealed by AES-256-GCM */
+	kvik_log_fn *disk_log; /* hears of faults, each kind once; from any thread. NULL: nobody does */
+	void *disk_log_user;
 };
 
 struct kvik_cache;
@@ -781,6 +793,18 @@ struct kvik_engine_stats {
 	double queue_ms_sum, step_ms_last;
 	double step_ms_sum, overhead_ms_sum; /* of all steps; of these, outside forward passes and sampling */
 	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
+	/* Since 0.2.0, of the disk below the cache (kvik_cache_params.disk); all 0 without one. */
+	uint64_t disk_bytes, disk_bytes_max, disk_records; /* in the folder */
+	uint64_t disk_bytes_read, disk_bytes_written;
+	uint64_t disk_pages_read, disk_pages_written;
+	uint64_t disk_tokens_known;  /* found there from before */
+	uint64_t disk_tokens_loaded; /* prompt tokens that were read instead of computed */
+	uint64_t disk_tokens_lost;   /* known ones that could not be read: computed again */
+	uint64_t disk_refused;       /* records: not worth their writing */
+	uint64_t disk_evicted;       /* records: gone for room on the disk */
+	uint64_t disk_failed;        /* reads and writes that failed, which no request notices */
+	uint64_t disk_faults;        /* of all kinds (see disk_log) */
+	double disk_read_ms_sum, disk_write_ms_sum;
 };
 int kvik_engine_read_stats(struct kvik_engine *e, struct kvik_engine_stats *s);
 

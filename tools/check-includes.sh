@@ -27,7 +27,7 @@ check model backend kernels kv format base
 check sample base
 check sched kv base
 check store base
-check engine backend base format token chat tmpl kernels kv model sample sched
+check engine backend base format token chat tmpl kernels kv model sample sched store
 check chat tmpl base
 check api base tmpl chat
 check http api base

@@ -166,6 +166,7 @@ struct experts_call {
 
 struct backend {
 	const char *name;
+	const char *numerics; /* of its arithmetic: equal bits come from equal ones alone */
 
 	/* host: threads of the host, borrowed; level: of its arithmetic, NULL for the best. ARG, NOMEM. */
 	int (*open)(struct dev **out, struct pool *host, const char *level, struct kvik_err *err);
@@ -191,6 +192,10 @@ struct backend {
 	void (*pages_free)(struct dev_pages *p); /* after the cache */
 	/* All bytes of a page from the host. */
 	void (*page_write)(struct dev_pages *p, uint32_t group, kv_page page, const void *from);
+	/* And to it. */
+	void (*page_read)(struct dev_pages *p, uint32_t group, kv_page page, void *to);
+	/* Where a committed page lies, if the host can read and write it there; else NULL. */
+	void *(*page_at)(struct dev_pages *p, uint32_t group, kv_page page);
 
 	/* *floats: limits.floats of the device's memory. NOMEM. */
 	int (*work_new)(struct dev_work **out, struct dev *d, const struct work_limits *l, struct dev_f32 **floats,

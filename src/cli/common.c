@@ -164,9 +164,18 @@ int load_model(struct kvik_model **m, const char *path, const struct model_opts 
 
 /* ---- Caches ------------------------------------------------------------------------------------------------------ */
 
+/* Of the disk below a cache; from any thread. */
+static void show_fault(void *user, const char *line)
+{
+	(void)user;
+	fprintf(stderr, "kvik: --kv-disk: %s\n", line);
+}
+
 void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 {
+	static const char *const loads[] = {"cost", "always", NULL};
 	o->params = kvik_cache_params_default();
+	o->params.disk_log = show_fault;
 	const struct opt opts[] = {
 		{OPT_HEADING, .help = "KV cache:"},
 		{OPT_TEXT, 0, "kv-dtype", &o->dtype, .arg = "K[,V]",
@@ -190,6 +199,18 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 		 .help = "Most tokens computed in one step (default 512); never changes the output."},
 		{OPT_SIZE, 0, "kv-memory", &o->params.kv_memory, .arg = "SIZE",
 		 .help = "Hard ceiling over all the cache holds, e.g. 2G (default: what --ctx needs)."},
+		{OPT_TEXT, 0, "kv-disk", &o->params.disk, .arg = "DIR",
+		 .help = "Keep what memory has no room for in this folder, and find it again after a restart. What "
+			 "people "
+			 "wrote lies there in the clear, but for --kv-disk-key."},
+		{OPT_SIZE, 0, "kv-disk-size", &o->params.disk_bytes, .arg = "SIZE",
+		 .help = "Most that its files take, e.g. 100G (default: half of what is free there)."},
+		{OPT_FLOAT, 0, "kv-disk-sync", &o->disk_sync_s, 0.001, 86400, .arg = "SECONDS",
+		 .help = "What is older is written and survives a crash (default 1)."},
+		{OPT_CHOICE, 0, "kv-disk-load", &o->disk_load, .arg = "cost|always", .choices = loads,
+		 .help = "Load what is on the disk where that is quicker than computing it (default), or always."},
+		{OPT_TEXT, 0, "kv-disk-key", &o->params.disk_key, .arg = "FILE",
+		 .help = "Encrypt it: a file of 64 hexadecimal digits that only its owner may read."},
 		{OPT_FLAG, 0, "no-kv-cache", &o->params.no_kv_cache,
 		 .help = "Recompute all earlier tokens at every step: slow, and the same bits."},
 	};
@@ -264,6 +285,12 @@ int cache_opts_finish(struct cache_opts *o, struct kvik_err *err)
 		p->floor_after_ms = 1000 * (uint64_t)(o->floor_after_s ? o->floor_after_s : 600);
 	if (!rc && o->floor_after_s && !o->floor_dtype)
 		rc = err_set(err, KVIK_ERR_ARG, "--kv-floor-after says when --kv-floor begins: give this too");
+	if (o->disk_sync_s > 0)
+		p->disk_sync_ms = (uint32_t)(o->disk_sync_s * 1000 + 0.5f);
+	p->disk_load_always = o->disk_load == 1;
+	if (!rc && !p->disk && (p->disk_bytes || o->disk_sync_s > 0 || o->disk_load || p->disk_key))
+		rc = err_set(err, KVIK_ERR_ARG,
+			     "--kv-disk-size, -sync, -load and -key are for --kv-disk: give this too");
 	if (!rc && o->exempt_dtype && !o->exempt)
 		rc = err_set(err, KVIK_ERR_ARG, "--kv-exempt-dtype is for the layers of --kv-exempt: give these too");
 	return rc;

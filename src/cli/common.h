@@ -50,6 +50,8 @@ struct cache_opts {
 	const char *exempt_dtype; /* "K" or "K,V" */
 	const char *floor_dtype;  /* "K" or "K,V" */
 	uint32_t floor_after_s;
+	float disk_sync_s;
+	int disk_load; /* 1: always */
 	struct kvik_cache_params params;
 };
 void add_cache_opts(struct opt_list *l, struct cache_opts *o);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "engine/disk.h"
 #include "engine/sized.h"
 #include "sample/sample.h"
 
@@ -36,6 +37,7 @@ int kvik_cache_params_init(struct kvik_cache_params *p)
 					      .floor_k_dtype = KVIK_INT4,
 					      .floor_v_dtype = KVIK_INT4,
 					      .chunk = CHUNK_DEFAULT,
+					      .disk_sync_ms = 1000,
 					      .sessions = 1};
 	return SIZED_WRITE(kvik_cache_params, p, &own, NULL);
 }
@@ -54,6 +56,12 @@ int cache_resolve(struct kvik_cache_params *p, const struct kvik_cache_params *g
 			return err_set(err, KVIK_ERR_ARG, "the cache's dtypes are not of enum kvik_dtype");
 	if (p->floor_after_ms && p->no_kv_cache)
 		return err_set(err, KVIK_ERR_ARG, "without a KV cache nothing can age: leave out --kv-floor");
+	if (p->disk && (p->floor_after_ms || p->no_kv_cache))
+		return err_set(err, KVIK_ERR_ARG, "%s",
+			       p->no_kv_cache
+				       ? "without a KV cache there is nothing to keep on a disk: leave out --kv-disk"
+				       : "what --kv-floor has made smaller is not what was computed, and would "
+					 "count as that on the disk: leave out one of --kv-floor and --kv-disk");
 	if (p->n_exempt > KVIK_EXEMPT_MAX)
 		return err_set(err, KVIK_ERR_ARG, "%u ranges of exempt layers; there may be %d", p->n_exempt,
 			       KVIK_EXEMPT_MAX);
@@ -129,6 +137,8 @@ static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 		/* More than the machine has would only be found out in the middle of a text. */
 		uint64_t most = os_memory_available() / 8 * 7;
 		p->kv_memory = cache_bytes(&c->plan, p);
+		if (p->disk)
+			p->kv_memory += p->kv_memory / 4; /* what is under way to and from it, and books */
 		if (most && p->kv_memory > most)
 			p->kv_memory = most;
 	}
@@ -137,10 +147,15 @@ static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 			       .groups = c->plan.desc,
 			       .seq_tokens_max = p->context,
 			       .memory = &memory,
+			       .store = c->disk ? disk_store(c->disk, p->kv_memory) : NULL,
 			       .pack_after = p->floor_after_ms};
 	int rc = device_backend(d)->pages_new(&c->pages, device_dev(d), c->plan.layout, c->plan.packed,
 					      c->plan.n_groups, &memory, err);
-	return rc ? rc : kv_new(&c->kv, &kc, err);
+	if (!rc)
+		rc = kv_new(&c->kv, &kc, err);
+	if (!rc && c->disk)
+		disk_attach(c->disk);
+	return rc;
 }
 
 static int new_buffers(struct kvik_cache *c, struct kvik_err *err)
@@ -170,6 +185,8 @@ int kvik_cache_new(struct kvik_cache **out, struct kvik_model *m, const struct k
 		rc = cache_plan(&c->plan, model_hparams(m->model), &c->params, err);
 	if (!rc)
 		rc = new_buffers(c, err);
+	if (!rc && c->params.disk)
+		rc = disk_open(&c->disk, c, err);
 	if (!rc)
 		rc = new_kv(c, err);
 	if (rc)
@@ -183,7 +200,10 @@ void kvik_cache_free(struct kvik_cache *c)
 {
 	if (!c)
 		return;
+	if (c->disk && c->kv)
+		disk_flush(c->disk);
 	kv_free(c->kv);
+	disk_close(c->disk);
 	if (c->pages)
 		device_backend(c->model->device)->pages_free(c->pages);
 	model_work_free(c->work);

@@ -16,6 +16,7 @@ struct kvik_cache {
 	struct kvplan plan;
 	struct kv *kv;
 	struct dev_pages *pages; /* what kv's pages lie in */
+	struct disk *disk;       /* below kv; NULL: none */
 	struct model_work *work;
 	struct batch_seq *seqs;  /* [chunk]: the batch being put together */
 	uint32_t *ids;           /* [chunk] */

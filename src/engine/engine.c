@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "engine/disk.h"
 #include "engine/sized.h"
 #include "sample/sample.h"
 
@@ -41,6 +42,15 @@ static int new_buffers(struct kvik_engine *e, struct kvik_err *err)
 	return ok ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for an engine of %u sequences", n);
 }
 
+static void disk_has_news(void *engine)
+{
+	struct kvik_engine *e = engine;
+	pthread_mutex_lock(&e->lock);
+	e->news = true;
+	pthread_cond_signal(&e->wake);
+	pthread_mutex_unlock(&e->lock);
+}
+
 static int new_sched(struct kvik_engine *e, struct kvik_err *err)
 {
 	struct sched_config c = sched_defaults;
@@ -54,6 +64,11 @@ static int new_sched(struct kvik_engine *e, struct kvik_err *err)
 	c.waiting_max = e->params.queue_requests;
 	c.waiting_tokens_max = e->params.queue_tokens;
 	e->adapter = (struct sched_kv){.kv = e->cache->kv, .step_tokens_max = c.step_tokens_max};
+	if (e->cache->disk) {
+		e->adapter.store = e->cache->disk;
+		e->adapter.find = disk_find;
+		e->adapter.loads = disk_pays;
+	}
 	struct sched_cache cache = sched_kv_cache(&e->adapter);
 	return sched_new(&e->sched, &c, &cache, err);
 }
@@ -178,6 +193,8 @@ int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct
 		rc = new_sched(e, err);
 	if (!rc)
 		rc = new_events(e, err);
+	if (!rc && e->cache->disk)
+		rc = disk_watch(e->cache->disk, disk_has_news, e, err);
 	if (!rc)
 		engine_publish(e);
 	if (!rc && os_thread_new(&e->thread, engine_run, e) != 0)

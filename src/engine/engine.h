@@ -54,6 +54,7 @@ struct kvik_engine {
 	pthread_cond_t quiet; /* idle became true */
 	struct request *incoming, **incoming_end;
 	bool cancels;  /* some request's `cancelled` was set */
+	bool news;     /* the disk has something for the owner */
 	bool idle;     /* the owner sleeps: what had ended is in the figures */
 	bool draining; /* no more requests */
 	bool stop;     /* end what is live, then the thread */

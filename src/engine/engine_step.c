@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/os.h"
+#include "engine/disk.h"
 #include "engine/engine_prompt.h"
 
 static int64_t now_us(void)
@@ -328,6 +329,11 @@ void engine_publish(struct kvik_engine *e)
 {
 	struct sched_stats s = sched_stats(e->sched, now_us());
 	struct kv_stats kv = kv_stats(e->cache->kv);
+	struct disk_stats disk = {0};
+	if (e->cache->disk) {
+		disk_prefill_us(e->cache->disk, s.cost.prefill_us);
+		disk = disk_stats(e->cache->disk);
+	}
 	struct kvik_engine_stats *o = &e->stats;
 	pthread_mutex_lock(&e->lock);
 	*o = (struct kvik_engine_stats){.running = s.running + s.prefilling,
@@ -358,7 +364,23 @@ void engine_publish(struct kvik_engine *e)
 					.queue_ms_sum = (double)s.queue_us_sum / 1e3,
 					.step_ms_last = e->step_ms,
 					.step_ms_sum = (double)e->busy_ns_sum / 1e6,
-					.overhead_ms_sum = (double)(e->busy_ns_sum - e->computing_ns_sum) / 1e6};
+					.overhead_ms_sum = (double)(e->busy_ns_sum - e->computing_ns_sum) / 1e6,
+					.disk_bytes = disk.bytes,
+					.disk_bytes_max = disk.bytes_max,
+					.disk_records = disk.records,
+					.disk_bytes_read = disk.bytes_read,
+					.disk_bytes_written = disk.bytes_written,
+					.disk_pages_read = disk.pages_read,
+					.disk_pages_written = disk.pages_written,
+					.disk_tokens_known = disk.tokens_known,
+					.disk_tokens_loaded = s.tokens_loaded,
+					.disk_tokens_lost = kv.tokens_lost,
+					.disk_refused = disk.refused,
+					.disk_evicted = disk.evicted,
+					.disk_failed = disk.failed,
+					.disk_faults = disk.faults,
+					.disk_read_ms_sum = disk.read_ms_sum,
+					.disk_write_ms_sum = disk.write_ms_sum};
 	for (int i = 0; i < SCHED_CAUSES; i++)
 		o->preemptions += s.preempted[i];
 	for (uint32_t g = 0; g < e->cache->plan.n_groups; g++)
@@ -376,7 +398,7 @@ static bool take(struct kvik_engine *e, bool idle, int64_t wake_us, struct reque
 	e->idle = idle;
 	if (idle)
 		pthread_cond_broadcast(&e->quiet);
-	while (idle && !timeout && !e->incoming && !e->cancels && !e->stop) {
+	while (idle && !timeout && !e->incoming && !e->cancels && !e->news && !e->stop) {
 		struct timespec until = {.tv_sec = wake_us / 1000000, .tv_nsec = wake_us % 1000000 * 1000};
 		if (wake_us == SCHED_NEVER)
 			pthread_cond_wait(&e->wake, &e->lock);
@@ -388,7 +410,7 @@ static bool take(struct kvik_engine *e, bool idle, int64_t wake_us, struct reque
 	*cancels = e->cancels;
 	e->incoming = NULL;
 	e->incoming_end = &e->incoming;
-	e->cancels = false;
+	e->cancels = e->news = false;
 	bool go_on = !e->stop;
 	pthread_mutex_unlock(&e->lock);
 	return go_on;
@@ -411,7 +433,9 @@ static int64_t wake_us(const struct kvik_engine *e, const struct sched_plan *pla
 {
 	uint32_t look_ms = events_watch(e->events);
 	int64_t wake = plan ? plan->wake_us : SCHED_NEVER, look = now_us() + (int64_t)look_ms * 1000;
-	return look_ms > 0 && look < wake ? look : wake;
+	int64_t disk = e->cache->disk ? disk_due_us(e->cache->disk) : SCHED_NEVER;
+	wake = look_ms > 0 && look < wake ? look : wake;
+	return disk < wake ? disk : wake;
 }
 
 void *engine_run(void *engine)
@@ -432,6 +456,8 @@ void *engine_run(void *engine)
 		cache_tick(e->cache);
 		draft(e);
 		plan = sched_plan(e->sched, now_us());
+		if (e->cache->disk)
+			disk_run(e->cache->disk); /* what it wants read is on its way while others compute */
 		step(e, plan);
 		engine_publish(e); /* who has seen an end finds it in the figures */
 		take_ended(e);

@@ -21,6 +21,8 @@ struct kvik_model {
 	struct device *device;
 	struct kvik_device *own_device; /* made for this model alone, or NULL */
 	struct model *model;
+	bool int8;               /* integer weights meet int8 activations */
+	int quantize;            /* float matrices were made this type (enum wtype) at load; -1: no */
 	struct kvik_vocab vocab; /* v is NULL when the model has none */
 	char *chat_template;     /* NULL: none */
 	char *tool_template;     /* the one named tool_use; NULL: none */

@@ -109,6 +109,8 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 				  .quantize = quantized_type(p->quantize),
 				  .progress = p->progress,
 				  .progress_user = p->progress_user};
+	m->int8 = mp.int8;
+	m->quantize = mp.quantize;
 	rc = model_load(&m->model, m->source, &mp, err);
 	if (!rc)
 		rc = warn_of_hparams(model_hparams(m->model), source_name(m->source), &m->vocab.warnings, err);

@@ -4,6 +4,7 @@
  * list until it is freed; seq is NULL once its time is over. Owner: the cache's thread. */
 #include "base/mem.h"
 #include "base/os.h"
+#include "engine/disk.h"
 #include "engine/session.h"
 #include "engine/sized.h"
 
@@ -50,6 +51,8 @@ void cache_tick(struct kvik_cache *c)
 		if (p->ends_ms <= now)
 			let_go(p);
 	kv_clock(c->kv, now);
+	if (c->disk)
+		disk_run(c->disk);
 }
 
 /* ---- Pins -------------------------------------------------------------------------------------------------------- */

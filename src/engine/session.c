@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/disk.h"
 #include "engine/sized.h"
 #include "sample/sample.h"
 
@@ -112,8 +113,18 @@ int session_match(struct kvik_session *s, size_t to, struct kvik_err *err)
 	struct kv_hit hit;
 	if (to <= s->n || !kv_seq_shares(s->seq))
 		return 0;
-	uint32_t n = to < s->cache->params.context ? (uint32_t)to : s->cache->params.context;
-	int rc = kv_match(s->cache->kv, s->seq, s->ids, n, &hit, err);
+	struct kvik_cache *c = s->cache;
+	uint32_t n = to < c->params.context ? (uint32_t)to : c->params.context;
+	if (c->disk)
+		disk_find(c->disk, kv_seq_share(s->seq), s->ids, n);
+	int rc = kv_match(c->kv, s->seq, s->ids, n, &hit, err);
+	while (!rc && hit.stored > hit.tokens && disk_pays(c->disk, hit.tokens, hit.stored) &&
+	       kv_load(c->kv, s->seq, s->ids, n)) {
+		disk_run(c->disk);
+		disk_wait(c->disk, 100);
+		disk_run(c->disk);
+		rc = kv_match(c->kv, s->seq, s->ids, n, &hit, err);
+	}
 	if (rc)
 		return rc == KVIK_ERR_FULL ? 0 : rc;
 	s->prefix = cache_prefix(hit.tokens, hit.matched, hit.why, hit.other, s->n);

@@ -16,7 +16,7 @@
 #define SIZED_LEAST_kvik_model_info sizeof(struct kvik_model_info)
 #define SIZED_LEAST_kvik_tensor_info sizeof(struct kvik_tensor_info)
 #define SIZED_LEAST_kvik_chat_request sizeof(struct kvik_chat_request)
-#define SIZED_LEAST_kvik_cache_params sizeof(struct kvik_cache_params)
+#define SIZED_LEAST_kvik_cache_params offsetof(struct kvik_cache_params, disk)
 #define SIZED_LEAST_kvik_cache_stats sizeof(struct kvik_cache_stats)
 #define SIZED_LEAST_kvik_plan sizeof(struct kvik_plan)
 #define SIZED_LEAST_kvik_share sizeof(struct kvik_share)
@@ -27,7 +27,7 @@
 #define SIZED_LEAST_kvik_generate_params sizeof(struct kvik_generate_params)
 #define SIZED_LEAST_kvik_generation sizeof(struct kvik_generation)
 #define SIZED_LEAST_kvik_engine_params sizeof(struct kvik_engine_params)
-#define SIZED_LEAST_kvik_engine_stats sizeof(struct kvik_engine_stats)
+#define SIZED_LEAST_kvik_engine_stats offsetof(struct kvik_engine_stats, disk_bytes)
 #define SIZED_LEAST_kvik_request_params sizeof(struct kvik_request_params)
 
 /* A caller's struct NAME into *own, which holds the defaults; given NULL: they stay. ARG: its size. */

@@ -237,6 +237,7 @@ void kv_io_done(struct kv *kv, uint32_t ticket, bool ok, uint64_t place);
 /* Begins to write everything that the store lacks, whatever its age; what sequences still fill, as far as blocks are full.
  * True: some of it is under way, or waits for tickets: go on after kv_io_done. */
 bool kv_store_all(struct kv *kv);
+bool kv_store_waits(const struct kv *kv); /* something will be written when it is old enough */
 
 /* The store has this piece of text from before (it says so at its start): tokens start..end of ids[0..end), all within one
  * multiple of the longest page, at least 128. The tree must know what is before start, or get to know it first. places:

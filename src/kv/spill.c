@@ -358,6 +358,11 @@ void io_write_behind(struct tree *t)
 		copy_older(t, t->pages->store->sync_after, BEHIND_MAX);
 }
 
+bool kv_store_waits(const struct kv *kv)
+{
+	return kv->tree.io.oldest && kv->tree.pages->store->sync_after > 0;
+}
+
 bool kv_store_all(struct kv *kv)
 {
 	copy_older(&kv->tree, 0, UINT32_MAX);

@@ -126,6 +126,17 @@ static void far_pages_free(struct dev_pages *p)
 	CPU.pages_free(show(p));
 }
 
+static void far_page_read(struct dev_pages *p, uint32_t group, kv_page page, void *to)
+{
+	CPU.page_read(show(p), group, page, to);
+}
+
+static void *far_page_at(struct dev_pages *p, uint32_t group, kv_page page)
+{
+	(void)p, (void)group, (void)page;
+	return NULL;
+}
+
 static void far_page_write(struct dev_pages *p, uint32_t group, kv_page page, const void *from)
 {
 	CPU.page_write(show(p), group, page, from);
@@ -383,6 +394,7 @@ static uint64_t far_work_bytes(const struct work_limits *l, uint32_t threads)
 extern const struct backend __wrap_backend_cpu;
 const struct backend __wrap_backend_cpu = {
 	.name = "far",
+	.numerics = "cpu-1", /* it computes with the CPU */
 	.open = far_open,
 	.close = far_close,
 	.level = far_level,
@@ -396,6 +408,8 @@ const struct backend __wrap_backend_cpu = {
 	.pages_new = far_pages_new,
 	.pages_free = far_pages_free,
 	.page_write = far_page_write,
+	.page_read = far_page_read,
+	.page_at = far_page_at,
 	.work_new = far_work_new,
 	.work_free = far_work_free,
 	.work_bytes = far_work_bytes,

@@ -50,6 +50,7 @@ static void cpu_read(struct dev_work *w, float *to, const struct dev_f32 *from, 
 
 const struct backend backend_cpu = {
 	.name = "cpu",
+	.numerics = NUMERICS_ID,
 	.open = cpu_open,
 	.close = cpu_close,
 	.level = cpu_level,
@@ -63,6 +64,8 @@ const struct backend backend_cpu = {
 	.pages_new = cpu_pages_new,
 	.pages_free = cpu_pages_free,
 	.page_write = cpu_page_write,
+	.page_read = cpu_page_read,
+	.page_at = cpu_page_at,
 	.work_new = cpu_work_new,
 	.work_free = cpu_work_free,
 	.work_bytes = cpu_work_bytes,

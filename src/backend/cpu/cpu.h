@@ -118,6 +118,8 @@ int cpu_pages_new(struct dev_pages **out, struct dev *d, const struct kv_layout 
 		  uint32_t n, struct kv_memory *memory, struct kvik_err *err);
 void cpu_pages_free(struct dev_pages *p);
 void cpu_page_write(struct dev_pages *p, uint32_t group, kv_page page, const void *from);
+void cpu_page_read(struct dev_pages *p, uint32_t group, kv_page page, void *to);
+void *cpu_page_at(struct dev_pages *p, uint32_t group, kv_page page);
 
 int cpu_work_new(struct dev_work **out, struct dev *d, const struct work_limits *l, struct dev_f32 **floats,
 		 struct kvik_err *err);

@@ -52,9 +52,23 @@ void cpu_pages_free(struct dev_pages *pages)
 	mem_free(p);
 }
 
-void cpu_page_write(struct dev_pages *pages, uint32_t group, kv_page page, const void *from)
+void *cpu_page_at(struct dev_pages *pages, uint32_t group, kv_page page)
 {
 	const struct cpu_pages *p = (const struct cpu_pages *)(void *)pages;
-	memcpy(page_address(&p->host.area[KV_AREA_PAGES(group)].at, page), from,
-	       p->host.area[KV_AREA_PAGES(group)].bytes);
+	return page_address(&p->host.area[KV_AREA_PAGES(group)].at, page);
+}
+
+static size_t page_bytes(const struct dev_pages *pages, uint32_t group)
+{
+	return ((const struct cpu_pages *)(const void *)pages)->host.area[KV_AREA_PAGES(group)].bytes;
+}
+
+void cpu_page_write(struct dev_pages *pages, uint32_t group, kv_page page, const void *from)
+{
+	memcpy(cpu_page_at(pages, group, page), from, page_bytes(pages, group));
+}
+
+void cpu_page_read(struct dev_pages *pages, uint32_t group, kv_page page, void *to)
+{
+	memcpy(to, cpu_page_at(pages, group, page), page_bytes(pages, group));
 }
