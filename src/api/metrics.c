@@ -159,6 +159,36 @@ static double kv_usage(const struct kvik_engine_stats *s)
 	return s->kv_bytes_ceiling ? (double)s->kv_bytes_live / (double)s->kv_bytes_ceiling : 0;
 }
 
+/* Of the tier below memory, where there is one. */
+static void print_disk(struct printer *p, const struct kvik_engine_stats *s)
+{
+	const struct figure list[] = {
+		{"vllm:external_prefix_cache_hits_total", "counter", "Prompt tokens read from the disk.",
+		 (double)s->disk_tokens_loaded},
+		{"kvik_disk_bytes", "gauge", "Bytes of the files below the cache (--kv-disk).", (double)s->disk_bytes},
+		{"kvik_disk_bytes_ceiling", "gauge", "The most that they may take.", (double)s->disk_bytes_max},
+		{"kvik_disk_records", "gauge", "Records in them.", (double)s->disk_records},
+		{"kvik_disk_tokens_known", "gauge", "Tokens found there from before.", (double)s->disk_tokens_known},
+		{"kvik_disk_read_bytes_total", "counter", "Bytes read.", (double)s->disk_bytes_read},
+		{"kvik_disk_written_bytes_total", "counter", "Bytes written.", (double)s->disk_bytes_written},
+		{"kvik_disk_pages_read_total", "counter", "Pages read.", (double)s->disk_pages_read},
+		{"kvik_disk_pages_written_total", "counter", "Pages written.", (double)s->disk_pages_written},
+		{"kvik_disk_read_seconds_total", "counter", "Sum of the times that reads took.",
+		 s->disk_read_ms_sum / 1e3},
+		{"kvik_disk_write_seconds_total", "counter", "Sum of the times that writes took.",
+		 s->disk_write_ms_sum / 1e3},
+		{"kvik_disk_refused_total", "counter", "Records not worth their writing.", (double)s->disk_refused},
+		{"kvik_disk_evicted_total", "counter", "Records gone for room.", (double)s->disk_evicted},
+		{"kvik_disk_tokens_lost_total", "counter", "Known tokens that could not be read: computed again.",
+		 (double)s->disk_tokens_lost},
+		{"kvik_disk_failed_total", "counter", "Reads and writes that failed.", (double)s->disk_failed},
+		{"kvik_disk_faults_total", "counter", "Faults of all kinds; the log names them.",
+		 (double)s->disk_faults},
+	};
+	if (s->disk_bytes_max > 0)
+		print_figures(p, list, sizeof list / sizeof *list);
+}
+
 static void print_engine(struct printer *p, const struct kvik_engine_stats *s)
 {
 	const struct figure list[] = {
@@ -207,6 +237,7 @@ static void print_engine(struct printer *p, const struct kvik_engine_stats *s)
 		 s->overhead_ms_sum / 1e3},
 	};
 	print_figures(p, list, sizeof list / sizeof *list);
+	print_disk(p, s);
 }
 
 /* model_name="...", with what the format wants escaped. */
