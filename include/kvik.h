@@ -557,8 +557,8 @@ enum kvik_sampling_field {
  * file) in the place of it; *given: the fields that they set (enum kvik_sampling_field). */
 int kvik_model_read_sampling(const struct kvik_model *m, struct kvik_sampling *p, unsigned *given);
 
-/* Picks the next token from the current logits (which stay as they are); does not feed it. ARG: no logits yet, or a
- * parameter out of its range. */
+/* Picks the next token from the current logits (which stay as they are); does not feed it. params may be NULL. ARG: no
+ * logits yet, or a parameter out of its range. */
 int kvik_session_sample(struct kvik_session *s, const struct kvik_sampling *params, uint32_t *id, struct kvik_err *err);
 
 struct kvik_logprob {

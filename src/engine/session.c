@@ -287,17 +287,20 @@ const uint32_t *kvik_session_ids(const struct kvik_session *s)
 	return s->ids;
 }
 
-int kvik_session_sample(struct kvik_session *s, const struct kvik_sampling *params, uint32_t *id, struct kvik_err *err)
+int kvik_session_sample(struct kvik_session *s, const struct kvik_sampling *given, uint32_t *id, struct kvik_err *err)
 {
 	struct kvik_cache *c = s->cache;
+	struct kvik_sampling p = kvik_sampling_default();
 	uint32_t n_vocab = cache_vocab_size(c);
-	int rc = sample_check(params, n_vocab, err);
+	int rc = SIZED_READ(kvik_sampling, &p, given, err);
+	if (!rc)
+		rc = sample_check(&p, n_vocab, err);
 	if (rc)
 		return rc;
 	if (!s->has_logits)
 		return err_set(err, KVIK_ERR_ARG, "there are no logits to sample from: feed a token first");
 	memcpy(c->row, s->logits, n_vocab * sizeof *c->row);
 	suppress(c->model, c->row);
-	*id = sample_next(params, c->row, n_vocab, s->ids, s->n, s->n, c->sample_scratch);
+	*id = sample_next(&p, c->row, n_vocab, s->ids, s->n, s->n, c->sample_scratch);
 	return 0;
 }

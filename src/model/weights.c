@@ -377,7 +377,7 @@ static int load_all(const struct binder *b, const struct source_tensor *kept, st
 		done += x->t->bytes;
 		if (b->params->progress &&
 		    !b->params->progress(b->params->progress_user, done < total ? done : total, total))
-			return KVIK_ERR_CANCELLED;
+			return err_set(b->err, KVIK_ERR_CANCELLED, "loading was interrupted");
 	}
 	return 0;
 }

@@ -14,6 +14,17 @@ kvik_example(cache)
 set_tests_properties(example_cache PROPERTIES PASS_REGULAR_EXPRESSION
   "fork +[+] +[0-9]+ tokens, of which +[1-9][0-9]* were in the cache")
 
+kvik_example(step)
+set_tests_properties(example_step PROPERTIES PASS_REGULAR_EXPRESSION "[[]1[0-9] steps for 3 texts of 12 tokens")
+kvik_example(engine)
+set_tests_properties(example_engine PROPERTIES PASS_REGULAR_EXPRESSION "A long story: cancelled by the caller")
+kvik_example(poll)
+set_tests_properties(example_poll PROPERTIES PASS_REGULAR_EXPRESSION "Tom had a red +: [1-9][0-9]* tokens")
+kvik_example(processor)
+set_tests_properties(example_processor PROPERTIES PASS_REGULAR_EXPRESSION "[aeiouxyz]+[^a-z]*[[]24 tokens")
+kvik_example(interrupt)
+set_tests_properties(example_interrupt PROPERTIES PASS_REGULAR_EXPRESSION "interrupted; [1-9]?[0-9]+ tokens")
+
 include(CheckLanguage)
 check_language(CXX)
 if(CMAKE_CXX_COMPILER)
@@ -25,8 +36,11 @@ if(CMAKE_CXX_COMPILER)
 endif()
 
 if(NOT KVIK_SANITIZE) # the sanitizers' runtime would have to be linked by the stranger
-  add_test(NAME api_library COMMAND ${PROJECT_SOURCE_DIR}/tests/api/library.sh ${CMAKE_C_COMPILER} $<TARGET_FILE:kvik_shared>
+  add_test(NAME api_library COMMAND ${PROJECT_SOURCE_DIR}/tests/api/library.sh ${CMAKE_C_COMPILER} ${PROJECT_BINARY_DIR}
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  add_test(NAME api_library_whole COMMAND ${PROJECT_SOURCE_DIR}/tests/api/library.sh ${CMAKE_C_COMPILER} ${PROJECT_BINARY_DIR}
+    whole CONFIGURATIONS long WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(api_library_whole PROPERTIES LABELS long)
   add_test(NAME api_install COMMAND ${PROJECT_SOURCE_DIR}/tests/api/install.sh ${PROJECT_BINARY_DIR}
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endif()

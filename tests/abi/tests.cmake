@@ -1,0 +1,16 @@
+# The binary interface: what was compiled against a released header runs with the library of today (README.md).
+add_test(NAME abi_symbols COMMAND ${PROJECT_SOURCE_DIR}/tests/abi/symbols.sh $<TARGET_FILE:kvik_shared>)
+file(GLOB releases CONFIGURE_DEPENDS tests/abi/*/kvik.h)
+foreach(header ${releases})
+  cmake_path(GET header PARENT_PATH release)
+  cmake_path(GET release FILENAME version)
+  add_test(NAME abi_layout_${version} COMMAND ${PROJECT_SOURCE_DIR}/tests/abi/layout.py ${CMAKE_C_COMPILER} ${release}
+    ${PROJECT_SOURCE_DIR}/include)
+  add_executable(abi_${version} tests/abi/program.c)
+  target_include_directories(abi_${version} BEFORE PRIVATE ${release})
+  target_link_libraries(abi_${version} PRIVATE kvik_shared)
+  if(KVIK_SANITIZE)
+    target_link_options(abi_${version} PRIVATE -fsanitize=${KVIK_SANITIZE})
+  endif()
+  add_test(NAME abi_program_${version} COMMAND abi_${version})
+endforeach()
