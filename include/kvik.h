@@ -343,6 +343,9 @@ struct kvik_cache_params {
 	const char *disk_key;  /* file of 64 hexadecimal digits: records are sealed by AES-256-GCM */
 	kvik_log_fn *disk_log; /* hears of faults, each kind once; from any thread. NULL: nobody does */
 	void *disk_log_user;
+	/* Of models whose layers keep a state (recurrences): every so many tokens one is kept, from which a text that
+	 * parts from another goes on; 0 = as often as it weighs no more than the keys and values between two. */
+	uint32_t state_every;
 };
 
 struct kvik_cache;
@@ -393,6 +396,9 @@ struct kvik_plan {
 	uint64_t bytes_per_token;   /* keys and values of all layers */
 	uint64_t bytes_per_session; /* pages of one of `context` tokens; windows hold it down */
 	uint64_t kv_bytes;          /* pages and tables of `sessions` sessions: what kv_memory must allow */
+	uint64_t
+		bytes_per_state; /* of a recurrent model: one per session, and per place that is kept to come back to */
+	uint32_t state_every;    /* kvik_cache_params.state_every, resolved; 0: no layer keeps a state */
 };
 int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *model_params,
 		   const struct kvik_cache_params *params, struct kvik_plan *plan, struct kvik_err *err);

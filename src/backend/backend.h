@@ -17,8 +17,9 @@
 
 #include "base/pool.h"
 #include "base/wtype.h"
+#include "kernels/delta_layout.h"
 #include "kernels/kv_layout.h"
-#include "kv/memory.h"
+#include "kv/kv.h"
 
 struct dev;         /* an open device */
 struct dev_weights; /* the parameters of a model */
@@ -78,6 +79,7 @@ struct work_limits {
 struct batch_seq {
 	struct page_table blocks[KV_GROUPS_MAX]; /* block table per group */
 	uint32_t position, n_tokens;
+	struct kv_state_step state; /* in the group of states; its last position is position + n_tokens */
 };
 
 struct batch {
@@ -103,7 +105,7 @@ struct linear_out {
 	const struct dev_f32 *bias; /* [rows of m] or NULL */
 	struct dev_f32 *out;        /* [tokens][rows of m] */
 };
-enum { LINEAR_OUTS_MAX = 3 };
+enum { LINEAR_OUTS_MAX = 4 };
 
 /* What the gate of a feed-forward goes through. */
 enum activation { ACTIVATION_SILU, ACTIVATION_GELU /* its tanh form */ };
@@ -122,6 +124,23 @@ struct attention_call {
 	const struct dev_f32 *sink_logits; /* [heads] of the softmax, without values; NULL = none */
 	uint32_t rope_dim;                 /* dims of a head that are rotated, half-split */
 	const struct dev_f32 *cos_row, *sin_row; /* [T][rope_dim / 2] */
+};
+
+/* What a gated delta net does between its projections, all tokens of the batch: convolution, delta rule, and a norm of
+ * each value head, times silu(gate). The states of each sequence go from one to the next as its kv_state_step says. */
+struct delta_call {
+	struct dev_f32 *qkv;                  /* [T][channels]; used up, as the next two */
+	struct dev_f32 *alpha;                /* [T][v_heads]: decay = e^(rate softplus(alpha + dt_bias)) */
+	struct dev_f32 *beta;                 /* [T][v_heads]: their sigmoids are the rates of change */
+	const struct dev_f32 *gate;           /* [T][v_heads * v_dim] */
+	struct dev_f32 *out;                  /* the same */
+	const struct dev_f32 *conv;           /* [taps][channels] */
+	const struct dev_f32 *rate, *dt_bias; /* [v_heads] */
+	const struct dev_f32 *norm;           /* [v_dim] */
+	struct delta_spec net;
+	uint32_t group;    /* of the states */
+	uint64_t state_at; /* bytes from a page's begin to the layer's state */
+	float eps;         /* of the norm */
 };
 
 struct expert {
@@ -217,6 +236,9 @@ struct backend {
 	/* gate = activation(gate) * up */
 	void (*gated)(struct dev_work *w, enum activation a, struct dev_f32 *gate, const struct dev_f32 *up,
 		      uint32_t rows, uint32_t cols);
+	/* x *= sigmoid(gate) */
+	void (*sigmoid_mul)(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *gate, uint32_t rows,
+			    uint32_t cols);
 	/* Matrices of the same columns, x: [tokens][columns]. */
 	void (*linear)(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, const struct linear_out *outs,
 		       uint32_t n);
@@ -224,6 +246,7 @@ struct backend {
 	void (*rope_write)(struct dev_work *w, const struct attention_call *c);
 	/* out = softmax(q K) V of what the pages hold. */
 	void (*attention)(struct dev_work *w, const struct attention_call *c);
+	void (*delta)(struct dev_work *w, const struct delta_call *c);
 	void (*experts)(struct dev_work *w, const struct experts_call *c);
 	/* As linear, into the host's memory: [n][rows of m]; then cap * tanh(logit / cap), where cap is above 0. */
 	void (*logits)(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap,

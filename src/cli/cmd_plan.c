@@ -43,6 +43,10 @@ static void print_text(const struct kvik_plan *p, const struct kvik_cache_params
 	line("buffers of a step", p->work_bytes);
 	printf("%-34s %s\n", "KV dtypes", dtypes_text(c, dtypes));
 	line("KV of one token", p->bytes_per_token);
+	if (p->bytes_per_state) {
+		snprintf(what, sizeof what, "state, one per %u tokens kept", p->state_every);
+		line(what, p->bytes_per_state);
+	}
 	snprintf(what, sizeof what, "KV of one sequence of %u tokens", p->context);
 	line(what, p->bytes_per_session);
 	snprintf(what, sizeof what, "KV of %u sequence%s, with tables", c->sessions, c->sessions == 1 ? "" : "s");
@@ -57,17 +61,18 @@ static int print_json(const struct kvik_plan *p, const struct kvik_cache_params 
 {
 	struct fit f = what_fits(p);
 	char dtypes[DTYPES_TEXT_BYTES];
-	json_t *o = json_pack("{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			      "weight_bytes", (json_int_t)p->weight_bytes, "mapped_bytes", (json_int_t)p->mapped_bytes,
-			      "work_bytes", (json_int_t)p->work_bytes, "k_dtype", kvik_dtype_name(c->k_dtype),
-			      "v_dtype", kvik_dtype_name(c->v_dtype), "dtypes", dtypes_text(c, dtypes), "context",
-			      (json_int_t)p->context, "sequences", (json_int_t)c->sessions, "page_tokens",
-			      (json_int_t)p->page_tokens, "kv_bytes_per_token", (json_int_t)p->bytes_per_token,
-			      "kv_bytes_per_sequence", (json_int_t)p->bytes_per_session, "kv_bytes",
-			      (json_int_t)p->kv_bytes, "total_bytes",
-			      (json_int_t)(p->weight_bytes + p->mapped_bytes + p->work_bytes + p->kv_bytes),
-			      "memory_available", (json_int_t)f.available, "sequences_that_fit", (json_int_t)f.sessions,
-			      "tokens_that_fit", (json_int_t)f.tokens);
+	json_t *o = json_pack(
+		"{s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"weight_bytes", (json_int_t)p->weight_bytes, "mapped_bytes", (json_int_t)p->mapped_bytes, "work_bytes",
+		(json_int_t)p->work_bytes, "k_dtype", kvik_dtype_name(c->k_dtype), "v_dtype",
+		kvik_dtype_name(c->v_dtype), "dtypes", dtypes_text(c, dtypes), "context", (json_int_t)p->context,
+		"sequences", (json_int_t)c->sessions, "page_tokens", (json_int_t)p->page_tokens, "kv_bytes_per_token",
+		(json_int_t)p->bytes_per_token, "kv_bytes_per_sequence", (json_int_t)p->bytes_per_session, "kv_bytes",
+		(json_int_t)p->kv_bytes, "state_bytes", (json_int_t)p->bytes_per_state, "state_every",
+		(json_int_t)p->state_every, "total_bytes",
+		(json_int_t)(p->weight_bytes + p->mapped_bytes + p->work_bytes + p->kv_bytes), "memory_available",
+		(json_int_t)f.available, "sequences_that_fit", (json_int_t)f.sessions, "tokens_that_fit",
+		(json_int_t)f.tokens);
 	int rc = o && json_dumpf(o, stdout, JSON_COMPACT) == 0 ? 0 : -1;
 	putchar('\n');
 	json_decref(o);

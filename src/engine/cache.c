@@ -115,6 +115,18 @@ int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_c
 	return 0;
 }
 
+uint32_t cache_state_every(const struct kvplan *plan, const struct kvik_cache_params *p)
+{
+	enum { LEAST = 256, MOST = 8192 };
+	uint64_t state = kvplan_state_bytes(plan), token = kvplan_token_bytes(plan);
+	uint32_t every = LEAST;
+	if (state == 0 || p->state_every)
+		return state ? p->state_every : 0;
+	while (every < MOST && every * token < state)
+		every *= 2;
+	return every;
+}
+
 /* Pages and tables of `sessions` sequences of `context` tokens. Tables are bounded from above: every page (of at least
  * 4096 bytes) has its counts in each group's books and up to three entries in block tables; the ghost list takes up to
  * 1/128 of all. */
@@ -148,9 +160,10 @@ static int new_kv(struct kvik_cache *c, struct kvik_err *err)
 			       .seq_tokens_max = p->context,
 			       .memory = &memory,
 			       .store = c->disk ? disk_store(c->disk, p->kv_memory) : NULL,
+			       .state_every = cache_state_every(&c->plan, p),
 			       .pack_after = p->floor_after_ms};
 	int rc = device_backend(d)->pages_new(&c->pages, device_dev(d), c->plan.layout, c->plan.packed,
-					      c->plan.n_groups, &memory, err);
+					      c->plan.state_group, &memory, err);
 	if (!rc)
 		rc = kv_new(&c->kv, &kc, err);
 	if (!rc && c->disk)
@@ -239,6 +252,8 @@ void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t
 		for (uint32_t g = 0; g < c->plan.n_groups; g++)
 			s->blocks[g] = kv_seq_blocks(it->seq, g, NULL);
 		kv_state_begin(c->kv, it->seq);
+		if (cache_keeps_states(c))
+			kv_state_step(c->kv, it->seq, c->plan.state_group, &s->state);
 		memcpy(c->ids + b.batch.n_tokens, it->ids, it->n * sizeof *it->ids);
 		b.batch.n_tokens += it->n;
 		for (uint32_t k = it->n_logits; k > 0; k--)

@@ -59,7 +59,14 @@ int cache_resolve(struct kvik_cache_params *p, const struct kvik_cache_params *g
 		  struct kvik_err *err) MUST_CHECK;
 int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_cache_params *p,
 	       struct kvik_err *err) MUST_CHECK;
+/* Tokens between snapshots of states; 0: no layer keeps one. */
+uint32_t cache_state_every(const struct kvplan *plan, const struct kvik_cache_params *p);
 uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p);
+
+static inline bool cache_keeps_states(const struct kvik_cache *c)
+{
+	return c->plan.state_group < c->plan.n_groups;
+}
 
 uint32_t cache_vocab_size(const struct kvik_cache *c);
 

@@ -30,9 +30,18 @@ static uint32_t smallest_window(const struct hparams *h)
 	return least;
 }
 
+/* The layer whose heads stand for all: the first one that has any. */
+static const struct layer_spec *first_attention(const struct hparams *h)
+{
+	uint32_t i = 0;
+	while (i + 1 < h->n_layers && h->layers[i].mixer != MIXER_ATTENTION)
+		i++;
+	return &h->layers[i];
+}
+
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters)
 {
-	const struct layer_spec *l = &h->layers[0];
+	const struct layer_spec *l = first_attention(h);
 	return (struct kvik_model_info){.architecture = h->arch->name,
 					.layers = h->n_layers,
 					.dim = h->dim,

@@ -28,6 +28,8 @@ int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *mo
 	own.bytes_per_token = kvplan_token_bytes(&kvplan);
 	own.bytes_per_session = kvplan_seq_bytes(&kvplan, p.context, p.chunk);
 	own.kv_bytes = cache_bytes(&kvplan, &p);
+	own.bytes_per_state = kvplan_state_bytes(&kvplan);
+	own.state_every = cache_state_every(&kvplan, &p);
 	own.context = p.context;
 	return SIZED_WRITE(kvik_plan, plan, &own, err);
 }

@@ -73,7 +73,14 @@ int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t
 	struct kvik_pin *p = mem_zalloc(1, sizeof *p);
 	if (!p)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a pin");
-	int rc = kv_fork(&p->seq, c->kv, s->seq, (uint32_t)n_tokens, err);
+	int rc = session_fork_seq(&p->seq, s, n_tokens, err);
+	if (!rc && kv_seq_tokens(p->seq) == 0) {
+		kv_seq_free(c->kv, p->seq);
+		rc = err_set(err, KVIK_ERR_LIMIT,
+			     "no state of the first %zu tokens is kept, so that nothing of them could be used: pin the "
+			     "session where a feed ended",
+			     n_tokens);
+	}
 	if (rc) {
 		mem_free(p);
 		return rc;

@@ -1,7 +1,8 @@
 /* session.c: one sequence of tokens in a cache.
  *
- * Invariant: ids[0..n) are the tokens whose keys and values the sequence holds (with no_kv_cache: held when they were
- * last computed). Owner: the cache's thread. */
+ * Invariant: ids[0..n) are the session's tokens. The sequence holds them all, or fewer: where layers keep a state it can go
+ * back only to some positions, and what lies between is computed again with the next feed (with no_kv_cache: all of it).
+ * Owner: the cache's thread. */
 #include "engine/session.h"
 
 #include <string.h>
@@ -63,6 +64,18 @@ int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const stru
 	return rc ? rc : adopt(out, c, seq, err);
 }
 
+/* Where the sequence can be cut for a text that goes on after its first n tokens. */
+static uint32_t nearest(const struct kvik_session *s, size_t n)
+{
+	uint32_t held = kv_seq_tokens(s->seq), at = n < held ? (uint32_t)n : held;
+	return cache_keeps_states(s->cache) ? kv_nearest(s->cache->kv, s->seq, at) : at;
+}
+
+int session_fork_seq(struct kv_seq **out, const struct kvik_session *s, size_t n, struct kvik_err *err)
+{
+	return kv_fork(out, s->cache->kv, s->seq, nearest(s, n), err);
+}
+
 int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, size_t n_tokens, struct kvik_err *err)
 {
 	struct kv_seq *seq;
@@ -71,7 +84,7 @@ int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, s
 	if (n_tokens > s->n)
 		return err_set(err, KVIK_ERR_ARG, "the session has %zu tokens, not %zu", s->n, n_tokens);
 	cache_tick(s->cache);
-	int rc = kv_fork(&seq, s->cache->kv, s->seq, (uint32_t)n_tokens, err);
+	int rc = session_fork_seq(&seq, s, n_tokens, err);
 	if (!rc)
 		rc = adopt(&f, s->cache, seq, err);
 	if (rc)
@@ -111,7 +124,7 @@ int session_reserve(struct kvik_session *s, uint32_t n, struct kvik_err *err)
 int session_match(struct kvik_session *s, size_t to, struct kvik_err *err)
 {
 	struct kv_hit hit;
-	if (to <= s->n || !kv_seq_shares(s->seq))
+	if (to <= kv_seq_tokens(s->seq) || !kv_seq_shares(s->seq))
 		return 0;
 	struct kvik_cache *c = s->cache;
 	uint32_t n = to < c->params.context ? (uint32_t)to : c->params.context;
@@ -127,6 +140,8 @@ int session_match(struct kvik_session *s, size_t to, struct kvik_err *err)
 	}
 	if (rc)
 		return rc == KVIK_ERR_FULL ? 0 : rc;
+	if (hit.tokens < s->n)
+		return 0; /* less than it had before it was cut */
 	s->prefix = cache_prefix(hit.tokens, hit.matched, hit.why, hit.other, s->n);
 	s->n = hit.tokens;
 	return 0;
@@ -166,6 +181,11 @@ static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted
 	return 0;
 }
 
+int session_catch_up(struct kvik_session *s, struct kvik_err *err)
+{
+	return compute(s, kv_seq_tokens(s->seq), s->n, s->n, NULL, err);
+}
+
 int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err)
 {
 	size_t before = s->n, end = before + n;
@@ -187,11 +207,21 @@ int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, flo
 		rc = session_match(s, end - 1, err);
 	kv_state_want(s->cache->kv, s->seq, (uint32_t)end - 1); /* as far as the same text would match */
 	if (!rc)
-		rc = compute(s, no_cache ? 0 : s->n, end, before, all_logits, err);
+		rc = compute(s, kv_seq_tokens(s->seq), end, before, all_logits, err);
 	if (!rc && n > 1)
 		kv_mark(s->cache->kv, s->seq);
 	s->has_logits = !rc;
 	return rc;
+}
+
+/* Leaves `any` in all states of the reserved tokens. */
+static void fill_states(struct kvik_cache *c, struct kv_seq *seq, const uint8_t *any)
+{
+	struct kv_state_step step;
+	kv_state_begin(c->kv, seq);
+	kv_state_step(c->kv, seq, c->plan.state_group, &step);
+	for (uint32_t i = 0; i < step.n; i++)
+		device_backend(c->model->device)->page_write(c->pages, c->plan.state_group, step.page[i], any);
 }
 
 /* Reserves and commits n tokens at `at`, and fills their pages with `any`, which is as long as the largest. Pages that
@@ -201,12 +231,14 @@ static int fill_chunk(struct kvik_session *s, size_t at, uint32_t n, const uint8
 	struct kvik_cache *c = s->cache;
 	const struct backend *backend = device_backend(c->model->device);
 	int rc = kv_reserve(c->kv, s->seq, n, err);
-	for (uint32_t g = 0; g < c->plan.n_groups && !rc; g++) {
+	for (uint32_t g = 0; g < c->plan.state_group && !rc; g++) {
 		uint32_t page = c->plan.desc[g].page_tokens;
 		struct page_table blocks = kv_seq_blocks(s->seq, g, NULL);
 		for (size_t b = (at + page - 1) / page; b * page < at + n; b++)
 			backend->page_write(c->pages, g, page_table_at(&blocks, (uint32_t)b), any);
 	}
+	if (!rc && cache_keeps_states(c))
+		fill_states(c, s->seq, any);
 	if (!rc)
 		kv_commit(c->kv, s->seq, n);
 	return rc;
@@ -237,12 +269,12 @@ int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, str
 	if (!any)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory to fill a cache");
 	kv_leave(s->cache->kv, s->seq); /* nobody may take these bytes for keys and values */
-	for (size_t done = 0; done < n && !rc;) {
-		uint32_t now = n - done < chunk ? (uint32_t)(n - done) : chunk;
-		rc = s->cache->params.no_kv_cache ? 0 : fill_chunk(s, s->n, now, any, err);
-		s->n += rc ? 0 : now;
-		done += now;
+	for (size_t at = s->cache->params.no_kv_cache ? s->n + n : kv_seq_tokens(s->seq); at < s->n + n && !rc;) {
+		uint32_t now = s->n + n - at < chunk ? (uint32_t)(s->n + n - at) : chunk;
+		rc = fill_chunk(s, at, now, any, err);
+		at += now;
 	}
+	s->n = rc ? kv_seq_tokens(s->seq) : s->n + n;
 	mem_free(any);
 	return rc;
 }
@@ -269,7 +301,7 @@ int kvik_session_truncate(struct kvik_session *s, size_t n_tokens, struct kvik_e
 	if (n_tokens == s->n)
 		return 0;
 	cache_tick(s->cache);
-	int rc = kv_truncate(s->cache->kv, s->seq, (uint32_t)n_tokens, err);
+	int rc = kv_truncate(s->cache->kv, s->seq, nearest(s, n_tokens), err);
 	if (rc)
 		return rc;
 	s->n = n_tokens;

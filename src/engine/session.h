@@ -28,5 +28,9 @@ int session_reserve(struct kvik_session *s, uint32_t n, struct kvik_err *err) MU
 /* Takes from the tree what it has of the ids after the session's tokens, up to `to`; prefix says how that went. That it
  * has no room to look is no error: then they are computed. */
 int session_match(struct kvik_session *s, size_t to, struct kvik_err *err) MUST_CHECK;
+/* Computes what the sequence does not hold of the session's tokens. */
+int session_catch_up(struct kvik_session *s, struct kvik_err *err) MUST_CHECK;
+/* A sequence of the first n tokens, or of as many of them as the cache can fork; errors as kv_fork. */
+int session_fork_seq(struct kv_seq **out, const struct kvik_session *s, size_t n, struct kvik_err *err) MUST_CHECK;
 
 #endif

@@ -75,6 +75,8 @@ static int read_items(struct step *step, struct kvik_cache *c, struct kvik_err *
 		if (!rc)
 			rc = check_item(step, c, &own, i, err);
 		if (!rc)
+			rc = session_catch_up(own.session, err);
+		if (!rc)
 			rc = session_grow(own.session, own.session->n + own.n, err);
 		if (rc)
 			return rc;

@@ -7,6 +7,7 @@
 #define KVIK_ENGINE_SIZED_H
 
 #include <kvik.h>
+#include <stddef.h>
 
 #include "base/err.h"
 
@@ -18,7 +19,7 @@
 #define SIZED_LEAST_kvik_chat_request sizeof(struct kvik_chat_request)
 #define SIZED_LEAST_kvik_cache_params offsetof(struct kvik_cache_params, disk)
 #define SIZED_LEAST_kvik_cache_stats sizeof(struct kvik_cache_stats)
-#define SIZED_LEAST_kvik_plan sizeof(struct kvik_plan)
+#define SIZED_LEAST_kvik_plan offsetof(struct kvik_plan, bytes_per_state)
 #define SIZED_LEAST_kvik_share sizeof(struct kvik_share)
 #define SIZED_LEAST_kvik_prefix sizeof(struct kvik_prefix)
 #define SIZED_LEAST_kvik_step_item sizeof(struct kvik_step_item)

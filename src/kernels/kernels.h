@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/page_table.h"
+#include "kernels/delta_layout.h"
 #include "kernels/kv_layout.h"
 #include "kernels/mat.h"
 
@@ -68,7 +69,6 @@ size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim);
 size_t attn_part_floats(uint32_t head_dim);
 
 /* A causal convolution of each channel with its own weights, then SiLU, over consecutive tokens of one sequence. */
-#define CONV_TAPS_MAX 16
 struct conv {
 	const float *weight; /* [taps][channels], the last tap being the token's own */
 	float *state; /* [taps - 1][channels]: the inputs before these tokens, the oldest first; becomes those at their end */
@@ -87,14 +87,9 @@ struct delta {
 	const float *decay, *beta; /* of token 0; from one to the next: gate_stride */
 	float *out;                /* of token 0: [v_dim]; from one to the next: out_stride */
 	size_t stride, gate_stride, out_stride;
-	float *state; /* [tiles of 16 value dims][k_dim][16]: see delta_state_floats */
+	float *state; /* [tiles of 16 value dims][k_dim][16]: see delta_layout.h */
 	uint32_t tokens, k_dim, v_dim;
 };
-
-static inline size_t delta_state_floats(uint32_t k_dim, uint32_t v_dim)
-{
-	return ((size_t)v_dim + 15) / 16 * 16 * k_dim;
-}
 
 struct kernels {
 	const char *name; /* "scalar", "avx2", "avx512" */

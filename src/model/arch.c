@@ -13,7 +13,19 @@ static const struct arch *const archs[] = {
 	&arch_qwen3moe, &arch_gemma,   &arch_gemma2,  &arch_gemma3,
 };
 
-enum { ARCHS = sizeof archs / sizeof *archs };
+enum { ARCHS = sizeof archs / sizeof *archs, REGISTERED_MAX = 8 };
+
+static const struct arch *registered[REGISTERED_MAX];
+static size_t n_registered;
+
+int arch_register(const struct arch *a, struct kvik_err *err)
+{
+	if (n_registered == REGISTERED_MAX)
+		return err_set(err, KVIK_ERR_LIMIT, "no room for more than %d architectures beside those of kvik",
+			       REGISTERED_MAX);
+	registered[n_registered++] = a;
+	return 0;
+}
 
 static const char *name_of(const struct arch *a, bool hf)
 {
@@ -25,6 +37,9 @@ static const struct arch *find(const struct keys *k)
 	for (size_t i = 0; i < ARCHS; i++)
 		if (strcmp(name_of(archs[i], keys_hf(k)), k->arch) == 0)
 			return archs[i];
+	for (size_t i = 0; i < n_registered; i++)
+		if (strcmp(name_of(registered[i], keys_hf(k)), k->arch) == 0)
+			return registered[i];
 	return NULL;
 }
 

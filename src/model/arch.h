@@ -30,6 +30,10 @@ int arch_hparams(const struct source *s, struct hparams *h, struct kvik_err *err
 /* The same of a configuration alone: what it says, but for what only tensors say; not yet checked. */
 int arch_read(struct keys *k, struct hparams *h) MUST_CHECK;
 
+/* Makes an architecture known that the table does not have: of a test, or of a program that brings its own. a must outlive
+ * every use. Before the first model is opened, by one thread. LIMIT: there is no room for another. */
+int arch_register(const struct arch *a, struct kvik_err *err) MUST_CHECK;
+
 /* The embedding of a model on disk; NULL: it has none. */
 const struct source_tensor *arch_embedding(const struct source *s, const struct hparams *h);
 

@@ -29,12 +29,22 @@ static unsigned bias_flags(enum biases b)
 	return b == BIASES_IF_THERE ? BIND_OPTIONAL : 0;
 }
 
+/* Gated: head by head, the rows of q and those of the gate. */
+static int bind_q(struct binder *b, struct layer *l, int i, const struct attention_spec *a, uint32_t dim)
+{
+	uint32_t rows = a->heads * a->head_dim;
+	if (!a->gated)
+		return bind_mat(b, &l->q, i, "attn_q.weight", rows, dim, BIND_QK_ROWS);
+	int rc = bind_mat_half(b, &l->q, i, "attn_q.weight", rows, dim, a->head_dim, false);
+	return rc ? rc : bind_mat_half(b, &l->attn_gate, i, "attn_q.weight", rows, dim, a->head_dim, true);
+}
+
 static int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a, uint32_t dim)
 {
 	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
 	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
 	if (!rc)
-		rc = bind_mat(b, &l->q, i, "attn_q.weight", q_rows, dim, BIND_QK_ROWS);
+		rc = bind_q(b, l, i, a, dim);
 	if (!rc)
 		rc = bind_mat(b, &l->k, i, "attn_k.weight", kv_rows, dim, BIND_QK_ROWS);
 	if (!rc)
@@ -49,6 +59,32 @@ static int bind_attention(struct binder *b, struct layer *l, int i, const struct
 		rc = bind_vec(b, &l->q_norm, i, "attn_q_norm.weight", a->head_dim, BIND_NORM);
 	if (!rc && a->qk_norm)
 		rc = bind_vec(b, &l->k_norm, i, "attn_k_norm.weight", a->head_dim, BIND_NORM);
+	return rc;
+}
+
+static int bind_delta(struct binder *b, struct layer *l, int i, const struct delta_spec *d, uint32_t dim)
+{
+	struct delta_params *p = &l->delta;
+	uint32_t channels = delta_channels(d), values = d->v_heads * d->v_dim;
+	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
+	if (!rc)
+		rc = bind_mat(b, &p->qkv, i, "attn_qkv.weight", channels, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &p->gate, i, "attn_gate.weight", values, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &p->alpha, i, "ssm_alpha.weight", d->v_heads, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &p->beta, i, "ssm_beta.weight", d->v_heads, dim, 0);
+	if (!rc)
+		rc = bind_mat(b, &p->out, i, "ssm_out.weight", dim, values, 0);
+	if (!rc)
+		rc = bind_taps(b, &p->conv, i, "ssm_conv1d.weight", channels, d->taps);
+	if (!rc)
+		rc = bind_vec(b, &p->rate, i, "ssm_a", d->v_heads, bind_is_hf(b) ? BIND_LOG_RATE : 0);
+	if (!rc)
+		rc = bind_vec(b, &p->dt_bias, i, "ssm_dt.bias", d->v_heads, 0);
+	if (!rc)
+		rc = bind_vec(b, &p->norm, i, "ssm_norm.weight", d->v_dim, 0);
 	return rc;
 }
 
@@ -117,7 +153,8 @@ static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_s
 int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
 {
 	uint32_t dim = bind_dim(b);
-	int rc = bind_attention(b, l, i, &spec->attention, dim);
+	int rc = spec->mixer == MIXER_DELTA ? bind_delta(b, l, i, &spec->delta, dim)
+					    : bind_attention(b, l, i, &spec->attention, dim);
 	if (!rc && spec->post_norms)
 		rc = bind_vec(b, &l->attn_post_norm, i, "post_attention_norm.weight", dim, BIND_NORM);
 	if (!rc && spec->post_norms)

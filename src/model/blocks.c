@@ -49,9 +49,12 @@ static void add_linear(struct step *s, const struct dev_mat *m, const struct dev
 void block_qkv(struct step *s, const struct layer *l)
 {
 	struct model_work *w = s->w;
-	struct linear_out outs[] = {{l->q, l->q_bias, w->q}, {l->k, l->k_bias, w->k}, {l->v, l->v_bias, w->v}};
+	struct linear_out outs[] = {{l->q, l->q_bias, w->q},
+				    {l->k, l->k_bias, w->k},
+				    {l->v, l->v_bias, w->v},
+				    {l->attn_gate, NULL, w->attn_gate}};
 	block_norm(s, l->attn_norm);
-	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, 3);
+	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, s->spec->attention.gated ? 4 : 3);
 }
 
 static void head_norm(struct step *s, struct dev_f32 *x, const struct dev_f32 *weight, uint32_t heads)
@@ -103,11 +106,42 @@ void block_attention(struct step *s)
 {
 	struct attention_call c = attention_call(s);
 	s->backend->attention(s->dev, &c);
+	if (s->spec->attention.gated)
+		s->backend->sigmoid_mul(s->dev, s->w->attn, s->w->attn_gate, s->b->batch.n_tokens,
+					c.heads * c.head_dim);
 }
 
 void block_attention_out(struct step *s, const struct layer *l)
 {
 	add_linear(s, l->o, l->o_bias, l->attn_post_norm, s->w->attn);
+}
+
+/* ---- Gated delta net --------------------------------------------------------------------------------------------- */
+
+void block_delta(struct step *s, const struct layer *l)
+{
+	const struct delta_params *p = &l->delta;
+	struct model_work *w = s->w;
+	struct linear_out outs[] = {{p->qkv, NULL, w->qkv},
+				    {p->gate, NULL, w->delta_gate},
+				    {p->alpha, NULL, w->alpha},
+				    {p->beta, NULL, w->beta}};
+	block_norm(s, l->attn_norm);
+	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, 4);
+	s->backend->delta(s->dev, &(struct delta_call){.qkv = w->qkv,
+						       .alpha = w->alpha,
+						       .beta = w->beta,
+						       .gate = w->delta_gate,
+						       .out = w->delta_out,
+						       .conv = p->conv,
+						       .rate = p->rate,
+						       .dt_bias = p->dt_bias,
+						       .norm = p->norm,
+						       .net = s->spec->delta,
+						       .group = s->b->plan->state_group,
+						       .state_at = s->b->plan->state_at[s->layer],
+						       .eps = s->m->h.rms_eps});
+	add_linear(s, p->out, NULL, l->attn_post_norm, w->delta_out);
 }
 
 /* ---- Feed-forward and output ------------------------------------------------------------------------------------- */
@@ -142,7 +176,7 @@ void block_experts(struct step *s, const struct layer *l)
 	block_add(s);
 }
 
-void block_layer(struct step *s, const struct layer *l)
+static void attention_mixer(struct step *s, const struct layer *l)
 {
 	block_qkv(s, l);
 	if (l->q_norm)
@@ -150,6 +184,14 @@ void block_layer(struct step *s, const struct layer *l)
 	block_rope(s);
 	block_attention(s);
 	block_attention_out(s, l);
+}
+
+void block_layer(struct step *s, const struct layer *l)
+{
+	if (s->spec->mixer == MIXER_DELTA)
+		block_delta(s, l);
+	else
+		attention_mixer(s, l);
 	if (s->spec->ffn_kind == FFN_DENSE)
 		block_ffn(s, l);
 	else

@@ -13,11 +13,12 @@ void block_embed(struct step *s);                                   /* ids -> x 
 void block_qkv(struct step *s, const struct layer *l);              /* x -> norm -> q, k, v */
 void block_head_norms(struct step *s, const struct layer *l);       /* q, k: RMS norm over each head */
 void block_rope(struct step *s);                                    /* q, k rotated; k, v written into the pages */
-void block_attention(struct step *s);                               /* q, pages -> attn */
+void block_attention(struct step *s);                               /* q, pages -> attn, gated where the layer is */
 void block_attention_out(struct step *s, const struct layer *l);    /* x += o attn */
+void block_delta(struct step *s, const struct layer *l);            /* x += a gated delta net of it; states move on */
 void block_ffn(struct step *s, const struct layer *l);              /* x += down (activation(gate) * up) */
 void block_experts(struct step *s, const struct layer *l);          /* the same, by the experts of each token */
-void block_layer(struct step *s, const struct layer *l);            /* all of it: pre-norm attention and feed-forward */
+void block_layer(struct step *s, const struct layer *l);            /* all of it: pre-norm mixer and feed-forward */
 void block_logits(struct step *s);                                  /* x of the wanted tokens -> logits */
 void block_hidden(struct step *s);                                  /* x of the wanted tokens -> norm -> hidden */
 

@@ -70,18 +70,46 @@ static int check_experts(const struct experts_spec *x, const char *what, const c
 	return 0;
 }
 
+static int check_delta(const struct delta_spec *d, const char *what, const char *of, struct kvik_err *err)
+{
+	const struct range ranges[] = {
+		{"the number of key heads of the delta net", d->k_heads, 1, 1024},
+		{"the number of value heads of the delta net", d->v_heads, 1, 1024},
+		{"the key dimension of the delta net", d->k_dim, 1, 1024},
+		{"the value dimension of the delta net", d->v_dim, 1, 1024},
+		{"the width of the convolution", d->taps, 2, CONV_TAPS_MAX},
+	};
+	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, of, err);
+	if (rc)
+		return rc;
+	if (d->v_heads % d->k_heads != 0)
+		return err_set(err, KVIK_ERR_FORMAT, "%s: %u value heads%s cannot share %u key heads evenly", what,
+			       d->v_heads, of, d->k_heads);
+	return 0;
+}
+
 static int check_layer(const struct hparams *h, uint32_t i, const char *what, struct kvik_err *err)
 {
 	const struct layer_spec *l = &h->layers[i];
 	char of[32] = ""; /* the first one stands for all: most models have one kind of layer */
 	if (i > 0)
 		snprintf(of, sizeof of, " of layer %u", i);
-	int rc = check_attention(h, &l->attention, what, of, err);
+	int rc = l->mixer == MIXER_DELTA ? check_delta(&l->delta, what, of, err)
+					 : check_attention(h, &l->attention, what, of, err);
 	if (rc)
 		return rc;
 	const struct range ffn = {"the feed-forward size", l->ffn.dim, 1, 1 << 20};
 	return l->ffn_kind == FFN_DENSE ? check_ranges(&ffn, 1, what, of, err)
 					: check_experts(&l->experts, what, of, err);
+}
+
+/* The cache needs something per token, by which it counts. */
+static int check_attends(const struct hparams *h, const char *what, struct kvik_err *err)
+{
+	for (uint32_t i = 0; i < h->n_layers; i++)
+		if (h->layers[i].mixer == MIXER_ATTENTION)
+			return 0;
+	return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: no layer has attention, which kvik does not run", what);
 }
 
 int hparams_check(const struct hparams *h, const char *what, struct kvik_err *err)
@@ -98,6 +126,8 @@ int hparams_check(const struct hparams *h, const char *what, struct kvik_err *er
 	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, "", err);
 	for (uint32_t i = 0; i < h->n_layers && !rc; i++)
 		rc = check_layer(h, i, what, err);
+	if (!rc)
+		rc = check_attends(h, what, err);
 	for (uint32_t i = 0; i < h->n_ropes && !rc; i++) {
 		rc = rope_check(&h->ropes[i], err);
 		if (rc)
@@ -112,17 +142,29 @@ static void grow(uint32_t *most, uint32_t v)
 		*most = v;
 }
 
+static void grow_mixer(struct hparams_widths *w, const struct layer_spec *l)
+{
+	const struct attention_spec *a = &l->attention;
+	if (l->mixer == MIXER_DELTA) {
+		grow(&w->channels, delta_channels(&l->delta));
+		grow(&w->v_heads, l->delta.v_heads);
+		grow(&w->values, l->delta.v_heads * l->delta.v_dim);
+		return;
+	}
+	grow(&w->q, a->heads * a->head_dim);
+	grow(&w->kv, a->kv_heads * a->head_dim);
+	grow(&w->heads, a->heads);
+	grow(&w->kv_heads, a->kv_heads);
+	grow(&w->rows, a->heads / a->kv_heads);
+	grow(&w->head_dim, a->head_dim);
+	w->gated |= a->gated;
+}
+
 struct hparams_widths hparams_widths(const struct hparams *h)
 {
 	struct hparams_widths w = {0};
 	for (uint32_t i = 0; i < h->n_layers; i++) {
-		const struct attention_spec *a = &h->layers[i].attention;
-		grow(&w.q, a->heads * a->head_dim);
-		grow(&w.kv, a->kv_heads * a->head_dim);
-		grow(&w.heads, a->heads);
-		grow(&w.kv_heads, a->kv_heads);
-		grow(&w.rows, a->heads / a->kv_heads);
-		grow(&w.head_dim, a->head_dim);
+		grow_mixer(&w, &h->layers[i]);
 		if (h->layers[i].ffn_kind == FFN_DENSE) {
 			grow(&w.ffn_dim, h->layers[i].ffn.dim);
 			continue;

@@ -9,9 +9,11 @@
 
 enum { HPARAMS_LAYERS_MAX = 1024, HPARAMS_ROPES_MAX = 4, HPARAMS_UNKNOWN_MAX = 200 };
 
-/* How a layer lets tokens see each other. Another kind (latent attention, a recurrence, a convolution) has its
- * specification beside `attention` below. */
-enum mixer { MIXER_ATTENTION };
+/* How a layer lets tokens see each other. Each kind has its specification below; that of another is all zeros. */
+enum mixer {
+	MIXER_ATTENTION, /* over keys and values of each token */
+	MIXER_DELTA      /* gated delta net: a state that sums up all tokens so far */
+};
 
 /* What a file says of biases; one that says nothing (GGUF) has those whose tensors are there. */
 enum biases { BIASES_IF_THERE, BIASES_NONE, BIASES_ALL };
@@ -19,11 +21,12 @@ enum biases { BIASES_IF_THERE, BIASES_NONE, BIASES_ALL };
 struct attention_spec {
 	uint32_t heads, kv_heads;
 	uint32_t head_dim;
-	uint32_t window;    /* attended positions, 0 = all */
-	uint32_t rope;      /* which of hparams.ropes turns q and k */
-	float scale;        /* of the scores */
-	float soft_cap;     /* scores become soft_cap * tanh(score / soft_cap); 0 = they stay */
-	bool qk_norm;       /* RMS norm over each head of q and k */
+	uint32_t window; /* attended positions, 0 = all */
+	uint32_t rope;   /* which of hparams.ropes turns q and k */
+	float scale;     /* of the scores */
+	float soft_cap;  /* scores become soft_cap * tanh(score / soft_cap); 0 = they stay */
+	bool qk_norm;    /* RMS norm over each head of q and k */
+	bool gated; /* the output is multiplied by the sigmoid of a projection, whose rows lie behind q's, head by head */
 	enum biases biases; /* of q, k, v and o */
 };
 
@@ -54,7 +57,8 @@ static inline uint32_t experts_all(const struct experts_spec *x)
 
 struct layer_spec {
 	enum mixer mixer;
-	struct attention_spec attention;
+	struct attention_spec attention; /* of MIXER_ATTENTION */
+	struct delta_spec delta;         /* of MIXER_DELTA */
 	enum ffn ffn_kind;
 	struct ffn_spec ffn;         /* of FFN_DENSE */
 	struct experts_spec experts; /* of FFN_EXPERTS */
@@ -94,8 +98,10 @@ struct hparams_widths {
 	uint32_t heads, kv_heads;
 	uint32_t rows; /* query heads that share a kv head */
 	uint32_t head_dim, ffn_dim, rope_dim;
-	uint32_t experts, experts_used; /* the shared one counts; 0: no layer has any */
-	uint32_t experts_dim;           /* of the largest expert */
+	bool gated;                         /* some attention is */
+	uint32_t experts, experts_used;     /* the shared one counts; 0: no layer has any */
+	uint32_t experts_dim;               /* of the largest expert */
+	uint32_t channels, v_heads, values; /* of delta nets: of the convolution; heads, and all their value dims */
 };
 struct hparams_widths hparams_widths(const struct hparams *h);
 

@@ -17,6 +17,13 @@ static int64_t layer_of(int32_t layer, const struct hparams *h)
 	return layer < 0 ? (int64_t)layer + h->n_layers : layer;
 }
 
+static bool any_attends(const struct hparams *h, int64_t first, int64_t last)
+{
+	while (first <= last && h->layers[first].mixer == MIXER_DELTA)
+		first++;
+	return first <= last;
+}
+
 static int check_exempt(const struct hparams *h, const struct kvplan_params *params, struct kvik_err *err)
 {
 	for (uint32_t i = 0; i < params->n_exempt; i++) {
@@ -25,6 +32,10 @@ static int check_exempt(const struct hparams *h, const struct kvplan_params *par
 		if (first < 0 || first > last || last >= h->n_layers)
 			return err_set(err, KVIK_ERR_ARG, "exempt layers %d to %d: the model has layers 0 to %u",
 				       e->first, e->last, h->n_layers - 1);
+		if (!any_attends(h, first, last))
+			return err_set(err, KVIK_ERR_ARG,
+				       "exempt layers %d to %d have no keys and values: they keep a state, in f32",
+				       e->first, e->last);
 	}
 	return 0;
 }
@@ -79,6 +90,12 @@ static uint32_t find_group(struct kvplan *p, const struct kind *k)
 	return g;
 }
 
+static int too_many_kinds(struct kvik_err *err)
+{
+	return err_set(err, KVIK_ERR_LIMIT, "the layers have more than %d different shapes, windows and dtypes",
+		       KV_GROUPS_MAX);
+}
+
 /* The packed form of a group's pages: keys and values each in the smaller of their dtype and the floor's. */
 static int lay_out_packed(struct kvplan *p, uint32_t g, const struct kvplan_params *params, struct kvik_err *err)
 {
@@ -106,32 +123,57 @@ static int lay_out_group(struct kvplan *p, uint32_t g, uint32_t layers, const st
 	return rc || !params->has_floor || p->exempt[g] ? rc : lay_out_packed(p, g, params, err);
 }
 
+/* The group of states, behind all others. */
+static int lay_out_states(struct kvplan *p, const struct hparams *h, struct kvik_err *err)
+{
+	uint64_t bytes = 0;
+	p->state_group = p->n_groups;
+	for (uint32_t l = 0; l < h->n_layers; l++) {
+		if (h->layers[l].mixer != MIXER_DELTA)
+			continue;
+		p->group[l] = (uint8_t)p->state_group;
+		p->state_at[l] = bytes;
+		bytes += delta_state_bytes(&h->layers[l].delta);
+	}
+	if (bytes == 0)
+		return 0;
+	if (p->n_groups == KV_GROUPS_MAX)
+		return too_many_kinds(err);
+	p->desc[p->n_groups++] = (struct kv_group_desc){.page_bytes = bytes};
+	return 0;
+}
+
 int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_params *params, struct kvik_err *err)
 {
 	uint16_t layers[KV_GROUPS_MAX] = {0};
 	memset(p, 0, sizeof *p);
 	int rc = check_exempt(h, params, err);
 	for (uint32_t l = 0; l < h->n_layers && !rc; l++) {
+		if (h->layers[l].mixer == MIXER_DELTA)
+			continue;
 		struct kind k = kind_of(h, params, l);
 		uint32_t g = find_group(p, &k);
 		if (g == KV_GROUPS_MAX)
-			return err_set(err, KVIK_ERR_LIMIT,
-				       "the layers have more than %d different shapes, windows and dtypes",
-				       KV_GROUPS_MAX);
+			return too_many_kinds(err);
 		p->group[l] = (uint8_t)g;
 		p->index[l] = layers[g]++;
 	}
 	for (uint32_t g = 0; g < p->n_groups && !rc; g++)
 		rc = lay_out_group(p, g, layers[g], params, err);
-	return rc;
+	return rc ? rc : lay_out_states(p, h, err);
 }
 
 uint64_t kvplan_token_bytes(const struct kvplan *p)
 {
 	uint64_t bytes = 0;
-	for (uint32_t g = 0; g < p->n_groups; g++)
+	for (uint32_t g = 0; g < p->state_group; g++)
 		bytes += kv_layout_token_bytes(&p->layout[g]);
 	return bytes;
+}
+
+uint64_t kvplan_state_bytes(const struct kvplan *p)
+{
+	return p->state_group < p->n_groups ? kv_host_stride(p->desc[p->state_group].page_bytes) : 0;
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -151,8 +193,8 @@ static uint64_t pages_held(const struct kv_group_desc *d, uint64_t tokens, uint6
 
 uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chunk)
 {
-	uint64_t bytes = 0;
-	for (uint32_t g = 0; g < p->n_groups; g++) {
+	uint64_t bytes = 2 * kvplan_state_bytes(p); /* a snapshot beside its own */
+	for (uint32_t g = 0; g < p->state_group; g++) {
 		bytes += pages_held(&p->desc[g], tokens, chunk) * kv_host_stride(p->desc[g].page_bytes);
 	}
 	return bytes;

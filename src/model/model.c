@@ -96,16 +96,29 @@ static struct dev_f32 *part(const struct dev_f32 *base, size_t *at, size_t float
 	return p;
 }
 
+static void carve_mixers(struct model_work *w, const struct hparams_widths *n, const struct dev_f32 *base, size_t *at)
+{
+	size_t T = w->tokens_max, same = *at;
+	w->q = part(base, at, T * n->q);
+	w->k = part(base, at, T * n->kv);
+	w->v = part(base, at, T * n->kv);
+	w->attn = part(base, at, T * n->q);
+	w->attn_gate = part(base, at, n->gated ? T * n->q : 0);
+	w->qkv = part(base, &same, T * n->channels);
+	w->delta_gate = part(base, &same, T * n->values);
+	w->delta_out = part(base, &same, T * n->values);
+	w->alpha = part(base, &same, T * n->v_heads);
+	w->beta = part(base, &same, T * n->v_heads);
+	*at = *at > same ? *at : same;
+}
+
 static size_t carve(struct model_work *w, const struct hparams *h, const struct dev_f32 *base)
 {
 	struct hparams_widths n = hparams_widths(h);
 	size_t at = 0, T = w->tokens_max, rows = T > w->logits_max ? T : w->logits_max;
 	w->x = part(base, &at, T * h->dim);
 	w->norm = part(base, &at, rows * h->dim);
-	w->q = part(base, &at, T * n.q);
-	w->k = part(base, &at, T * n.kv);
-	w->v = part(base, &at, T * n.kv);
-	w->attn = part(base, &at, T * n.q);
+	carve_mixers(w, &n, base, &at);
 	w->delta = part(base, &at, T * h->dim);
 	w->gate = part(base, &at, T * n.ffn_dim);
 	w->up = part(base, &at, T * n.ffn_dim);
@@ -120,6 +133,7 @@ static struct work_limits limits_of(struct model_work *w, const struct hparams *
 {
 	struct hparams_widths n = hparams_widths(h);
 	uint32_t inner = n.ffn_dim > n.experts_dim ? n.ffn_dim : n.experts_dim, cols = inner > n.q ? inner : n.q;
+	cols = cols > n.values ? cols : n.values;
 	return (struct work_limits){.tokens = w->tokens_max,
 				    .rows = w->tokens_max > w->logits_max ? w->tokens_max : w->logits_max,
 				    .cols = cols > h->dim ? cols : h->dim,

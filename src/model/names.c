@@ -26,6 +26,15 @@ static const struct tensor_name shared[] = {
 	{"ffn_gate_exps", "mlp.experts.#.gate_proj"},
 	{"ffn_up_exps", "mlp.experts.#.up_proj"},
 	{"ffn_down_exps", "mlp.experts.#.down_proj"},
+	{"attn_qkv", "linear_attn.in_proj_qkv"},
+	{"attn_gate", "linear_attn.in_proj_z"},
+	{"ssm_alpha", "linear_attn.in_proj_a"},
+	{"ssm_beta", "linear_attn.in_proj_b"},
+	{"ssm_conv1d", "linear_attn.conv1d"},
+	{"ssm_norm", "linear_attn.norm"},
+	{"ssm_out", "linear_attn.out_proj"},
+	{"ssm_a", "linear_attn.A_log"},         /* which has no ending */
+	{"ssm_dt.bias", "linear_attn.dt_bias"}, /* nor has this one */
 	{NULL, NULL},
 };
 

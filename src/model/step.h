@@ -21,10 +21,13 @@ struct model_work {
 	const struct backend *backend;
 	struct dev_work *dev;
 	uint32_t tokens_max, logits_max;
-	struct dev_f32 *x;                                                       /* [T][dim]: the residual stream */
-	struct dev_f32 *norm;                                                    /* [T, or logits_max][dim] */
-	struct dev_f32 *q, *k, *v;                                               /* [T][heads * head_dim] */
-	struct dev_f32 *attn;                                                    /* [T][heads * head_dim] */
+	struct dev_f32 *x;         /* [T][dim]: the residual stream */
+	struct dev_f32 *norm;      /* [T, or logits_max][dim] */
+	struct dev_f32 *q, *k, *v; /* [T][heads * head_dim] */
+	struct dev_f32 *attn;      /* [T][heads * head_dim] */
+	struct dev_f32 *attn_gate; /* the same, of gated attention */
+	/* Of gated delta nets, in the place of q, k, v and attn, a layer being one or the other; see struct delta_call. */
+	struct dev_f32 *qkv, *delta_gate, *delta_out, *alpha, *beta;
 	struct dev_f32 *delta;                                                   /* [T][dim]: what a block adds */
 	struct dev_f32 *gate, *up;                                               /* [T][ffn_dim] */
 	struct dev_f32 *cos_row[HPARAMS_ROPES_MAX], *sin_row[HPARAMS_ROPES_MAX]; /* [T][dim / 2] of each rope */

@@ -5,6 +5,7 @@
  * known to be of no use; one that nobody asked for is an error, since the logits would be wrong without it. */
 #include "model/weights.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,8 +24,11 @@ struct binding {
 	enum wtype type; /* that is packed: the tensor's, or what it is quantised to */
 	/* Of rows that are brought back to half-split order; else 0. */
 	uint32_t head_dim, rotated;
-	float plus;     /* to each element of vec */
 	uint64_t first; /* row of the tensor that becomes row 0 */
+	uint32_t run;   /* of rows that are taken, as many being left out behind; 0: all are taken */
+	float plus;     /* to each element of vec */
+	bool log_rate;  /* element v of vec becomes -e^v */
+	uint32_t taps;  /* of vec, which is a convolution's; else 0 */
 	size_t at;      /* number of the matrix, or where the vector begins among the floats */
 };
 
@@ -112,11 +116,11 @@ static void set_rows(const struct binder *b, struct binding *x, unsigned flags)
 	x->rotated = b->h->ropes[b->attention->rope].dim;
 }
 
-/* first: where the tensor's rows begin that are meant. */
-static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint64_t first, uint32_t rows,
-		     uint32_t cols, unsigned flags)
+/* first, run: which of the tensor's rows are meant; see struct binding. */
+static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint64_t first, uint32_t run,
+		     uint32_t rows, uint32_t cols, unsigned flags)
 {
-	struct binding x = {.mat = m, .t = t, .type = t->type, .first = first, .at = b->n_mats};
+	struct binding x = {.mat = m, .t = t, .type = t->type, .first = first, .run = run, .at = b->n_mats};
 	size_t bytes = 0;
 	set_rows(b, &x, flags);
 	if (b->params->quantize >= 0 && is_float(t->type) && cols % QUANT_ELEMS == 0)
@@ -139,7 +143,7 @@ static int bind_tensor(struct binder *b, struct dev_mat **m, const struct source
 		       uint32_t cols, unsigned flags)
 {
 	int rc = check_shape(b, t, cols, rows);
-	return rc ? rc : bind_rows(b, m, t, 0, rows, cols, flags);
+	return rc ? rc : bind_rows(b, m, t, 0, 0, rows, cols, flags);
 }
 
 int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
@@ -149,6 +153,16 @@ int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, 
 	if (!t)
 		return flags & BIND_OPTIONAL ? 0 : absent(b, layer, name);
 	return bind_tensor(b, m, t, rows, cols, flags);
+}
+
+int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
+		  uint32_t run, bool second)
+{
+	const struct source_tensor *t = take(b, layer, name);
+	if (!t)
+		return absent(b, layer, name);
+	int rc = check_shape(b, t, cols, 2 * (uint64_t)rows);
+	return rc ? rc : bind_rows(b, m, t, second ? run : 0, run, rows, cols, 0);
 }
 
 int bind_experts_new(struct binder *b, struct layer *l, uint32_t n)
@@ -175,7 +189,7 @@ static int bind_stacked(struct binder *b, struct layer *l, const struct source_t
 			source_name(b->source), t->name, (unsigned long long)t->dims[2], (unsigned long long)t->dims[1],
 			(unsigned long long)t->dims[0], n, all, cols);
 	for (uint32_t e = 0; e < n && !rc; e++)
-		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * all + from, rows, cols, 0);
+		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * all + from, 0, rows, cols, 0);
 	return rc;
 }
 
@@ -220,10 +234,34 @@ int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, 
 	int rc = check_shape(b, t, n, 1);
 	if (rc)
 		return rc;
-	struct binding x = {.vec = v, .t = t, .type = t->type};
+	struct binding x = {.vec = v, .t = t, .type = t->type, .log_rate = flags & BIND_LOG_RATE};
 	x.plus = flags & BIND_NORM && b->h->norms_less_one ? 1 : 0;
 	set_rows(b, &x, flags);
 	return append_vec(b, &x, n);
+}
+
+/* Hugging Face's has a dimension of 1 between the two. */
+int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t channels, uint32_t taps)
+{
+	const struct source_tensor *t = take(b, layer, name);
+	if (!t)
+		return absent(b, layer, name);
+	bool between = t->dims[1] == 1 && channels != 1;
+	if (t->dims[0] != taps || t->dims[between ? 2 : 1] != channels || t->dims[between ? 1 : 2] != 1 ||
+	    t->dims[3] != 1)
+		return err_set(b->err, KVIK_ERR_FORMAT,
+			       "%s: tensor '%s' is not of %u channels of %u, as the hyperparameters say",
+			       source_name(b->source), t->name, channels, taps);
+	if (!is_float(t->type))
+		return err_set(b->err, KVIK_ERR_UNSUPPORTED, "%s: tensor '%s' is quantised, which kvik does not run",
+			       source_name(b->source), t->name);
+	struct binding x = {.vec = v, .t = t, .type = t->type, .taps = taps};
+	return append_vec(b, &x, channels * taps);
+}
+
+bool bind_is_hf(const struct binder *b)
+{
+	return source_gguf(b->source) == NULL;
 }
 
 int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint32_t n)
@@ -282,6 +320,8 @@ static size_t row_bytes(enum wtype t, uint64_t cols)
 /* The row of the source that becomes row r: GGUF's llama stores the two halves of each rotated pair alternately. */
 static uint32_t source_row(const struct binding *x, uint32_t r)
 {
+	if (x->run > 0)
+		return r + r / x->run * x->run;
 	if (x->head_dim == 0)
 		return r;
 	uint32_t in_head = r % x->head_dim, half = x->rotated / 2;
@@ -320,6 +360,17 @@ static int load_mat(const struct binder *b, struct dev_weights *w, const struct 
 	return rc;
 }
 
+static void expand_taps(const struct binding *x, float *to)
+{
+	uint64_t channels = x->t->dims[1] * x->t->dims[2];
+	float row[CONV_TAPS_MAX];
+	for (uint64_t c = 0; c < channels; c++) {
+		dequant_row(x->t->type, x->t->data + c * row_bytes(x->t->type, x->taps), x->taps, row);
+		for (uint32_t i = 0; i < x->taps; i++)
+			to[i * channels + c] = row[i];
+	}
+}
+
 static void expand_vec(const struct binding *x, float *to)
 {
 	const struct source_tensor *t = x->t;
@@ -328,8 +379,6 @@ static void expand_vec(const struct binding *x, float *to)
 	float block[BLOCK_ELEMS_MAX];
 	if (x->head_dim == 0) {
 		dequant_row(t->type, t->data + x->first * row_bytes(t->type, t->dims[0]), t->dims[0], to);
-		for (uint32_t i = 0; x->plus != 0 && i < t->dims[0]; i++)
-			to[i] += x->plus;
 		return;
 	}
 	for (uint32_t i = 0; i < t->dims[0]; i++) {
@@ -341,17 +390,25 @@ static void expand_vec(const struct binding *x, float *to)
 
 static int load_vec(const struct binder *b, struct dev_weights *w, const struct binding *x)
 {
-	float *values = mem_alloc(x->t->dims[0] * sizeof *values);
+	uint64_t n = x->taps ? x->taps * x->t->dims[1] * x->t->dims[2] : x->t->dims[0];
+	float *values = mem_alloc(n * sizeof *values);
 	if (!values)
 		return err_set(b->err, KVIK_ERR_NOMEM, "no memory to load '%s'", x->t->name);
-	expand_vec(x, values);
+	if (x->taps)
+		expand_taps(x, values);
+	else
+		expand_vec(x, values);
+	for (uint64_t i = 0; x->plus != 0 && i < n; i++)
+		values[i] += x->plus;
+	for (uint64_t i = 0; x->log_rate && i < n; i++)
+		values[i] = (float)-exp((double)values[i]);
 	if (x->host) {
 		*x->host = values;
 		return 0;
 	}
 	*x->vec = dev_at(b->params->backend->weights_floats(w), x->at);
 	device_begin(b->params->device);
-	b->params->backend->floats_load(w, *x->vec, values, x->t->dims[0]);
+	b->params->backend->floats_load(w, *x->vec, values, n);
 	device_end(b->params->device);
 	mem_free(values);
 	return 0;

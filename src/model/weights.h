@@ -11,6 +11,16 @@
 #include "model/device.h"
 #include "model/hparams.h"
 
+/* Parameters of a gated delta net; see struct delta_call. */
+struct delta_params {
+	struct dev_mat *qkv, *gate;     /* [channels][dim], [v_heads * v_dim][dim] */
+	struct dev_mat *alpha, *beta;   /* [v_heads][dim] */
+	struct dev_mat *out;            /* [dim][v_heads * v_dim] */
+	struct dev_f32 *conv;           /* [taps][channels] */
+	struct dev_f32 *rate, *dt_bias; /* [v_heads] */
+	struct dev_f32 *norm;           /* [v_dim] */
+};
+
 /* Parameters of a layer, on the device; NULL: the layer lacks it. Widths are of its specification. */
 struct layer {
 	struct dev_f32 *attn_norm, *ffn_norm;           /* [dim] */
@@ -19,6 +29,8 @@ struct layer {
 	struct dev_mat *q, *k, *v, *o; /* rows x cols: [n_heads * head_dim][dim] ... [dim][n_heads * head_dim] */
 	struct dev_f32 *q_bias, *k_bias, *v_bias; /* [rows of the matrix] */
 	struct dev_f32 *o_bias;
+	struct dev_mat *attn_gate; /* as q, of gated attention */
+	struct delta_params delta;
 	struct dev_mat *gate, *up, *down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
 	struct dev_f32 *gate_bias, *up_bias, *down_bias;
 	struct dev_mat *router;                          /* [experts][dim] */
@@ -54,8 +66,9 @@ struct binder;
 
 enum bind_flags {
 	BIND_OPTIONAL = 1, /* may be absent: then nothing is written */
+	BIND_QK_ROWS = 2,  /* rows of q or k: brought back to half-split order where the source permuted them */
 	BIND_NORM = 4,     /* weights of an RMS norm, which the source may hold less 1 */
-	BIND_QK_ROWS = 2   /* rows of q or k: brought back to half-split order where the source permuted them */
+	BIND_LOG_RATE = 8  /* a vector v that becomes -e^v */
 };
 
 /* layer < 0: name is the whole name ("output_norm.weight"), else "blk.LAYER.NAME". Errors: FORMAT (absent, or of
@@ -73,6 +86,13 @@ int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_p
 /* Their biases: rows of "ffn_gate_exps.bias" [n][rows] and so on. */
 int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n,
 		       uint32_t rows) MUST_CHECK;
+/* Half of a tensor's 2 * rows rows: every other run of `run` rows, from the first one on, or the second. */
+int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
+		  uint32_t run, bool second) MUST_CHECK;
+/* Weights of a convolution: [channels][taps] in the source, [taps][channels] on the device. */
+int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t channels,
+	      uint32_t taps) MUST_CHECK;
+bool bind_is_hf(const struct binder *b); /* the source is a Hugging Face folder */
 int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
 /* As bind_vec with BIND_OPTIONAL, into the host's memory: freed with mem_free. */
 int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint32_t n) MUST_CHECK;

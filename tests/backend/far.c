@@ -40,6 +40,7 @@ struct call {
 		struct row_table table;
 		struct norm_call norm;
 		struct attention_call attention;
+		struct delta_call delta;
 		struct experts_call experts;
 		struct linear_out outs[LINEAR_OUTS_MAX];
 		const struct dev_mat *mat;
@@ -271,6 +272,17 @@ static void far_gated(struct dev_work *w, enum activation a, struct dev_f32 *gat
 	note_pair(c, gate, up, rows, cols);
 }
 
+static void run_sigmoid_mul(struct dev_work *w, const struct call *c)
+{
+	CPU.sigmoid_mul(w, c->x, c->y, c->rows, c->cols);
+}
+
+static void far_sigmoid_mul(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *gate, uint32_t rows,
+			    uint32_t cols)
+{
+	note_pair(note(w, run_sigmoid_mul), x, gate, rows, cols);
+}
+
 static void run_linear(struct dev_work *w, const struct call *c)
 {
 	CPU.linear(w, c->x, c->rows, c->outs, (uint32_t)c->n);
@@ -318,6 +330,26 @@ static void run_attention(struct dev_work *w, const struct call *c)
 static void far_attention(struct dev_work *w, const struct attention_call *c)
 {
 	note(w, run_attention)->attention = show_attention(c);
+}
+
+static void run_delta(struct dev_work *w, const struct call *c)
+{
+	CPU.delta(w, &c->delta);
+}
+
+static void far_delta(struct dev_work *w, const struct delta_call *call)
+{
+	struct delta_call *c = &note(w, run_delta)->delta;
+	*c = *call;
+	c->qkv = show(c->qkv);
+	c->alpha = show(c->alpha);
+	c->beta = show(c->beta);
+	c->gate = show(c->gate);
+	c->out = show(c->out);
+	c->conv = show(c->conv);
+	c->rate = show(c->rate);
+	c->dt_bias = show(c->dt_bias);
+	c->norm = show(c->norm);
 }
 
 /* The list of experts is the model's: it stays. */
@@ -421,9 +453,11 @@ const struct backend __wrap_backend_cpu = {
 	.norm = far_norm,
 	.add = far_add,
 	.gated = far_gated,
+	.sigmoid_mul = far_sigmoid_mul,
 	.linear = far_linear,
 	.rope_write = far_rope_write,
 	.attention = far_attention,
+	.delta = far_delta,
 	.experts = far_experts,
 	.logits = far_logits,
 };

@@ -61,8 +61,8 @@ static inline void runner_open(struct runner *r, const struct runner_params *p)
 	r->n_vocab = h->n_vocab;
 	MUST(kvplan_init(&r->plan, h, &p->kv, &err));
 	struct kv_memory memory;
-	MUST(backend_cpu.pages_new(&r->pages, device_dev(r->device), r->plan.layout, r->plan.packed, r->plan.n_groups,
-				   &memory, &err));
+	MUST(backend_cpu.pages_new(&r->pages, device_dev(r->device), r->plan.layout, r->plan.packed,
+				   r->plan.state_group, &memory, &err));
 	struct kv_config c = {.memory_bytes = 64 << 20,
 			      .n_groups = r->plan.n_groups,
 			      .groups = r->plan.desc,
@@ -107,6 +107,9 @@ static inline void runner_step(struct runner *r, const struct part *parts, uint3
 		MUST(kv_reserve(r->kv, p->seq, p->n, &err));
 		seqs[i].position = kv_seq_tokens(p->seq);
 		seqs[i].n_tokens = p->n;
+		kv_state_begin(r->kv, p->seq);
+		if (r->plan.state_group < r->plan.n_groups)
+			kv_state_step(r->kv, p->seq, r->plan.state_group, &seqs[i].state);
 		for (uint32_t g = 0; g < r->plan.n_groups; g++)
 			seqs[i].blocks[g] = kv_seq_blocks(p->seq, g, NULL);
 		assert_true(n + p->n <= RUNNER_TOKENS_MAX);

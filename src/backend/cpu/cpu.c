@@ -77,9 +77,11 @@ const struct backend backend_cpu = {
 	.norm = cpu_norm,
 	.add = cpu_add,
 	.gated = cpu_gated,
+	.sigmoid_mul = cpu_sigmoid_mul,
 	.linear = cpu_linear,
 	.rope_write = cpu_rope_write,
 	.attention = cpu_attention,
+	.delta = cpu_delta,
 	.experts = cpu_experts,
 	.logits = cpu_logits,
 };

@@ -135,11 +135,13 @@ void cpu_gated(struct dev_work *w, enum activation a, struct dev_f32 *gate, cons
 /* The kernel of an activation. */
 typedef void cpu_gated_fn(const float *gate, const float *up, uint32_t n, float *out);
 cpu_gated_fn *cpu_activation(const struct kernels *k, enum activation a);
+void cpu_sigmoid_mul(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *gate, uint32_t rows, uint32_t cols);
 void cpu_linear(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, const struct linear_out *outs,
 		uint32_t n);
 void cpu_logits(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap, float *to);
 void cpu_rope_write(struct dev_work *w, const struct attention_call *c);
 void cpu_attention(struct dev_work *w, const struct attention_call *c);
+void cpu_delta(struct dev_work *w, const struct delta_call *c);
 void cpu_experts(struct dev_work *w, const struct experts_call *c);
 
 #endif

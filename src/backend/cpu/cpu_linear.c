@@ -1,4 +1,4 @@
-/* cpu_linear.c: products of one activation matrix with up to three weight matrices in one job of the pool. Activations
+/* cpu_linear.c: products of one activation matrix with up to four weight matrices in one job of the pool. Activations
  * are rounded to int8 once for all matrices that take them so; then the pool works through items of ITEM_TILES tiles. An
  * item owns its rows of the output, so the split changes no bit. */
 #include "backend/cpu/cpu.h"

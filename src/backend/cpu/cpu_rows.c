@@ -101,3 +101,19 @@ void cpu_gated(struct dev_work *w, enum activation a, struct dev_f32 *gate, cons
 				    .x = floats_of(gate),
 				    .y = floats_of(up)});
 }
+
+static void sigmoid_mul_row(const struct rows_job *j, uint32_t row)
+{
+	size_t at = (size_t)row * j->cols;
+	j->w->cpu->kernels->sigmoid_mul(j->x + at, j->y + at, j->cols);
+}
+
+void cpu_sigmoid_mul(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *gate, uint32_t rows, uint32_t cols)
+{
+	run_rows(&(struct rows_job){.w = work_of(w),
+				    .row = sigmoid_mul_row,
+				    .rows = rows,
+				    .cols = cols,
+				    .x = floats_of(x),
+				    .y = floats_of(gate)});
+}
