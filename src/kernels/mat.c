@@ -10,10 +10,10 @@
 enum { ALIGN = 64, R = MAT_TILE_ROWS };
 
 static const enum mat_form int8_forms[WTYPE_COUNT] = {
-	[WTYPE_F32] = MAT_F32,    [WTYPE_F16] = MAT_F16,      [WTYPE_BF16] = MAT_BF16,    [WTYPE_Q8_0] = MAT_Q8_0,
-	[WTYPE_Q4_0] = MAT_Q4_0,  [WTYPE_Q4_K] = MAT_Q4_K,    [WTYPE_Q5_K] = MAT_Q5_K,    [WTYPE_Q6_K] = MAT_Q6_K,
-	[WTYPE_Q3_K] = MAT_Q6_K,  [WTYPE_Q2_K] = MAT_U8_16,   [WTYPE_Q4_1] = MAT_U8_32,   [WTYPE_Q5_0] = MAT_U8_32,
-	[WTYPE_Q5_1] = MAT_U8_32, [WTYPE_IQ4_NL] = MAT_U8_32, [WTYPE_IQ4_XS] = MAT_U8_32, [WTYPE_MXFP4] = MAT_U8_32,
+	[WTYPE_F32] = MAT_F32,   [WTYPE_F16] = MAT_F16,       [WTYPE_BF16] = MAT_BF16,     [WTYPE_Q8_0] = MAT_Q8_0,
+	[WTYPE_Q4_0] = MAT_Q4_0, [WTYPE_Q4_K] = MAT_Q4_K,     [WTYPE_Q5_K] = MAT_Q5_K,     [WTYPE_Q6_K] = MAT_Q6_K,
+	[WTYPE_Q3_K] = MAT_Q6_K, [WTYPE_Q2_K] = MAT_Q2_K,     [WTYPE_Q4_1] = MAT_Q4_1,     [WTYPE_Q5_0] = MAT_Q5_0,
+	[WTYPE_Q5_1] = MAT_Q5_1, [WTYPE_IQ4_NL] = MAT_IQ4_NL, [WTYPE_IQ4_XS] = MAT_IQ4_XS, [WTYPE_MXFP4] = MAT_MXFP4,
 };
 
 const char *mat_form_name(enum mat_form f)
@@ -64,13 +64,17 @@ static void pack_float_row(const struct mat *m, uint8_t *tile, uint32_t row, enu
 
 /* ---- Integer forms ----------------------------------------------------------------------------------------------- */
 
-/* Stores one 4-bit or 8-bit code (with its high bits) of column c of a block. */
+/* Stores one 2-bit, 4-bit or 8-bit code (with its high bits) of column c of a block. */
 static void put_code(const struct tile_form *f, uint8_t *block, uint32_t row, uint32_t c, unsigned code)
 {
 	uint32_t group = c / 4, at = row * 4 + c % 4;
 	uint8_t *codes = block, *high = block + f->codes;
 	if (f->codes == 512) {
 		codes[group * 64 + at] = (uint8_t)code;
+		return;
+	}
+	if (f->codes == 128) {
+		codes[group / 4 * 64 + at] |= (uint8_t)(code << (group % 4 * 2));
 		return;
 	}
 	codes[group % 4 * 64 + at] |= (uint8_t)((code & 15) << (group / 4 * 4));
@@ -85,50 +89,42 @@ static void put_half(uint8_t *array, uint32_t row, const uint8_t *half)
 	memcpy(array + 2 * row, half, 2);
 }
 
-/* U8 forms: scale and min of 16 or 32 columns, `scales` being theirs. */
-static void put_f32_scale(uint8_t *scales, uint32_t row, float scale, float min)
-{
-	memcpy(scales + 4 * row, &scale, 4);
-	memcpy(scales + 64 + 4 * row, &min, 4);
-}
-
-/* Code of element i (with the form's zero added) of a 32-element block. */
+/* Code of element i of a 32-element block, as the form has it. */
 static unsigned small_code(enum wtype type, const uint8_t *src, int i)
 {
 	switch (type) {
-	case WTYPE_Q4_0: return (unsigned)nibble(src + 2, i);
 	case WTYPE_Q8_0: return (unsigned)((int8_t)src[2 + i] + 128);
-	case WTYPE_Q4_1: return (unsigned)nibble(src + 4, i) + 128;
-	case WTYPE_Q5_0: return (unsigned)((nibble(src + 6, i) | high_bit(src + 2, i)) - 16 + 128);
-	case WTYPE_Q5_1: return (unsigned)(nibble(src + 8, i) | high_bit(src + 4, i)) + 128;
-	case WTYPE_IQ4_NL: return (unsigned)(iq4_values[nibble(src + 2, i)] + 128);
-	case WTYPE_MXFP4: return (unsigned)(mxfp4_values[nibble(src + 1, i)] + 128);
+	case WTYPE_Q4_1: return (unsigned)nibble(src + 4, i);
+	case WTYPE_Q5_0: return (unsigned)(nibble(src + 6, i) | high_bit(src + 2, i));
+	case WTYPE_Q5_1: return (unsigned)(nibble(src + 8, i) | high_bit(src + 4, i));
+	case WTYPE_MXFP4: return (unsigned)nibble(src + 1, i);
+	case WTYPE_Q4_0:
+	case WTYPE_IQ4_NL: return (unsigned)nibble(src + 2, i);
 	default: assert(0 && "no type of 32-element blocks"); return 0;
 	}
 }
 
 static void pack_small_scale(uint8_t *scales, uint32_t row, enum wtype type, const uint8_t *src)
 {
-	switch (type) {
-	case WTYPE_Q4_0:
-	case WTYPE_Q8_0: put_half(scales, row, src); break;
-	case WTYPE_Q4_1:
-	case WTYPE_Q5_1: put_f32_scale(scales, row, half_at(src), -half_at(src + 2)); break;
-	case WTYPE_MXFP4: put_f32_scale(scales, row, mxfp4_scale(src), 0); break;
-	default: put_f32_scale(scales, row, half_at(src), 0);
+	if (type == WTYPE_MXFP4) {
+		scales[row] = src[0];
+		return;
 	}
+	put_half(scales, row, src);
+	if (type == WTYPE_Q4_1 || type == WTYPE_Q5_1)
+		put_half(scales + 32, row, src + 2);
 }
 
 /* Code of element i of a 256-element block. */
 static unsigned big_code(enum wtype type, const uint8_t *src, int i)
 {
 	switch (type) {
-	case WTYPE_Q2_K: return (unsigned)q2_k_code(src + 16, i) + 128;
+	case WTYPE_Q2_K: return (unsigned)q2_k_code(src + 16, i);
 	case WTYPE_Q3_K: return (unsigned)(q3_k_code(src, i) + 32);
 	case WTYPE_Q4_K: return (unsigned)q4_k_code(src + 16, i);
 	case WTYPE_Q5_K: return (unsigned)q5_k_code(src, i);
 	case WTYPE_Q6_K: return (unsigned)(q6_k_code(src, i) + 32);
-	case WTYPE_IQ4_XS: return (unsigned)(iq4_values[nibble(src + 8 + i / 32 * 16, i % 32)] + 128);
+	case WTYPE_IQ4_XS: return (unsigned)nibble(src + 8 + i / 32 * 16, i % 32);
 	default: assert(0 && "no type of 256-element blocks"); return 0;
 	}
 }
@@ -136,19 +132,15 @@ static unsigned big_code(enum wtype type, const uint8_t *src, int i)
 /* Scales of the b-th of 8 blocks of 32 columns of a stored block of 256. */
 static void pack_big_scale(uint8_t *scales, uint32_t row, int b, enum wtype type, const uint8_t *src)
 {
-	float d = half_at(src + 80), min = half_at(src + 82); /* of Q2_K */
 	switch (type) {
 	case WTYPE_Q4_K:
 	case WTYPE_Q5_K: q4_k_scale_min(src + 4, b, &scales[row], &scales[16 + row]); break;
-	case WTYPE_IQ4_XS: put_f32_scale(scales, row, half_at(src) * (float)iq4_xs_scale(src, b), 0); break;
+	case WTYPE_IQ4_XS: scales[row] = (uint8_t)(int8_t)iq4_xs_scale(src, b); break;
 	default:
-		for (int i = 2 * b; i < 2 * b + 2; i++, scales += type == WTYPE_Q2_K ? 128 : 16)
-			if (type == WTYPE_Q6_K)
-				scales[row] = src[192 + i];
-			else if (type == WTYPE_Q3_K)
-				scales[row] = (uint8_t)(int8_t)q3_k_scale(src + 96, i);
-			else
-				put_f32_scale(scales, row, d * (float)(src[i] & 15), min * (float)(src[i] >> 4));
+		for (int i = 2 * b; i < 2 * b + 2; i++, scales += 16)
+			scales[row] = type == WTYPE_Q6_K   ? src[192 + i]
+				      : type == WTYPE_Q3_K ? (uint8_t)(int8_t)q3_k_scale(src + 96, i)
+							   : src[i]; /* Q2_K: both nibbles */
 	}
 }
 
@@ -160,6 +152,11 @@ static void pack_super(uint8_t *super, uint32_t row, enum wtype type, const uint
 		put_half(super, row, src);
 		put_half(super + 32, row, src + 2);
 		break;
+	case WTYPE_Q2_K:
+		put_half(super, row, src + 80);
+		put_half(super + 32, row, src + 82);
+		break;
+	case WTYPE_IQ4_XS: put_half(super, row, src); break;
 	case WTYPE_Q6_K: put_half(super, row, src + 208); break;
 	case WTYPE_Q3_K: put_half(super, row, src + 108); break;
 	default: break;

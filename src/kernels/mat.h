@@ -16,9 +16,14 @@ enum mat_form {
 	MAT_Q4_0,
 	MAT_Q4_K,
 	MAT_Q5_K,
-	MAT_Q6_K,  /* Q3_K too: its scales and codes fit */
-	MAT_U8_32, /* 8-bit codes, f32 scale and min per 32 columns: all other types */
-	MAT_U8_16, /* the same per 16 columns: Q2_K */
+	MAT_Q6_K, /* Q3_K too: its scales and codes fit */
+	MAT_Q2_K,
+	MAT_Q4_1,
+	MAT_Q5_0,
+	MAT_Q5_1,
+	MAT_IQ4_NL,
+	MAT_IQ4_XS,
+	MAT_MXFP4,
 	MAT_FORM_COUNT
 };
 

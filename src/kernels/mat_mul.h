@@ -11,7 +11,7 @@
  *   float forms    acc = fma(w[c], x[c], acc), c ascending, from 0
  *   integer forms  per block of `block` columns, ascending: dot = exact sum of (code - zero) * q;
  *                  acc = fma((float)dot, scale * act_scale, acc), then with mins
- *                  acc = fma(-min, act_scale * (float)(sum of the block's q), acc)   */
+ *                  acc = fma(least, act_scale * (float)(sum of the block's q), acc)   */
 #ifndef KVIK_KERNELS_MAT_MUL_H
 #define KVIK_KERNELS_MAT_MUL_H
 
@@ -89,11 +89,15 @@ INLINE vw group_codes(const enum mat_form form, const struct tile_block *t, cons
 	const struct tile_form *f = &tile_forms[form];
 	if (f->codes == 512)
 		return vw_load(t->codes + g * 64);
+	if (f->codes == 128)
+		return vw_low2(vw_load(t->codes + g / 4 * 64), (int)(g % 4 * 2));
 	vw both = vw_load(t->codes + g % 4 * 64), w = g < 4 ? vw_low4(both) : vw_high4(both);
 	if (f->high == 64)
 		w = vw_or_high(w, vw_load(t->high), (int)g, 1);
 	if (f->high == 128)
 		w = vw_or_high(w, vw_load(t->high + g / 4 * 64), (int)(g % 4 * 2), 3);
+	if (f->values)
+		w = vw_lookup(w, f->values);
 	return w;
 }
 
@@ -102,21 +106,27 @@ INLINE vf block_scale(const enum mat_form form, const struct tile_block *t, cons
 {
 	const uint16_t *f16 = (const uint16_t *)t->scale, *d = (const uint16_t *)t->super;
 	switch (form) {
-	case MAT_Q8_0:
-	case MAT_Q4_0: return vf_load_f16(f16);
 	case MAT_Q4_K:
 	case MAT_Q5_K: return vf_mul(vf_load_f16(d), vf_load_u8(t->scale));
 	case MAT_Q6_K: return vf_mul(vf_load_f16(d), vf_load_i8((const int8_t *)t->scale + half * R));
-	default: return vf_load((const float *)t->scale + (size_t)half * 2 * R);
+	case MAT_Q2_K: return vf_mul(vf_load_f16(d), vf_load_low4(t->scale + half * R));
+	case MAT_IQ4_XS: return vf_mul(vf_load_f16(d), vf_load_i8((const int8_t *)t->scale));
+	case MAT_MXFP4: return vf_load_half_e8m0(t->scale);
+	default: return vf_load_f16(f16);
 	}
 }
 
-INLINE vf block_min(const enum mat_form form, const struct tile_block *t, const unsigned half)
+/* What is added to a weight of code 0: the negated min of the k-quants. */
+INLINE vf block_least(const enum mat_form form, const struct tile_block *t, const unsigned half)
 {
-	const uint16_t *d = (const uint16_t *)t->super;
-	if (form == MAT_Q4_K || form == MAT_Q5_K)
-		return vf_mul(vf_load_f16(d + R), vf_load_u8(t->scale + R));
-	return vf_load((const float *)t->scale + (size_t)half * 2 * R + R);
+	const uint16_t *f16 = (const uint16_t *)t->scale, *d = (const uint16_t *)t->super;
+	vf zero = vf_set1(0);
+	switch (form) {
+	case MAT_Q4_K:
+	case MAT_Q5_K: return vf_sub(zero, vf_mul(vf_load_f16(d + R), vf_load_u8(t->scale + R)));
+	case MAT_Q2_K: return vf_sub(zero, vf_mul(vf_load_f16(d + R), vf_load_high4(t->scale + half * R)));
+	default: return vf_load_f16(f16 + R);
+	}
 }
 
 /* The activations of one block of one group of tokens; stride: tokens of the group. */
@@ -135,7 +145,7 @@ INLINE void group_dot(const enum mat_form form, const struct tile_block t[T], co
 		w[i] = group_codes(form, &t[i], g);
 	for (unsigned k = 0; k < n; k++)
 		for (unsigned i = 0; i < m; i++)
-			dot[k][i] = vi_dot4(dot[k][i], w[i], x->q + k * 32 + g * 4, tile_forms[form].codes < 512);
+			dot[k][i] = vi_dot4(dot[k][i], w[i], x->q + k * 32 + g * 4, tile_forms[form].zero < 128);
 }
 
 /* A block of 32 columns, or (block 16) one half of it, added to the sums. */
@@ -179,9 +189,9 @@ INLINE void int_block(const enum mat_form form, const struct tile_block t[T], co
 			sum[k][i] = vf_fma(vf_from_vi(dot[k][i]), vf_mul(scale, vf_set1(x->scale[k])), sum[k][i]);
 	}
 	for (unsigned i = 0; i < m && f->mins; i++) {
-		vf min = vf_sub(vf_set1(0), block_min(form, &t[i], half));
+		vf least = block_least(form, &t[i], half);
 		for (unsigned k = 0; k < n; k++)
-			sum[k][i] = vf_fma(min, vf_set1(x->scale[k] * (float)total[k]), sum[k][i]);
+			sum[k][i] = vf_fma(least, vf_set1(x->scale[k] * (float)total[k]), sum[k][i]);
 	}
 }
 
@@ -294,8 +304,13 @@ PRODUCT(MAT_Q4_0)
 PRODUCT(MAT_Q4_K)
 PRODUCT(MAT_Q5_K)
 PRODUCT(MAT_Q6_K)
-PRODUCT(MAT_U8_32)
-PRODUCT(MAT_U8_16)
+PRODUCT(MAT_Q2_K)
+PRODUCT(MAT_Q4_1)
+PRODUCT(MAT_Q5_0)
+PRODUCT(MAT_Q5_1)
+PRODUCT(MAT_IQ4_NL)
+PRODUCT(MAT_IQ4_XS)
+PRODUCT(MAT_MXFP4)
 #undef PRODUCT
 
 static void mat_mul(const struct mat *m, const struct act *a, uint32_t tile, uint32_t tile_end, float *out,
@@ -310,8 +325,13 @@ static void mat_mul(const struct mat *m, const struct act *a, uint32_t tile, uin
 	case MAT_Q4_K: product_MAT_Q4_K(m, a, tile, tile_end, out, out_stride); break;
 	case MAT_Q5_K: product_MAT_Q5_K(m, a, tile, tile_end, out, out_stride); break;
 	case MAT_Q6_K: product_MAT_Q6_K(m, a, tile, tile_end, out, out_stride); break;
-	case MAT_U8_32: product_MAT_U8_32(m, a, tile, tile_end, out, out_stride); break;
-	case MAT_U8_16: product_MAT_U8_16(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q2_K: product_MAT_Q2_K(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q4_1: product_MAT_Q4_1(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q5_0: product_MAT_Q5_0(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_Q5_1: product_MAT_Q5_1(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_IQ4_NL: product_MAT_IQ4_NL(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_IQ4_XS: product_MAT_IQ4_XS(m, a, tile, tile_end, out, out_stride); break;
+	case MAT_MXFP4: product_MAT_MXFP4(m, a, tile, tile_end, out, out_stride); break;
 	case MAT_FORM_COUNT: break;
 	}
 }

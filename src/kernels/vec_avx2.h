@@ -157,6 +157,20 @@ static inline vf vf_load_u8(const uint8_t *p)
 		    _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8))))};
 }
 
+static inline __m256 half_e8m0_half(const uint8_t *p)
+{
+	__m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+	__m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+	__m256i small = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+	__m256i is_small = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
+	return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, small, is_small));
+}
+
+static inline vf vf_load_half_e8m0(const uint8_t *p)
+{
+	return (vf){half_e8m0_half(p), half_e8m0_half(p + 8)};
+}
+
 static inline vf vf_load_fp8(const uint8_t *p)
 {
 	__m256i h = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7);
@@ -224,6 +238,19 @@ static inline vw vw_low4(vw w)
 static inline vw vw_high4(vw w)
 {
 	return vw_low4((vw){_mm256_srli_epi16(w.a, 4), _mm256_srli_epi16(w.b, 4)});
+}
+
+static inline __attribute__((always_inline)) vw vw_low2(vw w, const int shift)
+{
+	__m256i mask = _mm256_set1_epi8(3);
+	return (vw){_mm256_and_si256(_mm256_srli_epi16(w.a, shift), mask),
+		    _mm256_and_si256(_mm256_srli_epi16(w.b, shift), mask)};
+}
+
+static inline vw vw_lookup(vw w, const uint8_t table[16])
+{
+	__m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
+	return (vw){_mm256_shuffle_epi8(t, w.a), _mm256_shuffle_epi8(t, w.b)};
 }
 
 static inline __attribute__((always_inline)) __m256i or_high_half(__m256i w, __m256i h, const int shift, unsigned mask)

@@ -131,6 +131,14 @@ static inline vf vf_load_u8(const uint8_t *p)
 	return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 
+static inline vf vf_load_half_e8m0(const uint8_t *p)
+{
+	__m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+	__m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+	__mmask16 small = _mm512_cmplt_epu32_mask(e, _mm512_set1_epi32(2));
+	return _mm512_castsi512_ps(_mm512_mask_sllv_epi32(normal, small, _mm512_set1_epi32(0x00200000), e));
+}
+
 static inline vf vf_load_fp8(const uint8_t *p)
 {
 	__m256i h = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7);
@@ -187,6 +195,16 @@ static inline vw vw_low4(vw w)
 static inline vw vw_high4(vw w)
 {
 	return _mm512_and_si512(_mm512_srli_epi16(w, 4), _mm512_set1_epi8(15));
+}
+
+static inline __attribute__((always_inline)) vw vw_low2(vw w, const int shift)
+{
+	return _mm512_and_si512(_mm512_srli_epi32(w, (unsigned)shift), _mm512_set1_epi8(3));
+}
+
+static inline vw vw_lookup(vw w, const uint8_t table[16])
+{
+	return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)table)), w);
 }
 
 static inline __attribute__((always_inline)) vw vw_or_high(vw w, vw h, const int shift, unsigned mask)

@@ -169,6 +169,14 @@ static inline vf vf_load_u8(const uint8_t *p)
 	return r;
 }
 
+/* Powers of two by their exponent (e8m0), halved. */
+static inline vf vf_load_half_e8m0(const uint8_t *p)
+{
+	vf r;
+	FOR_LANES r.f[l] = bits_f32(p[l] < 2 ? 0x00200000u << p[l] : (uint32_t)(p[l] - 1) << 23);
+	return r;
+}
+
 /* fp8 values / 256 */
 static inline vf vf_load_fp8(const uint8_t *p)
 {
@@ -243,6 +251,22 @@ static inline vw vw_high4(vw w)
 {
 	for (int i = 0; i < 64; i++)
 		w.b[i] >>= 4;
+	return w;
+}
+
+/* Bits shift and shift + 1. */
+static inline vw vw_low2(vw w, int shift)
+{
+	for (int i = 0; i < 64; i++)
+		w.b[i] = w.b[i] >> shift & 3;
+	return w;
+}
+
+/* table[w], w below 16. */
+static inline vw vw_lookup(vw w, const uint8_t table[16])
+{
+	for (int i = 0; i < 64; i++)
+		w.b[i] = table[w.b[i]];
 	return w;
 }
 
