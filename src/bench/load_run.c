@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "bench/bench.h"
 #include "bench/load.h"
@@ -121,12 +122,7 @@ static void land(struct load_flight *f)
 {
 	struct load_run *r = f->run;
 	r->target->forget(r->target, f);
-	if (f->prev)
-		f->prev->next = f->next;
-	else
-		r->flights = f->next;
-	if (f->next)
-		f->next->prev = f->prev;
+	LIST_REMOVE(r->flights, f);
 	if (f->wait)
 		event_free(f->wait);
 	mem_free(f);
@@ -145,10 +141,7 @@ static void start_next(struct load_run *r, double planned)
 	}
 	f->run = r;
 	f->plan = &r->plan->conversation[r->next++];
-	f->next = r->flights;
-	if (f->next)
-		f->next->prev = f;
-	r->flights = f;
+	LIST_PUSH(r->flights, f);
 	r->in_flight++;
 	if (r->in_flight > r->result->peak)
 		r->result->peak = r->in_flight;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/list.h"
 #include "base/os.h"
 #include "engine/disk.h"
 #include "engine/engine_prompt.h"
@@ -29,25 +30,6 @@ static uint64_t cpu_ns(void)
 }
 
 /* ---- The queue --------------------------------------------------------------------------------------------------- */
-
-static void link_live(struct kvik_engine *e, struct request *r)
-{
-	r->prev = NULL;
-	r->next = e->live;
-	if (r->next)
-		r->next->prev = r;
-	e->live = r;
-}
-
-static void unlink_live(struct kvik_engine *e, struct request *r)
-{
-	if (r->prev)
-		r->prev->next = r->next;
-	else
-		e->live = r->next;
-	if (r->next)
-		r->next->prev = r->prev;
-}
 
 /* The most of `room` new tokens behind n that the KV cache could hold if the request were alone; at least 1, so that of
  * a prompt that does not fit the scheduler says why. */
@@ -126,7 +108,7 @@ static void take_incoming(struct kvik_engine *e, struct request *list)
 		int rc = r->cancelled ? cancelled_error(r, &err) : to_scheduler(e, r, &retry_ms, &err);
 		pthread_mutex_lock(&e->lock);
 		if (!rc)
-			link_live(e, r);
+			LIST_PUSH(e->live, r);
 		else if (rc == KVIK_ERR_FULL)
 			e->stats.refused++;
 		pthread_mutex_unlock(&e->lock);
@@ -173,7 +155,7 @@ static void take_ended(struct kvik_engine *e)
 			r->prefix = prefix_of(&info);
 		r->usage.queue_ms = info.queue_us > 0 ? (double)info.queue_us / 1e3 : 0;
 		pthread_mutex_lock(&e->lock);
-		unlink_live(e, r);
+		LIST_REMOVE(e->live, r);
 		pthread_mutex_unlock(&e->lock);
 		request_end(r, err.code ? &err : NULL, 0);
 	}

@@ -2,6 +2,7 @@
  *
  * A pin is a sequence that nobody feeds: what a sequence holds is never evicted. Invariant: a pin is in its cache's
  * list until it is freed; seq is NULL once its time is over. Owner: the cache's thread. */
+#include "base/list.h"
 #include "base/mem.h"
 #include "base/os.h"
 #include "engine/disk.h"
@@ -88,10 +89,7 @@ int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t
 	uint64_t now = now_ms();
 	p->cache = c;
 	p->ends_ms = ttl_ms && ttl_ms < UINT64_MAX - now ? now + ttl_ms : UINT64_MAX;
-	p->next = c->pins;
-	if (p->next)
-		p->next->prev = p;
-	c->pins = p;
+	LIST_PUSH(c->pins, p);
 	*out = p;
 	return 0;
 }
@@ -106,12 +104,7 @@ void kvik_pin_free(struct kvik_pin *p)
 	if (!p)
 		return;
 	let_go(p);
-	if (p->prev)
-		p->prev->next = p->next;
-	else
-		p->cache->pins = p->next;
-	if (p->next)
-		p->next->prev = p->prev;
+	LIST_REMOVE(p->cache->pins, p);
 	mem_free(p);
 }
 

@@ -14,6 +14,7 @@
 #include <event2/http.h>
 #include <openssl/ssl.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 
 struct http_exchange {
@@ -127,19 +128,9 @@ int http_client_new(struct http_client **out, struct event_base *base, const str
 	return rc;
 }
 
-static void unlink_exchange(struct http_exchange *x)
-{
-	if (x->prev)
-		x->prev->next = x->next;
-	else
-		x->client->first = x->next;
-	if (x->next)
-		x->next->prev = x->prev;
-}
-
 static void drop(struct http_exchange *x)
 {
-	unlink_exchange(x);
+	LIST_REMOVE(x->client->first, x);
 	event_free(x->tell);
 	mem_free(x);
 }
@@ -259,14 +250,6 @@ static void add_headers(const struct http_client *c, struct evhttp_request *req,
 		evhttp_add_header(h, "Authorization", c->authorization);
 }
 
-static void link_exchange(struct http_exchange *x)
-{
-	x->next = x->client->first;
-	if (x->next)
-		x->next->prev = x;
-	x->client->first = x;
-}
-
 int http_client_send(struct http_client *c, const char *path, const char *body, size_t n,
 		     const struct http_listener *to, struct http_exchange **out, struct kvik_err *err)
 {
@@ -287,7 +270,7 @@ int http_client_send(struct http_client *c, const char *path, const char *body, 
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a request (or its path is too long)");
 	}
 	*x = (struct http_exchange){.client = c, .connection = connection, .tell = tell, .to = *to};
-	link_exchange(x);
+	LIST_PUSH(x->client->first, x);
 	evhttp_connection_set_timeout(connection, c->timeout_s);
 	evhttp_connection_free_on_completion(connection);
 	evhttp_request_set_chunked_cb(req, on_body);

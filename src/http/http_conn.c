@@ -17,6 +17,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "base/os.h"
 
@@ -396,10 +397,7 @@ void http_conns_add(struct http_conns *s, evutil_socket_t fd, uint32_t group)
 	c->group = group;
 	c->head.bytes_max = s->head_bytes_max;
 	c->last_ns = os_clock_ns();
-	c->next = s->first;
-	if (c->next)
-		c->next->prev = c;
-	s->first = c;
+	LIST_PUSH(s->first, c);
 	s->n++;
 	bufferevent_setcb(bev, on_read, on_write, on_event, c);
 	bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD);
@@ -411,9 +409,7 @@ void http_conn_free(struct http_conn *c, bool is_cut)
 	struct http_conns *s = c->conns;
 	if (c->reply)
 		s->handler.gone(s->handler.ctx, c);
-	*(c->prev ? &c->prev->next : &s->first) = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
+	LIST_REMOVE(s->first, c);
 	s->n--;
 	s->cut += is_cut;
 	s->held -= c->held;

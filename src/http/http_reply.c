@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "base/os.h"
 
@@ -98,9 +99,7 @@ static void free_reply(struct http_reply *r)
 	struct http_outbox *o = r->outbox;
 	unready(r); /* what ended it may have come after it was taken off the list */
 	o->done(o->ctx, r);
-	*(r->prev ? &r->prev->next : &o->active) = r->next;
-	if (r->next)
-		r->next->prev = r->prev;
+	LIST_REMOVE(o->active, r);
 	o->n_active--;
 	api_call_release(r->call);
 	api_account_release(r->account);
@@ -129,10 +128,7 @@ struct http_reply *http_reply_new(struct http_outbox *o, struct http_conn *conn)
 	r->outbox = o;
 	r->conn = conn;
 	r->start_ns = os_clock_ns();
-	r->next = o->active;
-	if (r->next)
-		r->next->prev = r;
-	o->active = r;
+	LIST_PUSH(o->active, r);
 	o->n_active++;
 	conn->reply = r;
 	return r;

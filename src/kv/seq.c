@@ -7,6 +7,7 @@
  * commit are never written again. */
 #include <string.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "kv/kv_impl.h"
 
@@ -19,10 +20,7 @@ static int new_seq(struct kv_seq **out, struct kv *kv, struct kvik_err *err)
 	if (!s)
 		return err_set(err, KVIK_ERR_NOMEM, "kv: no memory for a sequence");
 	pages_count_table(&kv->pages, (int64_t)seq_bytes(kv));
-	s->next = kv->seqs;
-	if (s->next)
-		s->next->prev = s;
-	kv->seqs = s;
+	LIST_PUSH(kv->seqs, s);
 	kv->n_seqs++;
 	for (uint32_t g = 0; g < kv->n_paged; g++)
 		s->table[g].head = kv->desc[g].window ? blocks_for(&kv->desc[g], kv->desc[g].sinks) : 0;
@@ -90,12 +88,7 @@ void kv_seq_free(struct kv *kv, struct kv_seq *s)
 	for (uint32_t g = 0; g < kv->n_paged; g++)
 		table_release(&kv->pages, &s->table[g], g);
 	share_leave(kv, s); /* now it can be told what evicting its node would free */
-	if (s->prev)
-		s->prev->next = s->next;
-	else
-		kv->seqs = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
+	LIST_REMOVE(kv->seqs, s);
 	kv->n_seqs--;
 	pages_count_table(&kv->pages, -(int64_t)seq_bytes(kv));
 	mem_free(s);

@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 
 enum { FRAME_MIN = 128, BUCKETS_MIN = 64 };
@@ -203,12 +204,9 @@ void tree_trim_spare(struct tree *t)
 static void link_child(struct tree *t, struct node *parent, struct node *n)
 {
 	n->parent = parent;
-	n->prev = NULL;
-	n->next = parent ? parent->child : NULL;
-	if (n->next)
-		n->next->prev = n;
+	n->prev = n->next = NULL;
 	if (parent) {
-		parent->child = n;
+		LIST_PUSH(parent->child, n);
 		parent->n_warm += !n->cold;
 	}
 	index_add(t, n);
@@ -217,14 +215,10 @@ static void link_child(struct tree *t, struct node *parent, struct node *n)
 static void unlink_child(struct tree *t, struct node *n)
 {
 	index_remove(t, n);
-	if (n->parent)
-		n->parent->n_warm -= !n->cold;
-	if (n->prev)
-		n->prev->next = n->next;
-	else if (n->parent)
-		n->parent->child = n->next;
-	if (n->next)
-		n->next->prev = n->prev;
+	if (!n->parent)
+		return;
+	n->parent->n_warm -= !n->cold;
+	LIST_REMOVE(n->parent->child, n);
 }
 
 /* Not linked, not staked, without pages. */
