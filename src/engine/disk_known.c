@@ -253,7 +253,7 @@ static bool collect(void *ctx, const struct store_record *r, uint64_t place, dou
 	memcpy(parts, r->parts, r->n_parts * sizeof *parts);
 	for (uint32_t i = 0; i < r->n_parts; i++) {
 		uint32_t tokens = r->parts[i].group < plan->n_groups ? plan->desc[r->parts[i].group].page_tokens : 0;
-		if (tokens && r->parts[i].block < p->first / tokens)
+		if (tokens && (uint64_t)r->parts[i].block * tokens < p->first)
 			p->first = r->parts[i].block * tokens;
 	}
 	if (p->first < p->start || p->first >= p->end)

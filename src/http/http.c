@@ -76,14 +76,13 @@ static void on_stop(evutil_socket_t sig, short what, void *ctx)
 		event_base_loopbreak(h->base);
 }
 
-/* A key that stays keeps its namespace, so that its cached prefixes stay reachable, and its figures. */
+/* A key that stays keeps its figures. */
 static void keep_known(struct http_keys *fresh, const struct http_keys *known)
 {
 	for (size_t i = 0; i < fresh->n; i++)
 		for (size_t k = 0; k < known->n; k++) {
 			if (strcmp(fresh->list[i].text, known->list[k].text) != 0)
 				continue;
-			fresh->list[i].scope = known->list[k].scope;
 			fresh->list[i].account = known->list[k].account;
 			api_account_hold(fresh->list[i].account);
 		}

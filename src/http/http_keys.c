@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/mem.h"
 
@@ -86,6 +88,19 @@ static int read_rate(const char *text, uint32_t *per_minute, struct kvik_err *er
 	return 0;
 }
 
+/* A namespace that whoever has the key has, and nobody without it: the same after a restart, for what is on a disk
+ * (--kv-disk). 0: no memory. */
+static uint64_t scope_of(const char *key)
+{
+	static const char what[] = "kvik: namespace of prefixes, by key";
+	unsigned char hash[32];
+	uint64_t scope;
+	if (!HMAC(EVP_sha256(), key, (int)strlen(key), (const unsigned char *)what, sizeof what, hash, NULL))
+		return 0;
+	memcpy(&scope, hash, sizeof scope);
+	return scope | 1;
+}
+
 static int add(struct http_keys *k, const struct http_key *e, uint32_t tenants, struct kvik_err *err)
 {
 	struct http_key *list = k->n == KEYS_MAX ? NULL : mem_grow(k->list, &k->cap, k->n, sizeof *list);
@@ -100,9 +115,9 @@ static int add(struct http_keys *k, const struct http_key *e, uint32_t tenants, 
 	to->name = mem_strndup(e->name, strlen(e->name));
 	to->tokens = e->per_minute;
 	to->tenant = k->n <= tenants ? (uint32_t)k->n - 1 : tenants - 1;
-	if (!to->text || !to->name || getrandom(&to->scope, sizeof to->scope, 0) != (ssize_t)sizeof to->scope)
+	to->scope = scope_of(e->text);
+	if (!to->text || !to->name || to->scope == 0)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for %zu keys", k->n);
-	to->scope |= 1;
 	return 0;
 }
 

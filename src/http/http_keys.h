@@ -16,7 +16,7 @@ struct http_key {
 	double tokens;       /* of the bucket: requests it may make now */
 	uint64_t filled_ms;
 	uint32_t tenant;
-	uint64_t scope;              /* secret; never 0 */
+	uint64_t scope;              /* secret, as the key is, and the key's for ever; never 0 */
 	struct api_account *account; /* held; NULL until the server sets it */
 	bool sees_all;               /* the figures of all keys */
 };

@@ -21,7 +21,7 @@ static bool load_page(struct tree *t, struct kv_seq *s, uint32_t g, uint32_t blo
 	if (i->refs == 0 || i->form != PAGE_COLD)
 		return false;
 	if (io_free(&t->io) == 0 || !io_has_memory(t, bytes))
-		return true;
+		return t->io.n_out > 0;
 	if (!room || pages_read(t->pages, g, page, NULL) != 0)
 		return false;
 	s->reads++;

@@ -175,8 +175,14 @@ static void restart(const char *model, struct setting s)
 	assert_true(feed_same(c, m, s, 1, TEXT) >= TEXT - 1);
 	assert_true(feed_same(c, m, s, 2, TEXT) >= TEXT - 101); /* goes on from there */
 	kvik_cache_free(c);
+	for (uint32_t n = 230; n < 250; n += 5) { /* and, bit by bit, inside a block */
+		c = open_cache(m, s);
+		assert_true(feed_same(c, m, s, 3, n) >= (n == 230 ? 0 : n - 6));
+		kvik_cache_free(c);
+	}
 	c = open_cache(m, s);
 	assert_true(feed_same(c, m, s, 2, TEXT) >= TEXT - 1);
+	assert_true(feed_same(c, m, s, 3, 245) >= 244);
 	kvik_cache_free(c);
 	kvik_model_free(m);
 	remove_folder();
@@ -189,6 +195,7 @@ static void test_restart(void **state)
 	restart("tests/model/data/llama-gqa.gguf", (struct setting){.dtype = KVIK_INT8});
 	restart("tests/model/data/llama-gqa.gguf", (struct setting){.dtype = KVIK_F16, .window = 50});
 	restart("tests/model/data/llama-gqa.gguf", (struct setting){.dtype = KVIK_F16, .scope = 77});
+	restart("tests/model/data/qwen2-windows-v4.gguf", (struct setting){.dtype = KVIK_F16});
 }
 
 /* Another model, dtype, window or scope finds nothing. */

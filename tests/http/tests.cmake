@@ -19,6 +19,12 @@ kvik_http_test(http_raw test_raw.py)
 kvik_http_test(http_others test_others.py)
 kvik_http_test(http_bench_serve test_bench_serve.py)
 kvik_http_test(http_idle test_idle.py)
+if(KVIK_STORE)
+  kvik_http_test(http_disk test_disk.py)
+  add_test(NAME http_disk_long COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/test_disk.py $<TARGET_FILE:kvik> 1000 CONFIGURATIONS
+    long WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(http_disk_long PROPERTIES LABELS long TIMEOUT 7200)
+endif()
 add_test(NAME http_soak COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/soak.py $<TARGET_FILE:kvik> 600 CONFIGURATIONS long
   WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 set_tests_properties(http_soak PROPERTIES LABELS long TIMEOUT 1200)
