@@ -108,7 +108,11 @@ struct linear_out {
 enum { LINEAR_OUTS_MAX = 4 };
 
 /* What the gate of a feed-forward goes through. */
-enum activation { ACTIVATION_SILU, ACTIVATION_GELU /* its tanh form */ };
+enum activation {
+	ACTIVATION_SILU,
+	ACTIVATION_GELU,   /* its tanh form */
+	ACTIVATION_CLAMPED /* of gpt-oss, see kernels.h */
+};
 
 /* The attention of a layer, all tokens of the batch. */
 struct attention_call {

@@ -66,7 +66,7 @@ static int read_shape(const struct reader *r, const json_t *shape, struct safete
 		if (!whole(json_array_get(shape, i), &t->dims[i]) || t->dims[i] == 0 ||
 		    __builtin_mul_overflow(elems, t->dims[i], &elems))
 			return bad(r, t->name, "has an impossible dim");
-	if (__builtin_mul_overflow(elems, wtype_block_bytes(t->type), &t->bytes))
+	if (__builtin_mul_overflow(elems, t->is_bytes ? 1 : wtype_block_bytes(t->type), &t->bytes))
 		return bad(r, t->name, "is larger than any memory");
 	return 0;
 }
@@ -90,7 +90,8 @@ static int read_tensor(struct reader *r, const char *name, const json_t *v, stru
 	*t = (struct safetensor){.name = name};
 	if (!dtype)
 		return bad(r, name, "has no dtype");
-	int rc = dtype_of(r, name, dtype, &t->type);
+	t->is_bytes = strcmp(dtype, "U8") == 0;
+	int rc = t->is_bytes ? 0 : dtype_of(r, name, dtype, &t->type);
 	if (!rc)
 		rc = read_shape(r, json_object_get(v, "shape"), t);
 	if (!rc)

@@ -21,6 +21,9 @@ struct source_tensor {
 	uint64_t dims[GGUF_DIMS_MAX]; /* dims[0] is the length of a row, contiguous; unused ones are 1 */
 	const uint8_t *data;          /* of a synthetic model: zeros until source_need */
 	uint64_t bytes;
+	/* NULL, or of MXFP4 as a checkpoint has it: an exponent per 32 elements; data is then 16 bytes of codes for each, of
+	 * which the two of a byte are neighbours. */
+	const uint8_t *exponents;
 };
 
 struct source;

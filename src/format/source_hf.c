@@ -1,5 +1,7 @@
 /* source_hf.c: a Hugging Face folder: config.json, model.safetensors or the parts that model.safetensors.index.json
  * names, generation_config.json. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -30,7 +32,7 @@ static int add_tensor(void *user, const struct safetensor *t, struct kvik_err *e
 	if (strlen(t->name) >= SOURCE_NAME_MAX)
 		return err_set(err, KVIK_ERR_FORMAT, "%s: tensor name '%.60s...' is longer than %d bytes", f->path,
 			       t->name, SOURCE_NAME_MAX - 1);
-	*to = (struct source_tensor){.type = t->type,
+	*to = (struct source_tensor){.type = t->is_bytes ? WTYPE_COUNT : t->type,
 				     .n_dims = t->n_dims ? t->n_dims : 1,
 				     .data = t->data,
 				     .bytes = t->bytes,
@@ -203,12 +205,128 @@ static int read_generation_config(struct source *s, struct kvik_err *err)
 	return rc;
 }
 
+/* ---- MXFP4 ------------------------------------------------------------------------------------------------------- */
+
+static const char blocks_end[] = "_blocks";
+enum { BLOCKS_END = sizeof blocks_end - 1 };
+
+/* Until they are joined, tensors of bytes have this type. */
+static bool is_bytes(const struct source_tensor *t)
+{
+	return t->type == WTYPE_COUNT;
+}
+
+struct bytes_list {
+	const struct source_tensor **by_name; /* [n] */
+	size_t n;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct source_tensor *const *x = a, *const *y = b;
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The one that has `end` where the name of t ends with the m bytes of another. */
+static const struct source_tensor *find_beside(const struct bytes_list *l, const struct source_tensor *t, size_t m,
+					       const char *end)
+{
+	struct source_tensor key = {0};
+	const struct source_tensor *wanted = &key;
+	snprintf(key.name, sizeof key.name, "%.*s%s", (int)(strlen(t->name) - m), t->name, end);
+	const struct source_tensor **found = bsearch(&wanted, l->by_name, l->n, sizeof wanted, compare_names);
+	return found ? *found : NULL;
+}
+
+/* NAME_blocks [..][rows][blocks][16] and NAME_scales [..][rows][blocks] become NAME [..][rows][blocks * 32]. */
+static int join(const struct source *s, const struct bytes_list *l, struct source_tensor *t, struct kvik_err *err)
+{
+	size_t n = strlen(t->name), m = BLOCKS_END;
+	const struct source_tensor *scales = NULL;
+	if (n > m && strcmp(t->name + n - m, blocks_end) == 0)
+		scales = find_beside(l, t, m, "_scales");
+	if (!scales)
+		return err_set(
+			err, KVIK_ERR_UNSUPPORTED,
+			"%s: safetensors tensor '%s' has dtype U8, which kvik reads only as MXFP4 (NAME_blocks beside "
+			"NAME_scales): use an unquantised folder or a GGUF file",
+			s->path, t->name);
+	if (t->dims[0] != 16 || t->dims[1] != scales->dims[0] || t->dims[2] != scales->dims[1] ||
+	    t->dims[3] != scales->dims[2] || scales->dims[3] != 1)
+		return err_set(err, KVIK_ERR_FORMAT, "%s: tensor '%s' does not have 16 bytes for each of '%s'", s->path,
+			       t->name, scales->name);
+	t->type = WTYPE_MXFP4;
+	t->exponents = scales->data;
+	t->dims[0] = t->dims[1] * 32;
+	t->dims[1] = t->dims[2];
+	t->dims[2] = t->dims[3];
+	t->dims[3] = 1;
+	t->n_dims = t->n_dims > 1 ? t->n_dims - 1 : 1;
+	return 0;
+}
+
+static bool is_scales(const struct source_tensor *t)
+{
+	size_t n = strlen(t->name);
+	return is_bytes(t) && n > 7 && strcmp(t->name + n - 7, "_scales") == 0;
+}
+
+static int list_bytes(const struct source *s, struct bytes_list *l, struct kvik_err *err)
+{
+	for (size_t i = 0; i < s->n_tensors; i++)
+		l->n += is_bytes(&s->tensors[i]);
+	l->by_name = mem_zalloc(l->n ? l->n : 1, sizeof *l->by_name);
+	if (!l->by_name)
+		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
+	for (size_t i = 0, n = 0; i < s->n_tensors; i++)
+		if (is_bytes(&s->tensors[i]))
+			l->by_name[n++] = &s->tensors[i];
+	qsort(l->by_name, l->n, sizeof *l->by_name, compare_names);
+	return 0;
+}
+
+/* Names change only after all have been looked up: the list is sorted by them. */
+static int join_listed(struct source *s, const struct bytes_list *l, struct kvik_err *err)
+{
+	size_t n = 0, joined = 0;
+	int rc = 0;
+	for (size_t i = 0; i < s->n_tensors && !rc; i++)
+		if (is_bytes(&s->tensors[i]) && !is_scales(&s->tensors[i])) {
+			rc = join(s, l, &s->tensors[i], err);
+			joined++;
+		}
+	if (!rc && l->n != 2 * joined)
+		rc = err_set(err, KVIK_ERR_FORMAT, "%s: has scales of MXFP4 without their blocks", s->path);
+	for (size_t i = 0; i < s->n_tensors && !rc; i++)
+		if (!is_bytes(&s->tensors[i])) {
+			s->tensors[n] = s->tensors[i];
+			s->tensors[n].name[strlen(s->tensors[n].name) - (s->tensors[n].exponents ? BLOCKS_END : 0)] =
+				'\0';
+			n++;
+		}
+	s->n_tensors = rc ? s->n_tensors : n;
+	return rc;
+}
+
+/* The scales are gone when all are joined; those of nothing are an error. */
+static int join_all(struct source *s, struct kvik_err *err)
+{
+	struct bytes_list l = {0};
+	int rc = list_bytes(s, &l, err);
+	if (!rc && l.n > 0)
+		rc = join_listed(s, &l, err);
+	mem_free(l.by_name);
+	return rc;
+}
+
 int source_open_hf(struct source *s, struct kvik_err *err)
 {
 	s->dir = mem_strndup(s->path, strlen(s->path));
 	if (!s->dir)
 		return err_set(err, KVIK_ERR_NOMEM, "%s: no memory", s->path);
 	int rc = add_tensors(s, err);
+	if (!rc)
+		rc = join_all(s, err);
 	if (!rc)
 		rc = read_config(s, err);
 	return rc ? rc : read_generation_config(s, err);

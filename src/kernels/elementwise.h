@@ -95,6 +95,15 @@ static inline vf gelu_mul_lanes(vf g, vf u)
 	return vf_mul(times_sigmoid(g, x), u);
 }
 
+static inline vf clamped_mul_lanes(vf g, vf u)
+{
+	vf top = vf_set1(7), bottom = vf_set1(-7);
+	g = vf_select_lt(top, g, top, g);
+	u = vf_select_lt(top, u, top, u);
+	u = vf_select_lt(u, bottom, bottom, u);
+	return vf_mul(vf_add(u, vf_set1(1)), times_sigmoid(g, vf_mul(g, vf_set1(1.702f))));
+}
+
 /* lanes is a constant for the compiler. */
 static inline __attribute__((always_inline)) void gated(vf (*lanes)(vf, vf), const float *gate, const float *up,
 							uint32_t n, float *out)
@@ -114,6 +123,11 @@ static void silu_mul(const float *gate, const float *up, uint32_t n, float *out)
 static void gelu_mul(const float *gate, const float *up, uint32_t n, float *out)
 {
 	gated(gelu_mul_lanes, gate, up, n, out);
+}
+
+static void clamped_mul(const float *gate, const float *up, uint32_t n, float *out)
+{
+	gated(clamped_mul_lanes, gate, up, n, out);
 }
 
 /* Near 0 a polynomial (coefficients of Cephes' tanhf), since 1 - 2 / (e^2x + 1) loses what is small; about 2 units in

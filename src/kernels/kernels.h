@@ -102,9 +102,11 @@ struct kernels {
 
 	void (*rms_norm)(const float *x, const float *weight, float eps, uint32_t n, float *out); /* out may be x */
 	void (*add)(float *x, const float *y, uint32_t n);                                        /* x += y */
-	/* out = act(gate) * up; out may be gate. SiLU; GELU in its tanh form. */
+	/* out = act(gate) * up; out may be gate. SiLU; GELU in its tanh form; gpt-oss' clamped SwiGLU, where it is
+	 * g * sigmoid(1.702 g) * (u + 1) with g = min(gate, 7), u = up within -7..7. */
 	void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);
 	void (*gelu_mul)(const float *gate, const float *up, uint32_t n, float *out);
+	void (*clamped_mul)(const float *gate, const float *up, uint32_t n, float *out);
 	void (*soft_cap)(float *x, float cap, uint32_t n); /* x = cap * tanh(x / cap) */
 	/* Rotates dims 0..rope_dim of each head in place, half-split: pairs (i, i + rope_dim / 2);
 	 * cos, sin: [rope_dim / 2]. */

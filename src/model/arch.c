@@ -6,11 +6,11 @@
 #include <string.h>
 
 extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe, arch_gemma,
-	arch_gemma2, arch_gemma3;
+	arch_gemma2, arch_gemma3, arch_gptoss;
 
 static const struct arch *const archs[] = {
 	&arch_llama,    &arch_mistral, &arch_mixtral, &arch_qwen2,  &arch_qwen3,
-	&arch_qwen3moe, &arch_gemma,   &arch_gemma2,  &arch_gemma3,
+	&arch_qwen3moe, &arch_gemma,   &arch_gemma2,  &arch_gemma3, &arch_gptoss,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs, REGISTERED_MAX = 8 };
@@ -53,13 +53,26 @@ static int unknown_arch(const struct keys *k)
 		       keys_hf(k) ? "'model_type'" : "its architecture", k->arch, known);
 }
 
+/* MXFP4 says by its tensors what it is. */
+static bool has_unread_quants(struct keys *k)
+{
+	char method[16] = "";
+	if (keys_whole_has(k, "quantization_config"))
+		return true;
+	if (!keys_has(k, NULL, "quantization_config"))
+		return false;
+	keys_text(k, NULL, "quantization_config.quant_method", method, sizeof method);
+	keys_has(k, NULL, "quantization_config.modules_to_not_convert");
+	return strcmp(method, "mxfp4") != 0;
+}
+
 int arch_read(struct keys *k, struct hparams *h)
 {
 	*h = (struct hparams){.arch = find(k)};
 	if (!h->arch)
 		return unknown_arch(k);
 	h->nested = keys_nested(k);
-	if (keys_has(k, NULL, "quantization_config") || keys_whole_has(k, "quantization_config"))
+	if (has_unread_quants(k))
 		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "quantization_config",
 			  "marks quantised weights that kvik does not read; use the unquantised folder or a GGUF file");
 	if (!keys_bool(k, NULL, "tie_word_embeddings", &h->tied))

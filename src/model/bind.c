@@ -39,8 +39,9 @@ static int bind_q(struct binder *b, struct layer *l, int i, const struct attenti
 	return rc ? rc : bind_mat_half(b, &l->attn_gate, i, "attn_q.weight", rows, dim, a->head_dim, true);
 }
 
-static int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a, uint32_t dim)
+int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a)
 {
+	uint32_t dim = bind_dim(b);
 	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
 	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
 	if (!rc)
@@ -59,6 +60,8 @@ static int bind_attention(struct binder *b, struct layer *l, int i, const struct
 		rc = bind_vec(b, &l->q_norm, i, "attn_q_norm.weight", a->head_dim, BIND_NORM);
 	if (!rc && a->qk_norm)
 		rc = bind_vec(b, &l->k_norm, i, "attn_k_norm.weight", a->head_dim, BIND_NORM);
+	if (!rc && a->sinks)
+		rc = bind_vec(b, &l->sinks, i, "attn_sinks.weight", a->heads, 0);
 	return rc;
 }
 
@@ -154,7 +157,7 @@ int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec
 {
 	uint32_t dim = bind_dim(b);
 	int rc = spec->mixer == MIXER_DELTA ? bind_delta(b, l, i, &spec->delta, dim)
-					    : bind_attention(b, l, i, &spec->attention, dim);
+					    : bind_attention(b, l, i, &spec->attention);
 	if (!rc && spec->post_norms)
 		rc = bind_vec(b, &l->attn_post_norm, i, "post_attention_norm.weight", dim, BIND_NORM);
 	if (!rc && spec->post_norms)

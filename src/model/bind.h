@@ -8,6 +8,8 @@
 int bind_ends(struct binder *b, struct weights *w, const struct hparams *h) MUST_CHECK;
 /* All that the specification of a layer names: norms, q, k, v, o and feed-forward, with their biases. */
 int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec *spec) MUST_CHECK;
+/* Its attention alone. */
+int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a) MUST_CHECK;
 /* Router and experts, the shared one too. */
 int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_spec *x) MUST_CHECK;
 /* q, k and v; BIND_OPTIONAL in flags: where they are. */

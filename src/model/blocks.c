@@ -91,6 +91,7 @@ static struct attention_call attention_call(const struct step *s)
 				       .sinks = plan->desc[group].sinks,
 				       .scale = a->scale,
 				       .soft_cap = a->soft_cap,
+				       .sink_logits = s->m->w.layers[s->layer].sinks,
 				       .rope_dim = s->m->h.ropes[a->rope].dim,
 				       .cos_row = s->w->cos_row[a->rope],
 				       .sin_row = s->w->sin_row[a->rope]};
@@ -172,6 +173,7 @@ void block_experts(struct step *s, const struct layer *l)
 							   .dim = s->m->h.dim,
 							   .expert_dim = x->dim,
 							   .shared_dim = x->shared_dim,
+							   .activation = x->activation,
 							   .routing = x->routing});
 	block_add(s);
 }

@@ -27,6 +27,7 @@ struct attention_spec {
 	float soft_cap;  /* scores become soft_cap * tanh(score / soft_cap); 0 = they stay */
 	bool qk_norm;    /* RMS norm over each head of q and k */
 	bool gated; /* the output is multiplied by the sigmoid of a projection, whose rows lie behind q's, head by head */
+	bool sinks;         /* each head has a learned logit in its softmax, without a value */
 	enum biases biases; /* of q, k, v and o */
 };
 
@@ -47,6 +48,8 @@ struct experts_spec {
 	uint32_t shared_dim; /* of one more expert, which all tokens use; 0 = there is none */
 	bool shared_gated;   /* its weight is the sigmoid of a row of its own; else 1 */
 	enum biases router_bias, biases;
+	enum activation activation;
+	bool interleaved; /* rows of gate and up alternate; matrices of floats are stored by their columns */
 };
 
 /* With the shared one. */

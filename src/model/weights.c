@@ -29,7 +29,11 @@ struct binding {
 	float plus;     /* to each element of vec */
 	bool log_rate;  /* element v of vec becomes -e^v */
 	uint32_t taps;  /* of vec, which is a convolution's; else 0 */
-	size_t at;      /* number of the matrix, or where the vector begins among the floats */
+	uint32_t step;  /* from one row (of a vector: element) to the next that is meant; 0 is 1 */
+	uint32_t skip;  /* elements of a vector before the first that is meant */
+	bool by_column; /* rows of the matrix are columns of the tensor, of floats */
+	uint32_t cols;
+	size_t at; /* number of the matrix, or where the vector begins among the floats */
 };
 
 struct binder {
@@ -38,6 +42,7 @@ struct binder {
 	const struct weights_params *params;
 	struct kvik_err *err;
 	const struct attention_spec *attention; /* of the layer being bound */
+	const struct layer_spec *layer;
 	struct binding *list;
 	size_t n, cap;
 	struct mat_desc *mats; /* that the backend is to make */
@@ -85,6 +90,9 @@ static int check_shape(const struct binder *b, const struct source_tensor *t, ui
 /* bytes: that it takes on the device. */
 static int append(struct binder *b, const struct binding *x, size_t bytes)
 {
+	if (x->t->exponents && !x->mat)
+		return err_set(b->err, KVIK_ERR_FORMAT, "%s: tensor '%s' is MXFP4, but no matrix",
+			       source_name(b->source), x->t->name);
 	struct binding *list = mem_grow(b->list, &b->cap, b->n, sizeof *list);
 	if (!list)
 		return err_set(b->err, KVIK_ERR_NOMEM, "no memory for the list of tensors");
@@ -116,13 +124,17 @@ static void set_rows(const struct binder *b, struct binding *x, unsigned flags)
 	x->rotated = b->h->ropes[b->attention->rope].dim;
 }
 
-/* first, run: which of the tensor's rows are meant; see struct binding. */
-static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint64_t first, uint32_t run,
-		     uint32_t rows, uint32_t cols, unsigned flags)
+/* from: which of the tensor's rows are meant, see struct binding. */
+static int bind_some(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint32_t rows, uint32_t cols,
+		     const struct binding *from)
 {
-	struct binding x = {.mat = m, .t = t, .type = t->type, .first = first, .run = run, .at = b->n_mats};
+	struct binding x = *from;
 	size_t bytes = 0;
-	set_rows(b, &x, flags);
+	x.mat = m;
+	x.t = t;
+	x.type = t->type;
+	x.cols = cols;
+	x.at = b->n_mats;
 	if (b->params->quantize >= 0 && is_float(t->type) && cols % QUANT_ELEMS == 0)
 		x.type = (enum wtype)b->params->quantize;
 	struct mat_desc d = {.type = x.type, .rows = rows, .cols = cols, .int8 = b->params->int8};
@@ -137,6 +149,14 @@ static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_t
 	b->mats = mats;
 	b->mats[b->n_mats++] = d;
 	return append(b, &x, bytes);
+}
+
+static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint64_t first, uint32_t run,
+		     uint32_t rows, uint32_t cols, unsigned flags)
+{
+	struct binding x = {.first = first, .run = run};
+	set_rows(b, &x, flags);
+	return bind_some(b, m, t, rows, cols, &x);
 }
 
 static int bind_tensor(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint32_t rows,
@@ -176,20 +196,45 @@ static struct dev_mat **part_of(struct expert *e, enum expert_part which)
 	return which == EXPERT_GATE ? &e->gate : which == EXPERT_UP ? &e->up : &e->down;
 }
 
+static int wrong_experts(const struct binder *b, const struct source_tensor *t, uint32_t n, uint64_t rows,
+			 uint64_t cols)
+{
+	return err_set(b->err, KVIK_ERR_FORMAT,
+		       "%s: tensor '%s' has %llu experts of %llu rows of %llu, but the hyperparameters say %u of "
+		       "%llu of %llu",
+		       source_name(b->source), t->name, (unsigned long long)t->dims[2], (unsigned long long)t->dims[1],
+		       (unsigned long long)t->dims[0], n, (unsigned long long)rows, (unsigned long long)cols);
+}
+
 /* One tensor that holds `all` rows of each expert, those meant from row `from` on. */
 static int bind_stacked(struct binder *b, struct layer *l, const struct source_tensor *t, enum expert_part which,
 			uint32_t n, uint32_t rows, uint32_t cols, uint32_t from, uint32_t all)
 {
 	int rc = 0;
 	if (t->dims[0] != cols || t->dims[1] != all || t->dims[2] != n || t->dims[3] != 1)
-		return err_set(
-			b->err, KVIK_ERR_FORMAT,
-			"%s: tensor '%s' has %llu experts of %llu rows of %llu, but the hyperparameters say %u of "
-			"%u of %u",
-			source_name(b->source), t->name, (unsigned long long)t->dims[2], (unsigned long long)t->dims[1],
-			(unsigned long long)t->dims[0], n, all, cols);
+		return wrong_experts(b, t, n, all, cols);
 	for (uint32_t e = 0; e < n && !rc; e++)
 		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * all + from, 0, rows, cols, 0);
+	return rc;
+}
+
+/* As gpt-oss' checkpoints have them: rows of gate and up alternate in one tensor; in floats each expert's matrix is stored
+ * by its columns. */
+static int bind_interleaved(struct binder *b, struct layer *l, const struct source_tensor *t, enum expert_part which,
+			    uint32_t n, uint32_t rows, uint32_t cols)
+{
+	bool pair = which != EXPERT_DOWN, by_column = is_float(t->type);
+	uint32_t all = pair ? 2 * rows : rows;
+	uint64_t inner = by_column ? all : cols, outer = by_column ? cols : all;
+	int rc = 0;
+	if (t->dims[0] != inner || t->dims[1] != outer || t->dims[2] != n || t->dims[3] != 1)
+		return wrong_experts(b, t, n, outer, inner);
+	for (uint32_t e = 0; e < n && !rc; e++) {
+		struct binding from = {.first = (uint64_t)e * all + (which == EXPERT_UP),
+				       .step = pair ? 2 : 1,
+				       .by_column = by_column};
+		rc = bind_some(b, part_of(&l->experts[e], which), t, rows, cols, &from);
+	}
 	return rc;
 }
 
@@ -199,6 +244,10 @@ int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_p
 	static const char *const stacked[] = {"ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"};
 	const struct source_tensor *t = take(b, layer, stacked[which]);
 	int rc = 0;
+	if (b->layer->experts.interleaved) {
+		t = which == EXPERT_DOWN ? t : take(b, layer, "ffn_gate_up_exps.weight");
+		return t ? bind_interleaved(b, l, t, which, n, rows, cols) : absent(b, layer, stacked[which]);
+	}
 	if (t)
 		return bind_stacked(b, l, t, which, n, rows, cols, 0, rows);
 	if (which != EXPERT_DOWN && (t = take(b, layer, "ffn_gate_up_exps.weight")))
@@ -214,14 +263,18 @@ int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_p
 int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows)
 {
 	static const char *const names[] = {"ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"};
-	const struct source_tensor *t = take(b, layer, names[which]);
-	int rc = t ? check_shape(b, t, rows, n) : absent(b, layer, names[which]);
+	bool pair = b->layer->experts.interleaved && which != EXPERT_DOWN;
+	const struct source_tensor *t = take(b, layer, pair ? "ffn_gate_up_exps.bias" : names[which]);
+	int rc = t ? check_shape(b, t, pair ? 2 * (uint64_t)rows : rows, n) : absent(b, layer, names[which]);
 	for (uint32_t e = 0; e < n && !rc; e++) {
 		struct expert *x = &l->experts[e];
 		struct dev_f32 **v = which == EXPERT_GATE ? &x->gate_bias
 				     : which == EXPERT_UP ? &x->up_bias
 							  : &x->down_bias;
-		rc = append_vec(b, &(struct binding){.vec = v, .t = t, .type = t->type, .first = e}, rows);
+		struct binding bias = {.vec = v, .t = t, .type = t->type, .first = e, .cols = rows};
+		bias.step = pair ? 2 : 1;
+		bias.skip = pair && which == EXPERT_UP;
+		rc = append_vec(b, &bias, rows);
 	}
 	return rc;
 }
@@ -280,6 +333,9 @@ int bind_tied(struct binder *b, struct dev_mat **m)
 int bind_embedding(struct binder *b, const struct source_tensor **t)
 {
 	*t = use(b, arch_embedding(b->source, b->h));
+	if (*t && (*t)->exponents)
+		return err_set(b->err, KVIK_ERR_UNSUPPORTED, "%s: tensor '%s' is MXFP4, which an embedding may not be",
+			       source_name(b->source), (*t)->name);
 	return *t ? check_shape(b, *t, b->h->dim, b->h->n_vocab) : absent(b, -1, "token_embd.weight");
 }
 
@@ -328,29 +384,79 @@ static uint32_t source_row(const struct binding *x, uint32_t r)
 	return in_head < x->rotated ? r - in_head + in_head % half * 2 + in_head / half : r;
 }
 
-/* Row r as it is packed: in place, or quantised into room. */
+/* Element k of a block of a checkpoint's MXFP4: the two of a byte are neighbours. */
+static unsigned mxfp4_code(const uint8_t *codes, uint32_t k)
+{
+	return codes[k / 2] >> k % 2 * 4 & 15u;
+}
+
+/* A row of a checkpoint's MXFP4, whose exponents lie apart, as GGUF has it: the exponent before the codes, of which the two
+ * of a byte are 16 apart. */
+static void join_mxfp4(const struct source_tensor *t, uint64_t row, uint8_t *out)
+{
+	uint64_t blocks = t->dims[0] / 32;
+	for (uint64_t i = row * blocks; i < (row + 1) * blocks; i++, out += 17) {
+		out[0] = t->exponents[i];
+		for (uint32_t k = 0; k < 16; k++)
+			out[1 + k] =
+				(uint8_t)(mxfp4_code(t->data + i * 16, k) | mxfp4_code(t->data + i * 16, k + 16) << 4);
+	}
+}
+
+/* Elements from .. from + n - 1 of a row of floats, which is a column of one expert's matrix in the tensor. */
+static void gather_column(const struct binding *x, uint64_t row, uint32_t from, uint32_t n, uint8_t *out)
+{
+	const struct source_tensor *t = x->t;
+	size_t bytes = wtype_block_bytes(t->type);
+	uint64_t expert = row / t->dims[0], column = row % t->dims[0];
+	const uint8_t *at = t->data + (expert * t->dims[1] * t->dims[0] + column) * bytes;
+	for (uint32_t i = 0; i < n; i++)
+		memcpy(out + i * bytes, at + (from + i) * t->dims[0] * bytes, bytes);
+}
+
+/* QUANT_ELEMS elements of a row of floats. */
+static const uint8_t *some_floats(const struct binding *x, uint64_t row, uint32_t from, uint8_t *room)
+{
+	size_t bytes = wtype_block_bytes(x->t->type);
+	if (!x->by_column)
+		return x->t->data + row * row_bytes(x->t->type, x->t->dims[0]) + from * bytes;
+	gather_column(x, row, from, QUANT_ELEMS, room);
+	return room;
+}
+
+/* Row r as it is packed: in place; or put together, or quantised, into room. */
 static const uint8_t *stored_row(void *ctx, uint32_t r, uint8_t *room)
 {
 	const struct binding *x = ctx;
 	const struct source_tensor *t = x->t;
-	const uint8_t *row = t->data + (x->first + source_row(x, r)) * row_bytes(t->type, t->dims[0]);
-	size_t from = row_bytes(t->type, QUANT_ELEMS), to = row_bytes(x->type, QUANT_ELEMS);
+	uint64_t row = x->first + (uint64_t)source_row(x, r) * (x->step ? x->step : 1);
+	uint8_t some[QUANT_ELEMS * sizeof(float)];
 	float f32[QUANT_ELEMS];
-	if (x->type == t->type)
-		return row;
-	for (uint64_t i = 0; i < t->dims[0] / QUANT_ELEMS; i++) {
-		dequant_row(t->type, row + i * from, QUANT_ELEMS, f32);
-		quant_row(x->type, f32, QUANT_ELEMS, room + i * to);
+	if (x->type != t->type) {
+		for (uint32_t i = 0; i < x->cols; i += QUANT_ELEMS) {
+			dequant_row(t->type, some_floats(x, row, i, some), QUANT_ELEMS, f32);
+			quant_row(x->type, f32, QUANT_ELEMS, room + row_bytes(x->type, i));
+		}
+	} else if (t->exponents) {
+		join_mxfp4(t, row, room);
+	} else if (x->by_column) {
+		gather_column(x, row, 0, x->cols, room);
+	} else {
+		return t->data + row * row_bytes(t->type, t->dims[0]);
 	}
 	return room;
+}
+
+static bool in_place(const struct binding *x)
+{
+	return x->type == x->t->type && !x->t->exponents && !x->by_column;
 }
 
 static int load_mat(const struct binder *b, struct dev_weights *w, const struct binding *x)
 {
 	struct binding own = *x;
-	struct mat_rows rows = {.row = stored_row,
-				.ctx = &own,
-				.room_bytes = x->type == x->t->type ? 0 : row_bytes(x->type, x->t->dims[0])};
+	struct mat_rows rows = {
+		.row = stored_row, .ctx = &own, .room_bytes = in_place(x) ? 0 : row_bytes(x->type, x->cols)};
 	device_begin(b->params->device);
 	int rc = b->params->backend->mat_load(w, x->at, &rows, b->err);
 	device_end(b->params->device);
@@ -377,6 +483,12 @@ static void expand_vec(const struct binding *x, float *to)
 	uint32_t elems = wtype_block_elems(t->type);
 	size_t bytes = wtype_block_bytes(t->type);
 	float block[BLOCK_ELEMS_MAX];
+	if (x->step > 1) { /* of floats */
+		const uint8_t *row = t->data + x->first * row_bytes(t->type, t->dims[0]);
+		for (uint32_t i = 0; i < x->cols; i++)
+			dequant_row(t->type, row + ((size_t)i * x->step + x->skip) * bytes, 1, to + i);
+		return;
+	}
 	if (x->head_dim == 0) {
 		dequant_row(t->type, t->data + x->first * row_bytes(t->type, t->dims[0]), t->dims[0], to);
 		return;
@@ -390,7 +502,7 @@ static void expand_vec(const struct binding *x, float *to)
 
 static int load_vec(const struct binder *b, struct dev_weights *w, const struct binding *x)
 {
-	uint64_t n = x->taps ? x->taps * x->t->dims[1] * x->t->dims[2] : x->t->dims[0];
+	uint64_t n = x->taps ? x->taps * x->t->dims[1] * x->t->dims[2] : x->step > 1 ? x->cols : x->t->dims[0];
 	float *values = mem_alloc(n * sizeof *values);
 	if (!values)
 		return err_set(b->err, KVIK_ERR_NOMEM, "no memory to load '%s'", x->t->name);
@@ -469,6 +581,7 @@ static int bind_all(struct binder *b, struct weights *w)
 		rc = bind_ends(b, w, h);
 	for (uint32_t i = 0; i < h->n_layers && !rc; i++) {
 		b->attention = &h->layers[i].attention;
+		b->layer = &h->layers[i];
 		rc = h->arch->bind(b, &w->layers[i], (int)i, &h->layers[i]);
 	}
 	return rc ? rc : check_all_used(b);

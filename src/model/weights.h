@@ -31,6 +31,7 @@ struct layer {
 	struct dev_f32 *o_bias;
 	struct dev_mat *attn_gate; /* as q, of gated attention */
 	struct delta_params delta;
+	struct dev_f32 *sinks;            /* [heads] */
 	struct dev_mat *gate, *up, *down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
 	struct dev_f32 *gate_bias, *up_bias, *down_bias;
 	struct dev_mat *router;                          /* [experts][dim] */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "format/source.h"
 #include "model/arch.h"
+#include "model/model.h"
 
 /* ---- A small llama as GGUF --------------------------------------------------------------------------------------- */
 
@@ -389,6 +390,80 @@ static void a_folder_is_a_model(void **state)
 	folder_free(&f, hf_names);
 }
 
+/* Tensors of bytes, as their header says. */
+static void write_bytes(const struct folder *f, const char *header, int n)
+{
+	struct buf b = {0};
+	char *text = quoted(header);
+	put_u64(&b, strlen(text));
+	put(&b, text, strlen(text));
+	for (int i = 0; i < n; i++)
+		put(&b, &(uint8_t){(uint8_t)i}, 1);
+	folder_write(f, "model.safetensors", b.data, b.n);
+	free(text);
+}
+
+/* MXFP4 of a checkpoint: blocks and scales are one tensor; what else is of bytes, or does not fit, is an error. */
+static void bytes_are_mxfp4(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *header;
+		int bytes, code;
+		const char *says;
+	} wrong[] = {
+		{"{'x':{'dtype':'U8','shape':[2],'data_offsets':[0,2]}}", 2, KVIK_ERR_UNSUPPORTED, "'x' has dtype U8"},
+		{"{'x_blocks':{'dtype':'U8','shape':[2,1,16],'data_offsets':[0,32]}}", 32, KVIK_ERR_UNSUPPORTED,
+		 "'x_blocks' has dtype U8"},
+		{"{'x_scales':{'dtype':'U8','shape':[2,1],'data_offsets':[0,2]}}", 2, KVIK_ERR_FORMAT,
+		 "scales of MXFP4 without their blocks"},
+		{"{'x_blocks':{'dtype':'U8','shape':[2,1,16],'data_offsets':[0,32]},"
+		 "'x_scales':{'dtype':'U8','shape':[1,2],'data_offsets':[32,34]}}",
+		 34, KVIK_ERR_FORMAT, "'x_blocks' does not have 16 bytes for each of 'x_scales'"},
+		{"{'x_blocks':{'dtype':'U8','shape':[2,1,8],'data_offsets':[0,16]},"
+		 "'x_scales':{'dtype':'U8','shape':[2,1],'data_offsets':[16,18]}}",
+		 18, KVIK_ERR_FORMAT, "'x_blocks' does not have 16 bytes"},
+	};
+	struct folder f = folder_new();
+	struct kvik_err err;
+	struct source *s;
+	folder_write_json(&f, "config.json", config);
+	write_bytes(&f,
+		    "{'a':{'dtype':'BF16','shape':[3],'data_offsets':[0,6]},"
+		    "'x_blocks':{'dtype':'U8','shape':[3,2,1,16],'data_offsets':[6,102]},"
+		    "'x_scales':{'dtype':'U8','shape':[3,2,1],'data_offsets':[102,108]}}",
+		    108);
+	assert_int_equal(source_open(&s, f.path, &err), 0);
+	const struct source_tensor *t = source_find(s, "x");
+	assert_true(source_count(s) == 2 && source_find(s, "a") && !source_find(s, "x_scales"));
+	assert_true(t && t->type == WTYPE_MXFP4 && t->dims[0] == 32 && t->dims[1] == 2 && t->dims[2] == 3);
+	assert_true(t->data[0] == 6 && t->exponents[0] == 102);
+	source_free(s);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		write_bytes(&f, wrong[i].header, wrong[i].bytes);
+		assert_int_equal(source_open(&s, f.path, &err), wrong[i].code);
+		if (!strstr(err.text, wrong[i].says))
+			fail_msg("'%s', not '%s'", err.text, wrong[i].says);
+	}
+	/* an embedding in MXFP4 is refused, not read beyond its end */
+	write_bytes(&f,
+		    "{'model.embed_tokens.weight_blocks':{'dtype':'U8','shape':[4,1,16],'data_offsets':[0,64]},"
+		    "'model.embed_tokens.weight_scales':{'dtype':'U8','shape':[4,1],'data_offsets':[64,68]}}",
+		    68);
+	folder_write_json(&f, "config.json",
+			  "{'model_type':'llama','hidden_size':32,'num_hidden_layers':1,'num_attention_heads':2,"
+			  "'intermediate_size':16,'vocab_size':4,'tie_word_embeddings':true}");
+	struct hparams h;
+	uint64_t bytes;
+	struct model_params p = {.quantize = -1};
+	assert_int_equal(source_open(&s, f.path, &err), 0);
+	assert_int_equal(arch_hparams(s, &h, &err), 0);
+	assert_int_equal(model_measure(&bytes, &backend_cpu, s, &h, &p, &err), KVIK_ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "is MXFP4"));
+	source_free(s);
+	folder_free(&f, hf_names);
+}
+
 static void an_lm_head_is_used_unless_tied(void **state)
 {
 	(void)state;
@@ -604,6 +679,7 @@ int main(void)
 		cmocka_unit_test(parts_are_one_model),
 		cmocka_unit_test(parts_that_do_not_fit_are_named),
 		cmocka_unit_test(a_folder_is_a_model),
+		cmocka_unit_test(bytes_are_mxfp4),
 		cmocka_unit_test(an_lm_head_is_used_unless_tied),
 		cmocka_unit_test(an_index_must_find_all_its_tensors),
 		cmocka_unit_test(what_is_no_model_is_named),

@@ -212,6 +212,26 @@ static void check_gelu(uint32_t n, const float *x, const float *y, float *want, 
 	}
 }
 
+/* Gates and factors far beyond the limits. */
+static void check_clamped(uint32_t n, const float *x, const float *y, float *want, float *got)
+{
+	const struct kernels *fast[2];
+	size_t n_fast = fast_levels(fast);
+	for (int turn = 0; turn < 2; turn++) {
+		const float *gate = turn ? y : x, *up = turn ? x : y;
+		scalar_level()->clamped_mul(gate, up, n, want);
+		for (uint32_t i = 0; i < n; i++) {
+			double g = fmin((double)gate[i], 7), u = fmax(fmin((double)up[i], 7), -7);
+			double r = (u + 1) * g / (1 + exp(-1.702 * g));
+			assert_true(fabs((double)want[i] - r) <= 1e-6 * fabs((u + 1) * g) + 1e-30);
+		}
+		for (size_t l = 0; l < n_fast; l++) {
+			fast[l]->clamped_mul(gate, up, n, got);
+			assert_same_bits(want, got, n * sizeof(float), "clamped_mul", fast[l]->name);
+		}
+	}
+}
+
 /* From far below the cap, where nothing may be lost, to far above it. */
 static void check_cap(uint32_t n, const float *x, float *want, float *got)
 {
@@ -257,6 +277,7 @@ static void test_elementwise(void **state)
 			assert_same_bits(want, got, n * sizeof(float), "silu_mul", fast[l]->name);
 		}
 		check_gelu(n, x, y, want, got);
+		check_clamped(n, x, y, want, got);
 		check_cap(n, x, want, got);
 		scalar->rms_norm(x, w, 1e-5f, n, want);
 		double squares = 0;

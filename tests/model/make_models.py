@@ -32,6 +32,8 @@ SIZES = dict(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_atte
              vocab_size=96, max_position_embeddings=64, rms_norm_eps=1e-5)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32)
+OSS_YARN = dict(rope_type="yarn", factor=8.0, beta_fast=32.0, beta_slow=1.0, truncate=False,
+                original_max_position_embeddings=16)
 YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16)
 
 
@@ -44,7 +46,7 @@ def two_ropes(full=None, theta=1e6):
 # name -> what differs from SIZES. Keys that begin with a capital are for this script: F32 stores float32; V4 writes the
 # config.json as transformers 4 did; Stacked keeps the experts of a folder in one tensor; Q8 quantises the GGUF; Partial
 # rotates only so many dims (no HF folder); Folder: no GGUF; Seed: of the weights, else the place in this list; Converter: the GGUF is made by llama.cpp's; Vision: the folder
-# is of a model that sees, too, around this one.
+# is of a model that sees, too, around this one; MX: experts in MXFP4.
 VARIANTS = {
     "llama-mha": dict(model_type="llama", num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=False, V4=1),
     "llama-gqa": dict(model_type="llama", hidden_size=24, intermediate_size=28, head_dim=16, tie_word_embeddings=True,
@@ -91,6 +93,12 @@ VARIANTS = {
                           num_attention_heads=2, num_key_value_heads=1, head_dim=16, query_pre_attn_scalar=20,
                           sliding_window=5, sliding_window_pattern=2, final_logit_softcapping=3.0,
                           rope_parameters=two_ropes(), tie_word_embeddings=True, V4=1, Vision=1, Seed=104, Folder=1),
+    "gptoss": dict(model_type="gpt_oss", intermediate_size=20, num_hidden_layers=3, head_dim=16, num_local_experts=4,
+                   num_experts_per_tok=2, sliding_window=8, rope_theta=150000.0, rope_parameters=OSS_YARN,
+                   tie_word_embeddings=False, Seed=105, Converter=1),
+    "gptoss-mxfp4": dict(model_type="gpt_oss", intermediate_size=64, num_hidden_layers=2, head_dim=16,
+                         num_local_experts=3, num_experts_per_tok=2, sliding_window=8, rope_theta=150000.0,
+                         rope_parameters=OSS_YARN, tie_word_embeddings=False, V4=1, MX=1, Seed=106, Converter=1),
 }
 
 
@@ -177,7 +185,7 @@ def published(name, x, kind):
     """The tensors of a published checkpoint: transformers 5 keeps experts stacked in memory, files have them one by one."""
     if kind == "mixtral":
         name = name.replace(".mlp.", ".block_sparse_moe.")
-    if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+    if kind == "gpt_oss" or not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
         return [(name, x)]
     base, part = name.rsplit(".", 1)
     parts = ("gate_proj", "up_proj") if part == "gate_up_proj" else ("down_proj",)
@@ -185,11 +193,37 @@ def published(name, x, kind):
     return [(f"{base}.{e}.{names[p]}.weight", w) for e in range(len(x)) for p, w in zip(parts, x[e].chunk(len(parts)))]
 
 
+def to_mxfp4(x):
+    """[..][cols] as GGUF has it: [..][blocks][17]."""
+    q = gguf.quants.quantize(np.ascontiguousarray(x), gguf.GGMLQuantizationType.MXFP4)
+    return q.reshape(*x.shape[:-1], x.shape[-1] // 32, 17)
+
+
+def mxfp4_tensors(name, x):
+    """As gpt-oss was published: exponents apart, neighbours in a byte, matrices by their rows."""
+    q = to_mxfp4(x.transpose(1, 2).numpy())
+    codes = np.concatenate([q[..., 1:] & 15, q[..., 1:] >> 4], axis=-1)
+    yield name + "_blocks", torch.from_numpy(codes[..., ::2] | codes[..., 1::2] << 4)
+    yield name + "_scales", torch.from_numpy(q[..., 0].copy())
+
+
+def round_to_mxfp4(model):
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+                q = to_mxfp4(p.transpose(1, 2).numpy())
+                x = gguf.quants.dequantize(q.reshape(*q.shape[:2], -1), gguf.GGMLQuantizationType.MXFP4)
+                p.copy_(torch.from_numpy(x).transpose(1, 2))
+
+
 def folder_tensors(model, v):
     state = {n: p.detach() for n, p in [*model.named_parameters(), *model.named_buffers()] if n in model.state_dict()}
     if model.config.tie_word_embeddings:
         state.pop("lm_head.weight", None)
     for name, p in state.items():
+        if "MX" in v and name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            yield from mxfp4_tensors(name, p)
+            continue
         yield from [(name, p)] if "Stacked" in v else published(name, p, model.config.model_type)
 
 
@@ -199,6 +233,8 @@ def write_folder(path, model, v):
     fields = config_v4(model.config) if "V4" in v else model.config.to_dict()
     fields = {k: x for k, x in fields.items() if k not in ("transformers_version", "dtype", "torch_dtype")}
     fields["architectures"] = fields.get("architectures") or [type(model).__name__]
+    if "MX" in v:
+        fields["quantization_config"] = dict(quant_method="mxfp4", modules_to_not_convert=["model.embed_tokens"])
     if "sliding_window_pattern" in v:
         fields["sliding_window_pattern"] = v["sliding_window_pattern"]
     if "Vision" in v:
@@ -208,7 +244,7 @@ def write_folder(path, model, v):
     (path / "config.json").write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
     tensors = {n: x.clone().contiguous() for n, x in folder_tensors(model, v)}
     if "F32" not in v:
-        tensors = {n: p.bfloat16() for n, p in tensors.items()}
+        tensors = {n: p.bfloat16() if p.is_floating_point() else p for n, p in tensors.items()}
     if "Vision" in v:
         tensors = {f"language_model.{n}": p for n, p in tensors.items()}
         tensors["vision_tower.vision_model.post_layernorm.weight"] = torch.ones(8)
@@ -358,6 +394,7 @@ def round_activations(linear, args):
 
 
 def main():
+    torch.set_num_threads(1)
     HERE.mkdir(exist_ok=True)
     whole = modeling_llama.apply_rotary_pos_emb
     for seed, (name, v) in enumerate(VARIANTS.items()):
@@ -366,6 +403,8 @@ def main():
         model = make_model(make_config(v), v.get("Seed", seed), "F32" in v or "Q8" in v)
         if "Q8" in v:
             round_to_q8_0(model)
+        if "MX" in v:
+            round_to_mxfp4(model)
         modeling_llama.apply_rotary_pos_emb = rotate_partly(v["Partial"]) if "Partial" in v else whole
         write_golden(HERE / f"{name}.golden", model)
         if "Q8" not in v and "Partial" not in v:

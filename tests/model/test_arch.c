@@ -339,6 +339,29 @@ static void gemma(void **state)
 	assert_true(h.layers[0].attention.window == 0 && h.layers[1].attention.window == 7);
 }
 
+/* A folder of openai/gpt-oss-20b, cut to four layers. */
+static void gpt_oss(void **state)
+{
+	(void)state;
+	struct hparams h = read_config(
+		"gpt_oss",
+		"{'num_attention_heads':64,'num_key_value_heads':8,'head_dim':64,'intermediate_size':2880,"
+		"'num_local_experts':32,'num_experts_per_tok':4,'experts_per_token':4,'swiglu_limit':7.0,"
+		"'attention_bias':true,'sliding_window':128,'initial_context_length':4096,'rms_norm_eps':1e-05,"
+		"'rope_theta':150000,'rope_scaling':{'rope_type':'yarn','factor':32.0,'beta_fast':32.0,'beta_slow':1.0,"
+		"'original_max_position_embeddings':4096,'truncate':false},'hidden_act':'silu','quantization_config':"
+		"{'quant_method':'mxfp4','modules_to_not_convert':['model.layers.*.self_attn']}}");
+	const struct layer_spec *l = &h.layers[0];
+	assert_true(l->attention.window == 128 && h.layers[1].attention.window == 0 && l->attention.sinks);
+	assert_true(l->experts.n == 32 && l->experts.used == 4 && l->experts.dim == 2880 && l->experts.interleaved);
+	assert_true(l->experts.routing.score == ROUTER_SOFTMAX_CHOSEN && l->experts.activation == ACTIVATION_CLAMPED);
+	assert_true(h.ropes[0].rule == ROPE_YARN && h.ropes[0].keep_fractions && h.ropes[0].context == 4096);
+	assert_string_equal(h.unknown, "");
+	must_fail("gpt_oss", "{'swiglu_limit':6.0}", KVIK_ERR_UNSUPPORTED, "'swiglu_limit' is not the one");
+	must_fail("gpt_oss", "{'quantization_config':{'quant_method':'fp8'}}", KVIK_ERR_UNSUPPORTED,
+		  "'quantization_config' marks");
+}
+
 static void damage_does_no_harm(void **state)
 {
 	(void)state;
@@ -375,6 +398,7 @@ int main(void)
 		cmocka_unit_test(contradictions_are_named),
 		cmocka_unit_test(what_nobody_reads_is_named),
 		cmocka_unit_test(gemma),
+		cmocka_unit_test(gpt_oss),
 		cmocka_unit_test(damage_does_no_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

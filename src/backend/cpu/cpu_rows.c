@@ -80,6 +80,7 @@ cpu_gated_fn *cpu_activation(const struct kernels *k, enum activation a)
 	switch (a) {
 	case ACTIVATION_SILU: break;
 	case ACTIVATION_GELU: return k->gelu_mul;
+	case ACTIVATION_CLAMPED: return k->clamped_mul;
 	}
 	return k->silu_mul;
 }
