@@ -11,7 +11,7 @@
 
 static const struct cmd *const commands[] = {&cmd_run,        &cmd_chat,     &cmd_serve,    &cmd_bench,
 					     &cmd_perplexity, &cmd_tokenize, &cmd_template, &cmd_logits,
-					     &cmd_inspect,    &cmd_plan,     NULL};
+					     &cmd_inspect,    &cmd_plan,     &cmd_cache,    NULL};
 
 static void help(FILE *to)
 {

@@ -14,23 +14,46 @@ struct store_key key_of_bytes(const void *bytes, size_t n)
 	return from_xxh(XXH3_128bits(bytes, n));
 }
 
-struct link {
-	struct store_key before, scope;
-	uint32_t ids[KEY_BLOCK];
-};
+/* before, scope and the ids lie one behind the other: what is hashed. */
+_Static_assert(offsetof(struct key_chain, ids) == 2 * sizeof(struct store_key), "a link has no holes");
+
+static struct store_key link(const struct key_chain *c, const uint8_t secret[KEY_SECRET_BYTES])
+{
+	return from_xxh(XXH3_128bits_withSecret(c, offsetof(struct key_chain, ids) + c->n * sizeof *c->ids, secret,
+						KEY_SECRET_BYTES));
+}
+
+void key_chain_start(struct key_chain *c, struct store_key fingerprint, struct store_key scope)
+{
+	*c = (struct key_chain){.before = fingerprint, .scope = scope};
+}
+
+void key_chain_add(struct key_chain *c, const uint8_t secret[KEY_SECRET_BYTES], const uint32_t *ids, uint32_t n)
+{
+	while (n > 0) {
+		uint32_t part = n < KEY_BLOCK - c->n ? n : KEY_BLOCK - c->n;
+		memcpy(c->ids + c->n, ids, part * sizeof *ids);
+		c->n += part;
+		ids += part;
+		n -= part;
+		if (c->n == KEY_BLOCK) {
+			c->before = link(c, secret);
+			c->n = 0;
+			c->linked = true;
+		}
+	}
+}
+
+struct store_key key_chain_end(const struct key_chain *c, const uint8_t secret[KEY_SECRET_BYTES])
+{
+	return c->n > 0 || !c->linked ? link(c, secret) : c->before;
+}
 
 struct store_key key_of_text(const uint8_t secret[KEY_SECRET_BYTES], struct store_key fingerprint,
 			     struct store_key scope, const uint32_t *ids, uint32_t n)
 {
-	struct link link = {fingerprint, scope, {0}};
-	uint32_t at = 0;
-	do {
-		uint32_t part = n - at < KEY_BLOCK ? n - at : KEY_BLOCK;
-		if (part > 0)
-			memcpy(link.ids, ids + at, part * sizeof *ids);
-		size_t bytes = offsetof(struct link, ids) + part * sizeof *ids;
-		link.before = from_xxh(XXH3_128bits_withSecret(&link, bytes, secret, KEY_SECRET_BYTES));
-		at += part;
-	} while (at < n);
-	return link.before;
+	struct key_chain c;
+	key_chain_start(&c, fingerprint, scope);
+	key_chain_add(&c, secret, ids, n);
+	return key_chain_end(&c, secret);
 }

@@ -20,6 +20,17 @@ struct store_key key_of_bytes(const void *bytes, size_t n); /* without a secret:
 struct store_key key_of_text(const uint8_t secret[KEY_SECRET_BYTES], struct store_key fingerprint,
 			     struct store_key scope, const uint32_t *ids, uint32_t n);
 
+/* The same, ids coming bit by bit. */
+struct key_chain {
+	struct store_key before, scope;
+	uint32_t ids[KEY_BLOCK]; /* [n], since the last link */
+	uint32_t n;
+	bool linked; /* one at least */
+};
+void key_chain_start(struct key_chain *c, struct store_key fingerprint, struct store_key scope);
+void key_chain_add(struct key_chain *c, const uint8_t secret[KEY_SECRET_BYTES], const uint32_t *ids, uint32_t n);
+struct store_key key_chain_end(const struct key_chain *c, const uint8_t secret[KEY_SECRET_BYTES]);
+
 static inline bool key_equal(struct store_key a, struct store_key b)
 {
 	return a.w[0] == b.w[0] && a.w[1] == b.w[1];

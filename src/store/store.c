@@ -18,6 +18,7 @@
 #include "base/os.h"
 #include "store/admit.h"
 #include "store/local.h"
+#include "store/store_impl.h"
 
 enum { THREADS_MAX = 64, RUN_MAX = 64 }; /* gets of one record that go together */
 
@@ -314,6 +315,11 @@ void store_close(struct store *s)
 struct store_key store_scope(const struct store *s, const char *tenant, size_t n)
 {
 	return s->backend.secret ? secret_tag(s->backend.secret, tenant, n) : (struct store_key){{0, 0}};
+}
+
+const uint8_t *store_hash_secret(const struct store *s)
+{
+	return s->backend.secret ? s->backend.secret->hash : NULL;
 }
 
 struct store_key store_text_key(const struct store *s, struct store_key fingerprint, struct store_key scope,

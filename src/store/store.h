@@ -147,6 +147,23 @@ int store_each(struct store *s, const struct store_key *fingerprint, store_each_
 /* Everything that was done is on the disk itself when this returns. */
 void store_sync(struct store *s);
 
+/* ---- From store to store: pack.c ----------------------------------------------------------------------------------- */
+
+struct store_packed {
+	uint64_t records, bytes;
+	uint64_t skipped; /* damaged, sealed, or, coming in, without what comes before */
+};
+/* All records of a scope (and of a fingerprint, if it is not NULL) into a file of its own (mode 0600, in the clear); it
+ * must not be there yet. IO, NOMEM. */
+int store_export(struct store *s, struct store_key scope, const struct store_key *fingerprint, const char *path,
+		 struct store_packed *out, struct kvik_err *err) MUST_CHECK;
+/* Its records into a scope of this store, whatever secret and scope they come from. FORMAT: it is no such file, or cut. */
+int store_import(struct store *s, struct store_key scope, const char *path, struct store_packed *out,
+		 struct kvik_err *err) MUST_CHECK;
+/* Reads all parts of a record, as long as nobody else uses the store: its completions are taken here. into[n_parts]: owned
+ * by the caller (mem_free), NULL on failure. */
+enum store_end store_read(struct store *s, const struct store_record *r, uint64_t place, void **into);
+
 /* ---- Figures ----------------------------------------------------------------------------------------------------- */
 
 /* X(name, word, what it means to the reader of a log) */
