@@ -2,61 +2,31 @@
  * eviction instead of FULL, figures, and streams without end. That whatever is taken from the cache has the bits of
  * computing it is compared throughout, with an isolated session. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-/* cmocka needs the headers above */
-#include <cmocka.h>
-#include <kvik.h>
 
 #include "base/mem.h"
+#include "support/library.h"
 
 #define SHARE .size = sizeof(struct kvik_share)
 
 enum { CONTEXT = 512, TEXT = 200 };
 
-static struct kvik_model *load(const char *path)
-{
-	struct kvik_model_params p = kvik_model_params_default();
-	struct kvik_model *m;
-	struct kvik_err err;
-	p.threads = 1;
-	if (kvik_model_load(&m, path, &p, &err))
-		fail_msg("%s", err.text);
-	return m;
-}
-
 static struct kvik_model *load_full(void)
 {
-	return load("tests/model/data/llama-gqa.gguf");
+	return must_load("tests/model/data/llama-gqa.gguf", 1);
 }
 
 /* sessions: of CONTEXT tokens, for which there is room. */
 static struct kvik_cache *new_cache(struct kvik_model *m, uint32_t sessions)
 {
 	struct kvik_cache_params p = kvik_cache_params_default();
-	struct kvik_cache *c;
-	struct kvik_err err;
 	p.context = CONTEXT;
 	p.sessions = sessions;
 	p.chunk = 64;
-	if (kvik_cache_new(&c, m, &p, &err))
-		fail_msg("%s", err.text);
-	return c;
-}
-
-static struct kvik_session *new_session(struct kvik_cache *c, const struct kvik_share *p)
-{
-	struct kvik_session *s;
-	struct kvik_err err;
-	if (kvik_session_new(&s, c, p, &err))
-		fail_msg("%s", err.text);
-	return s;
+	return must_cache(m, &p);
 }
 
 /* What the last feed took from the cache. */
@@ -93,7 +63,7 @@ static void feed_and_compare(struct kvik_cache *c, struct kvik_session *s, const
 			     uint32_t n_vocab)
 {
 	struct kvik_share alone = {SHARE, .isolated = true};
-	struct kvik_session *oracle = new_session(c, &alone);
+	struct kvik_session *oracle = must_session(c, &alone);
 	size_t at = kvik_session_tokens(s);
 	assert_int_equal(feed(s, ids + at, n - (uint32_t)at), 0);
 	assert_int_equal(feed(oracle, ids, n), 0);
@@ -105,7 +75,7 @@ static void feed_and_compare(struct kvik_cache *c, struct kvik_session *s, const
 /* A session that has been fed this text and is gone. */
 static void leave_behind(struct kvik_cache *c, const struct kvik_share *p, const uint32_t *ids, uint32_t n)
 {
-	struct kvik_session *s = new_session(c, p);
+	struct kvik_session *s = must_session(c, p);
 	assert_int_equal(feed(s, ids, n), 0);
 	kvik_session_free(s);
 }
@@ -119,11 +89,11 @@ static void what_one_computed_another_takes(void **state)
 	uint32_t ids[TEXT], other[TEXT];
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		struct kvik_model *m = load(models[i]);
+		struct kvik_model *m = must_load(models[i], 1);
 		struct kvik_cache *c = new_cache(m, 8);
 		uint32_t n_vocab = kvik_model_get_info(m).vocab_size;
 		write_text(ids, TEXT, 0, 0);
-		struct kvik_session *a = new_session(c, NULL), *b = new_session(c, NULL), *d = new_session(c, NULL);
+		struct kvik_session *a = must_session(c, NULL), *b = must_session(c, NULL), *d = must_session(c, NULL);
 		feed_and_compare(c, a, ids, 100, n_vocab);
 		assert_int_equal(found(a), 0);
 		feed_and_compare(c, b, ids, 100, n_vocab);
@@ -144,7 +114,7 @@ static void what_one_computed_another_takes(void **state)
 		assert_true(s.pages_copied > 0 && s.pages_merged == 0);
 		float *rows = malloc(64 * n_vocab * sizeof *rows);
 		struct kvik_session *all =
-			new_session(c, NULL); /* every row is wanted: all is computed, one copy stays */
+			must_session(c, NULL); /* every row is wanted: all is computed, one copy stays */
 		assert_int_equal(kvik_session_feed(all, ids, 64, rows, NULL), 0);
 		assert_int_equal(found(all), 0);
 		assert_int_equal(kvik_cache_get_stats(c).pages_used, s.pages_used);
@@ -182,7 +152,7 @@ static void scopes_do_not_meet(void **state)
 	leave_behind(c, NULL, ids, 60);
 	assert_int_equal(explain(c, &yours, ids, TEXT).found_tokens, 0);
 	assert_int_equal(explain(c, &both, ids, TEXT).found_tokens, 60);
-	struct kvik_session *s = new_session(c, &both);
+	struct kvik_session *s = must_session(c, &both);
 	assert_int_equal(feed(s, ids, TEXT), 0);
 	assert_int_equal(found(s), 60);
 	kvik_session_free(s);
@@ -300,7 +270,7 @@ static void a_pin_stays(void **state)
 	struct kvik_err err;
 	(void)state;
 	write_text(ids, TEXT, 0, 0);
-	struct kvik_session *s = new_session(c, NULL);
+	struct kvik_session *s = must_session(c, NULL);
 	assert_int_equal(feed(s, ids, TEXT), 0);
 	assert_int_equal(kvik_session_pin(&pin, s, TEXT + 1, 0, &err), KVIK_ERR_ARG);
 	assert_int_equal(kvik_session_pin(&pin, s, 0, 0, &err), KVIK_ERR_ARG);
@@ -317,14 +287,14 @@ static void a_pin_stays(void **state)
 	assert_int_equal(kvik_pin_tokens(pin), 101);
 	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, 101);
 	kvik_cache_drop(c);
-	s = new_session(c, NULL);
+	s = must_session(c, NULL);
 	feed_and_compare(c, s, ids, TEXT, n_vocab);
 	assert_int_equal(found(s), 101);
 	kvik_session_free(s);
 	kvik_pin_free(pin);
 	crowd(c, NULL);
 	assert_int_equal(explain(c, NULL, ids, TEXT).found_tokens, 0);
-	s = new_session(c, &(struct kvik_share){SHARE, .isolated = true});
+	s = must_session(c, &(struct kvik_share){SHARE, .isolated = true});
 	assert_int_equal(feed(s, ids, 9), 0);
 	assert_int_equal(kvik_session_pin(&pin, s, 9, 0, &err), KVIK_ERR_ARG);
 	assert_null(pin);
@@ -347,13 +317,13 @@ static void lives_end(void **state)
 	struct kvik_pin *pin;
 	(void)state;
 	write_text(ids, TEXT, 0, 0);
-	struct kvik_session *s = new_session(c, &brief);
+	struct kvik_session *s = must_session(c, &brief);
 	assert_int_equal(feed(s, ids, TEXT), 0);
 	assert_int_equal(kvik_session_pin(&pin, s, 100, 1000000, NULL), 0);
 	wait_ms(30);
 	kvik_session_free(s);
 	wait_ms(30);
-	s = new_session(c, &brief); /* any call tells the cache the time */
+	s = must_session(c, &brief); /* any call tells the cache the time */
 	assert_int_equal(explain(c, &brief, ids, TEXT).found_tokens, 100);
 	assert_int_equal(kvik_cache_get_stats(c).tokens_expired, 100);
 	kvik_pin_free(pin);
@@ -399,7 +369,7 @@ static void full_only_when_all_is_held(void **state)
 	(void)state;
 	while (!rc && n < MOST) {
 		write_text(ids, TEXT, n, 0);
-		s[n] = new_session(c, NULL);
+		s[n] = must_session(c, NULL);
 		rc = feed(s[n++], ids, TEXT);
 	}
 	assert_int_equal(rc, KVIK_ERR_FULL);
@@ -429,12 +399,12 @@ static void the_default_ceiling_holds_its_sessions(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		for (uint32_t sessions = 1; sessions <= 9; sessions += 4) {
-			struct kvik_model *m = load(models[i]);
+			struct kvik_model *m = must_load(models[i], 1);
 			struct kvik_cache *c = new_cache(m, sessions);
 			struct kvik_session *s[9];
 			for (uint32_t k = 0; k < sessions; k++) {
 				write_text(ids, CONTEXT, k + 1, 0);
-				s[k] = new_session(c, NULL);
+				s[k] = must_session(c, NULL);
 				assert_int_equal(feed(s[k], ids, CONTEXT), 0);
 			}
 			for (uint32_t k = 0; k < sessions; k++)
@@ -458,7 +428,7 @@ static void a_stream_has_no_end(void **state)
 	p.chunk = 250;
 	p.kv_memory = 256 << 10;
 	assert_int_equal(kvik_cache_new(&c, m, &p, NULL), 0);
-	struct kvik_session *s = new_session(c, NULL);
+	struct kvik_session *s = must_session(c, NULL);
 	for (uint32_t at = 0; at < TOKENS; at += PIECE) {
 		write_text(ids, PIECE, at / PIECE + 1, 0);
 		assert_int_equal(feed(s, ids, PIECE), 0);
@@ -490,7 +460,7 @@ static void a_thousand_forks_cost_a_page_each(void **state)
 	p.kv_memory = 200 << 20;
 	assert_int_equal(kvik_cache_new(&c, m, &p, NULL), 0);
 	write_text(ids, LONG, 1, 0);
-	struct kvik_session *s = new_session(c, NULL);
+	struct kvik_session *s = must_session(c, NULL);
 	assert_int_equal(feed(s, ids, LONG), 0);
 	uint64_t pages = kvik_cache_get_stats(c).pages_used;
 	double start = now_ms();
@@ -516,7 +486,7 @@ static void a_thousand_forks_cost_a_page_each(void **state)
 static void layers_can_be_exempt(void **state)
 {
 	enum { N = 60 };
-	struct kvik_model *m = load("tests/model/data/qwen2-windows.gguf");
+	struct kvik_model *m = must_load("tests/model/data/qwen2-windows.gguf", 1);
 	struct kvik_cache_params p = kvik_cache_params_default();
 	uint32_t ids[N], n_vocab = kvik_model_get_info(m).vocab_size;
 	uint64_t bytes[4];
@@ -531,7 +501,7 @@ static void layers_can_be_exempt(void **state)
 		p.n_exempt = i == 1 || i == 2;
 		p.exempt[0] = (struct kvik_layers){0, i == 1 ? -1 : 0};
 		assert_int_equal(kvik_cache_new(&c, m, &p, &err), 0);
-		struct kvik_session *s = new_session(c, NULL);
+		struct kvik_session *s = must_session(c, NULL);
 		rows[i] = malloc(N * n_vocab * sizeof *rows[i]);
 		assert_int_equal(kvik_session_feed(s, ids, N, rows[i], &err), 0);
 		bytes[i] = kvik_cache_get_stats(c).bytes_per_token;
@@ -559,14 +529,14 @@ static void layers_can_be_exempt(void **state)
 static void let_it_tidy_up(struct kvik_cache *c)
 {
 	for (int i = 0; i < 200; i++)
-		kvik_session_free(new_session(c, NULL));
+		kvik_session_free(must_session(c, NULL));
 }
 
 /* Idle prefixes shrink, and come back nearly as they were; what is in use, or exempt, keeps its bits. */
 static void idle_prefixes_sink_to_the_floor(void **state)
 {
 	enum { N = 160 };
-	struct kvik_model *m = load("synthetic:tiny-mixed:q4_0");
+	struct kvik_model *m = must_load("synthetic:tiny-mixed:q4_0", 1);
 	struct kvik_cache_params p = kvik_cache_params_default();
 	struct kvik_share alone = {SHARE, .isolated = true};
 	uint32_t ids[N], n_vocab = kvik_model_get_info(m).vocab_size;
@@ -578,7 +548,7 @@ static void idle_prefixes_sink_to_the_floor(void **state)
 	p.sessions = 4;
 	p.floor_after_ms = 20;
 	assert_int_equal(kvik_cache_new(&c, m, &p, &err), 0);
-	struct kvik_session *s = new_session(c, NULL), *exact = new_session(c, &alone);
+	struct kvik_session *s = must_session(c, NULL), *exact = must_session(c, &alone);
 	assert_int_equal(feed(exact, ids, N), 0);
 	assert_int_equal(feed(s, ids, N - 1), 0);
 	wait_ms(30);
@@ -591,7 +561,7 @@ static void idle_prefixes_sink_to_the_floor(void **state)
 	let_it_tidy_up(c);
 	struct kvik_cache_stats st = kvik_cache_get_stats(c);
 	assert_true(st.pages_packed > 0 && st.bytes_used + 3000 * st.pages_packed < before);
-	s = new_session(c, NULL);
+	s = must_session(c, NULL);
 	assert_int_equal(feed(s, ids, N), 0);
 	assert_int_equal(found(s), N - 1);
 	double error = 0, size = 0;

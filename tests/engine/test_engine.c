@@ -2,21 +2,14 @@
  * every request ends with one END event; nothing is left behind. */
 #include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
 #include <unistd.h>
-
-#include <cmocka.h>
-#include <kvik.h>
 
 #include "base/hash.h"
 #include "sample/sample.h"
+#include "support/library.h"
 
 enum { REQUESTS = 48, NEW = 24, PROMPT_MAX = 90, CHOICES_MAX = 3 };
 
@@ -94,17 +87,6 @@ static struct kvik_generate_params params(uint64_t seed, struct kvik_sampling *d
 	g.max_tokens = NEW;
 	g.ignore_end = true;
 	return g;
-}
-
-static struct kvik_model *load(const char *path)
-{
-	struct kvik_model_params p = kvik_model_params_default();
-	struct kvik_model *m;
-	struct kvik_err err;
-	p.threads = 2;
-	if (kvik_model_load(&m, path, &p, &err))
-		fail_msg("%s", err.text);
-	return m;
 }
 
 /* The same request in a session of its own. */
@@ -185,7 +167,7 @@ static void run(const char *path, enum kvik_dtype dtype, uint64_t memory, uint32
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, REQUESTS};
 	struct kvik_engine_params p = kvik_engine_params_default();
 	struct kvik_cache_params cache = kvik_cache_params_default();
-	struct kvik_model *m = load(path);
+	struct kvik_model *m = must_load(path, 2);
 	struct kvik_engine *e;
 	struct kvik_err err;
 	uint64_t joined = 0;
@@ -253,7 +235,7 @@ static void cancelled_requests_end_once(void **state)
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, REQUESTS};
 	struct kvik_engine_params p = kvik_engine_params_default();
 	struct kvik_cache_params cache = kvik_cache_params_default();
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_engine *e;
 	uint64_t ids[REQUESTS];
 	(void)state;
@@ -291,7 +273,7 @@ static void embeddings_do_not_depend_on_the_batch(void **state)
 	enum { N = 6 };
 	static struct client clients[2 * N];
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2 * N};
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_engine_params p = kvik_engine_params_default();
 	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_model_info info = kvik_model_get_info(m);
@@ -403,7 +385,7 @@ static void check_prompt(struct kvik_model *m, const struct said *s)
 static void without_a_length_it_gets_what_fits(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_engine_params p = kvik_engine_params_default();
 	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct client c = {.n = 5, .choices = 1, .n_vocab = kvik_model_get_info(m).vocab_size};
@@ -448,7 +430,7 @@ static void prompts_have_the_log_probabilities_of_a_session(void **state)
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, N};
 	struct kvik_engine_params p = kvik_engine_params_default();
 	struct kvik_cache_params cache = kvik_cache_params_default();
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_engine *e;
 	uint64_t id;
 	p.cache = &cache;
@@ -493,7 +475,7 @@ static void what_can_not_be_is_refused(void **state)
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 1};
 	struct kvik_engine_params p = kvik_engine_params_default();
 	struct kvik_cache_params cache = kvik_cache_params_default();
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_engine *e;
 	struct client c = {.n = PROMPT_MAX, .choices = 1};
 	p.cache = &cache;
@@ -700,7 +682,7 @@ static void speculation_changes_nothing(void **state)
 	static struct spec plain[SPEC_REQUESTS], all[SPEC_REQUESTS];
 	static const uint32_t drafts[] = {1, 5, 64};
 	(void)state;
-	struct kvik_model *m = load(NULL);
+	struct kvik_model *m = must_load(NULL, 2);
 	uint32_t n_vocab = kvik_model_get_info(m).vocab_size;
 	uint64_t stalls = 0;
 	for (int i = 0; i < SPEC_REQUESTS; i++) {
@@ -756,7 +738,7 @@ static void on_event_at_gate(void *user, const struct kvik_event *e)
 static void a_call_back_that_waits_stalls_no_step(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(NULL);
+	struct kvik_model *m = must_load(NULL, 2);
 	struct kvik_engine *e;
 	struct waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2};
 	struct gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .shut = true};

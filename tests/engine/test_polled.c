@@ -2,30 +2,14 @@
  * says when; and a call back of a called one that never returns. */
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/mem.h"
-
-#include <kvik.h>
+#include "support/library.h"
 
 enum { REQUESTS = 6, NEW = 12, PROMPT = 20 };
-
-static struct kvik_model *load(void)
-{
-	struct kvik_model_params p = kvik_model_params_default();
-	struct kvik_model *m;
-	p.threads = 1;
-	assert_int_equal(kvik_model_load(&m, "tests/model/data/llama-gqa.gguf", &p, NULL), 0);
-	return m;
-}
 
 static int new_engine(struct kvik_engine **e, struct kvik_model *m, bool polled)
 {
@@ -103,7 +87,7 @@ static void expect(struct kvik_model *m, uint32_t i, const struct client *c)
 static void a_loop_polls_for_everything(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load();
+	struct kvik_model *m = must_load("tests/model/data/llama-gqa.gguf", 1);
 	struct kvik_engine *e;
 	struct client clients[REQUESTS] = {0};
 	uint64_t ids[REQUESTS];
@@ -137,7 +121,7 @@ static void a_loop_polls_for_everything(void **state)
 static void it_can_be_freed_at_any_time(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load();
+	struct kvik_model *m = must_load("tests/model/data/llama-gqa.gguf", 1);
 	for (uint32_t polls = 0; polls < 40; polls += 3) {
 		struct kvik_engine *e;
 		uint64_t id;
@@ -155,7 +139,7 @@ static void it_can_be_freed_at_any_time(void **state)
 static void each_allocation_may_fail(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load();
+	struct kvik_model *m = must_load("tests/model/data/llama-gqa.gguf", 1);
 	for (long n = 1;; n++) {
 		struct kvik_engine *e = NULL;
 		mem_fail_at(n);
@@ -194,7 +178,7 @@ static void count_end(void *user, const struct kvik_event *e)
 static void a_call_that_never_returns_costs_only_its_request(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load();
+	struct kvik_model *m = must_load("tests/model/data/llama-gqa.gguf", 1);
 	struct kvik_engine *e;
 	struct client bad = {0};
 	atomic_uint ends = 0;

@@ -1,19 +1,13 @@
 /* test_session.c: promise P1 through the public header: one hash of all logits whatever the cache did, and what
  * sessions and generations answer at their edges. The models are tiny ones of random weights (tests/model/data). */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-#include <kvik.h>
-
 #include "base/hash.h"
+#include "support/library.h"
 
 #define SHARE .size = sizeof(struct kvik_share)
 
@@ -23,17 +17,6 @@ enum { MODELS = sizeof models / sizeof *models, STEPS = 40 };
 
 static const uint32_t prompt[] = {5, 9, 2, 7, 7, 1, 30, 4, 11, 3, 8, 6, 6, 21, 2, 13, 17, 1, 40, 12, 9};
 enum { PROMPT = sizeof prompt / sizeof *prompt };
-
-static struct kvik_model *load(const char *path, uint32_t threads)
-{
-	struct kvik_model_params p = kvik_model_params_default();
-	struct kvik_model *m;
-	struct kvik_err err;
-	p.threads = threads;
-	if (kvik_model_load(&m, path, &p, &err))
-		fail_msg("%s", err.text);
-	return m;
-}
 
 static struct kvik_cache_params cache_params(void)
 {
@@ -60,11 +43,8 @@ static bool hash_row(void *user, const struct kvik_token *t)
 
 static struct kvik_session *open_session(struct kvik_cache **c, struct kvik_model *m, const struct kvik_cache_params *p)
 {
-	struct kvik_session *s = NULL;
-	struct kvik_err err;
-	if (kvik_cache_new(c, m, p, &err) || kvik_session_new(&s, *c, NULL, &err))
-		fail_msg("%s", err.text);
-	return s;
+	*c = must_cache(m, p);
+	return must_session(*c, NULL);
 }
 
 /* Greedy generation of STEPS tokens; all rows hashed. */
@@ -101,7 +81,7 @@ static void one_hash_whatever_the_cache_did(void **state)
 		for (int d = 0; d < KVIK_DTYPE_COUNT; d++) {
 			uint64_t first = 0;
 			for (uint32_t threads = 1; threads <= 2; threads++) {
-				struct kvik_model *m = load(models[i], threads);
+				struct kvik_model *m = must_load(models[i], threads);
 				for (size_t k = 0; k < 2 * sizeof chunks / sizeof *chunks; k++) {
 					struct kvik_cache_params p = cache_params();
 					p.k_dtype = p.v_dtype = (enum kvik_dtype)d;
@@ -120,7 +100,7 @@ static void one_hash_whatever_the_cache_did(void **state)
 static void a_fork_goes_on_as_if_alone(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0], 1);
+	struct kvik_model *m = must_load(models[0], 1);
 	struct kvik_cache_params p = cache_params();
 	p.sessions = 3;
 	struct kvik_cache *c;
@@ -145,7 +125,7 @@ static void a_fork_goes_on_as_if_alone(void **state)
 static void all_logits_are_those_of_single_steps(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[1], 1);
+	struct kvik_model *m = must_load(models[1], 1);
 	uint32_t n_vocab = kvik_model_get_info(m).vocab_size;
 	for (int no_cache = 0; no_cache < 2; no_cache++) {
 		struct kvik_cache_params p = cache_params();
@@ -172,7 +152,7 @@ static void all_logits_are_those_of_single_steps(void **state)
 static void edges_answer_with_an_error(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0], 1);
+	struct kvik_model *m = must_load(models[0], 1);
 	struct kvik_cache_params p = cache_params();
 	struct kvik_generate_params g = kvik_generate_params_default();
 	struct kvik_sampling greedy = kvik_sampling_default();
@@ -213,7 +193,7 @@ static void enums_are_checked(void **state)
 {
 	(void)state;
 	static const int outside[] = {-1, 99};
-	struct kvik_model *m = load(models[0], 1), *none;
+	struct kvik_model *m = must_load(models[0], 1), *none;
 	struct kvik_file *f;
 	struct kvik_cache *c;
 	struct kvik_plan plan = {.size = sizeof plan};
@@ -255,7 +235,7 @@ static void enums_are_checked(void **state)
 static void a_ceiling_ends_a_text_but_is_no_error(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0], 1);
+	struct kvik_model *m = must_load(models[0], 1);
 	struct kvik_cache_params p = cache_params();
 	struct kvik_generate_params g = kvik_generate_params_default();
 	struct kvik_generation result = {.size = sizeof result};
@@ -324,7 +304,7 @@ static void text_stops_where_it_should(void **state)
 		print_message("skipped: %s is not here\n", stories);
 		skip();
 	}
-	struct kvik_model *m = load(stories, 2);
+	struct kvik_model *m = must_load(stories, 2);
 	struct kvik_generate_params g = kvik_generate_params_default();
 	g.max_tokens = 40;
 	g.n_logprobs = 3;
@@ -382,7 +362,7 @@ static struct text greet(struct kvik_model *m, const struct kvik_generate_params
 static void answers_end_by_what_was_asked(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(NULL, 2);
+	struct kvik_model *m = must_load(NULL, 2);
 	struct kvik_generate_params g = kvik_generate_params_default();
 	struct text whole = greet(m, &g, KVIK_FINISH_STOP);
 	assert_true(whole.tokens > 3 && whole.tokens < 60);
@@ -427,7 +407,7 @@ static void filled_tokens_take_their_memory(void **state)
 	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
 		ids[i] = prompt[i % PROMPT];
 	for (int m = 0; m < MODELS; m++) {
-		struct kvik_model *model = load(models[m], 1);
+		struct kvik_model *model = must_load(models[m], 1);
 		for (int filled = 0; filled < 2; filled++) {
 			struct kvik_cache_params p = cache_params();
 			struct kvik_cache *c;

@@ -3,20 +3,13 @@
  * interrupted. */
 #include <math.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "base/mem.h"
+#include "support/library.h"
 #include "support/seed.h"
-
-#include <kvik.h>
 
 #define ITEM .size = sizeof(struct kvik_step_item)
 
@@ -32,37 +25,20 @@ static uint32_t below(uint32_t n)
 	return (rng_state >> 8) % n;
 }
 
-static struct kvik_model *load(const char *path)
-{
-	struct kvik_model_params p = kvik_model_params_default();
-	struct kvik_model *m;
-	struct kvik_err err;
-	p.threads = 2;
-	if (kvik_model_load(&m, path, &p, &err))
-		fail_msg("%s", err.text);
-	return m;
-}
-
 static struct kvik_cache *new_cache(struct kvik_model *m)
 {
 	struct kvik_cache_params p = kvik_cache_params_default();
-	struct kvik_cache *c;
-	struct kvik_err err;
 	p.context = CONTEXT;
 	p.sessions = 2 * SESSIONS;
 	p.chunk = CHUNK;
-	if (kvik_cache_new(&c, m, &p, &err))
-		fail_msg("%s", err.text);
-	return c;
+	return must_cache(m, &p);
 }
 
 static struct kvik_session *new_session(struct kvik_cache *c, bool isolated)
 {
 	struct kvik_share share = kvik_share_default();
-	struct kvik_session *s;
 	share.isolated = isolated;
-	assert_int_equal(kvik_session_new(&s, c, &share, NULL), 0);
-	return s;
+	return must_session(c, &share);
 }
 
 /* Logits [n][vocab] of a text, fed to a session of its own. */
@@ -124,7 +100,7 @@ static void steps_have_the_bits_of_feeds(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < sizeof models / sizeof *models; k++) {
-		struct kvik_model *m = load(models[k]);
+		struct kvik_model *m = must_load(models[k], 2);
 		struct kvik_cache *c = new_cache(m);
 		uint32_t n_vocab = kvik_model_get_info(m).vocab_size;
 		float *logits = malloc((size_t)CHUNK * n_vocab * sizeof *logits);
@@ -155,7 +131,7 @@ static void steps_have_the_bits_of_feeds(void **state)
 static void what_is_known_is_taken(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_cache *c = new_cache(m);
 	uint32_t ids[TEXT], n_vocab = kvik_model_get_info(m).vocab_size;
 	size_t taken;
@@ -191,7 +167,7 @@ static void what_is_known_is_taken(void **state)
 static void what_can_not_be_is_refused(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_cache *c = new_cache(m), *other = new_cache(m);
 	struct kvik_session *a = new_session(c, false), *b = new_session(c, false),
 			    *foreign = new_session(other, false);
@@ -282,7 +258,7 @@ static int scenario(struct kvik_model *m, float *logits)
 static void each_allocation_may_fail(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	float *logits = malloc(CHUNK * kvik_model_get_info(m).vocab_size * sizeof *logits);
 	int rc;
 	for (long n = 1;; n++) {
@@ -316,7 +292,7 @@ static void *feed(void *feeder)
 static void a_feed_ends_when_it_is_told(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_cache_params p = kvik_cache_params_default();
 	struct kvik_cache *c;
 	struct feeder f = {.ids = {1, 2, 3}};
@@ -356,7 +332,7 @@ static bool interrupt(void *session, const struct kvik_token *t)
 static void a_generation_ends_when_it_is_told(void **state)
 {
 	(void)state;
-	struct kvik_model *m = load(models[0]);
+	struct kvik_model *m = must_load(models[0], 2);
 	struct kvik_cache *c = new_cache(m);
 	struct kvik_session *s = new_session(c, false);
 	struct kvik_generate_params p = kvik_generate_params_default();

@@ -3,15 +3,12 @@
 #ifndef KVIK_TESTS_MODEL_RUNNER_H
 #define KVIK_TESTS_MODEL_RUNNER_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka needs the headers above */
-#include <cmocka.h>
 
 #include "model/model.h"
+#include "support/must.h"
 
 enum { RUNNER_TOKENS_MAX = 512, RUNNER_PARTS_MAX = 8 };
 
@@ -41,13 +38,6 @@ struct part {
 	const uint32_t *ids;
 	uint32_t n;
 };
-
-#define MUST(call)                                                           \
-	do {                                                                 \
-		struct kvik_err err;                                         \
-		if ((call) != 0)                                             \
-			fail_msg("%s:%d: %s", __FILE__, __LINE__, err.text); \
-	} while (0)
 
 static inline void runner_open(struct runner *r, const struct runner_params *p)
 {
