@@ -248,8 +248,7 @@ static void release_page(struct pages *p, uint32_t group, kv_page page)
 	p->page_bytes_free += g->stride;
 }
 
-/* Changes both counts of a page and, with them, whether it is in use and whether only the tree holds it. */
-static void change_refs(struct pages *p, uint32_t group, kv_page page, int refs, int tree)
+void pages_change_refs(struct pages *p, uint32_t group, kv_page page, int refs, int tree)
 {
 	struct page_group *g = &p->group[group];
 	struct page_info *i = pages_info(p, group, page);
@@ -265,26 +264,6 @@ static void change_refs(struct pages *p, uint32_t group, kv_page page, int refs,
 	}
 	if (i->refs == 0)
 		release_page(p, group, page);
-}
-
-void pages_ref(struct pages *p, uint32_t group, kv_page page)
-{
-	change_refs(p, group, page, 1, 0);
-}
-
-void pages_unref(struct pages *p, uint32_t group, kv_page page)
-{
-	change_refs(p, group, page, -1, 0);
-}
-
-void pages_ref_tree(struct pages *p, uint32_t group, kv_page page)
-{
-	change_refs(p, group, page, 1, 1);
-}
-
-void pages_unref_tree(struct pages *p, uint32_t group, kv_page page)
-{
-	change_refs(p, group, page, -1, -1);
 }
 
 /* ---- Packing ----------------------------------------------------------------------------------------------------- */

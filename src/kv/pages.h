@@ -89,11 +89,6 @@ uint64_t pages_room(const struct pages *p);
 int pages_prepare(struct pages *p, const uint32_t *n, struct kvik_err *err) MUST_CHECK;
 /* A page that was prepared, with one reference (of a table), nothing claimed, contents undefined. */
 kv_page pages_get(struct pages *p, uint32_t group);
-void pages_ref(struct pages *p, uint32_t group, kv_page page);
-void pages_unref(struct pages *p, uint32_t group, kv_page page);
-/* The same for references of the tree. */
-void pages_ref_tree(struct pages *p, uint32_t group, kv_page page);
-void pages_unref_tree(struct pages *p, uint32_t group, kv_page page);
 /* Bytes of so many pages of a group, all its packed ones among them. */
 static inline uint64_t pages_group_bytes(const struct page_group *g, uint32_t n)
 {
@@ -113,6 +108,39 @@ static inline struct page_info *pages_info(const struct pages *p, uint32_t group
 {
 	return &p->group[group].info[page];
 }
+/* Changes both counts of a page and, with them, whether it is in use and whether only the tree holds it. */
+void pages_change_refs(struct pages *p, uint32_t group, kv_page page, int refs, int tree);
+
+/* References of tables. One of many changes nothing else. */
+static inline void pages_ref(struct pages *p, uint32_t group, kv_page page)
+{
+	struct page_info *i = pages_info(p, group, page);
+	if (i->refs > i->tree)
+		i->refs++;
+	else
+		pages_change_refs(p, group, page, 1, 0);
+}
+
+static inline void pages_unref(struct pages *p, uint32_t group, kv_page page)
+{
+	struct page_info *i = pages_info(p, group, page);
+	if (i->refs > i->tree + 1)
+		i->refs--;
+	else
+		pages_change_refs(p, group, page, -1, 0);
+}
+
+/* The same for references of the tree. */
+static inline void pages_ref_tree(struct pages *p, uint32_t group, kv_page page)
+{
+	pages_change_refs(p, group, page, 1, 1);
+}
+
+static inline void pages_unref_tree(struct pages *p, uint32_t group, kv_page page)
+{
+	pages_change_refs(p, group, page, -1, -1);
+}
+
 /* All bytes of a page in use to another one, which only the caller has. */
 void pages_copy(struct pages *p, uint32_t group, kv_page to, kv_page from);
 /* ---- Pages and the store: called by io.c -------------------------------------------------------------------------- */

@@ -229,23 +229,24 @@ static int prepare_pages(struct kv *kv, const struct kv_seq *s, uint32_t n, stru
  * that is all. */
 static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
 {
-	kv_page last[KV_GROUPS_MAX];
-	uint32_t claim[KV_GROUPS_MAX];
+	struct page_info *last[KV_GROUPS_MAX];
 	if (kv->n_states > 0 && state_needs_pages(kv, s))
 		return false;
 	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		uint32_t offset = s->tokens & (d->page_tokens - 1);
-		claim[g] = offset + n;
-		if (s->reserved > 0 || offset == 0 || claim[g] > d->page_tokens)
+		if (s->reserved > 0 || offset == 0 || offset + n > d->page_tokens)
 			return false;
-		last[g] = *table_entry(&s->table[g], block_of(d, s->tokens));
-		const struct page_info *i = pages_info(&kv->pages, g, last[g]);
+		struct page_info *i = last[g] =
+			pages_info(&kv->pages, g, *table_entry(&s->table[g], block_of(d, s->tokens)));
 		if (i->refs > 1 && i->claimed != offset)
 			return false;
 	}
-	for (uint32_t g = 0; g < kv->n_paged; g++)
-		pages_claim(&kv->pages, g, last[g], claim[g]);
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
+		last[g]->claimed = (s->tokens & (kv->desc[g].page_tokens - 1)) + n;
+		if (kv->pages.store)
+			pages_forget(&kv->pages, g, *table_entry(&s->table[g], block_of(&kv->desc[g], s->tokens)));
+	}
 	if (kv->n_states > 0)
 		state_reserve(kv, s);
 	s->reserved = n;
@@ -309,7 +310,7 @@ void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_
 	s->reserved -= n;
 	if (kv->n_states > 0)
 		state_arrive(kv, s);
-	for (uint32_t g = 0; g < kv->n_paged; g++)
+	for (uint32_t g = 0; g < kv->n_paged && kv->tree.window_max > 0; g++)
 		if (kv->desc[g].window)
 			kv->pages_freed_by_window += table_slide(&kv->pages, &s->table[g], g, &kv->desc[g], s->tokens);
 	if (s->reserved == 0 &&

@@ -301,9 +301,9 @@ void io_spill_ahead(struct tree *t)
 
 /* ---- Copies ------------------------------------------------------------------------------------------------------ */
 
-void io_changed(struct tree *t, struct node *n)
+void io_note_changed(struct tree *t, struct node *n)
 {
-	if (t->io.max == 0 || n->dirty || !n->parent)
+	if (!n->parent)
 		return;
 	n->dirty = true;
 	n->dirty_at = t->now;

@@ -261,7 +261,12 @@ enum spilled io_spill(struct tree *t, struct node *n);
 /* Writes ahead of need, so that memory is there when it is needed: victims of that moment could only be dropped. */
 void io_spill_ahead(struct tree *t);
 /* The store may lack some of the pages or states of n from now on; no longer, or n goes. */
-void io_changed(struct tree *t, struct node *n);
+void io_note_changed(struct tree *t, struct node *n);
+static inline void io_changed(struct tree *t, struct node *n)
+{
+	if (t->io.max > 0 && !n->dirty)
+		io_note_changed(t, n);
+}
 void io_settled(struct tree *t, struct node *n);
 /* Copies what has changed long enough ago. */
 void io_write_behind(struct tree *t);

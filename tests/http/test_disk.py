@@ -42,6 +42,11 @@ def figure(s, name):
     return float(re.search(rf"(?m)^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text).group(1))
 
 
+def disk_figures(s):
+    return [x for x in s.ask("GET", "/metrics", headers={"Authorization": "Bearer key-of-carol"})[1].splitlines()
+            if x.startswith("kvik_disk") or x.startswith("kvik_kv_bytes")]
+
+
 def client(s, seed, right, done, errors, stop):
     r = random.Random(seed)
     while not stop.is_set():
@@ -81,7 +86,7 @@ def main():
             text, usage = ask(s, i, key)
             assert text == right[i], (n, i, text)
             cached = usage["prompt_tokens_details"]["cached_tokens"]
-            assert cached >= usage["prompt_tokens"] - 1, (n, i, key, cached, usage["prompt_tokens"])
+            assert cached >= usage["prompt_tokens"] - 1, (n, i, key, cached, usage["prompt_tokens"], disk_figures(s))
             found += cached
         loaded += figure(s, "vllm:external_prefix_cache_hits_total")
         if n == rounds:
