@@ -55,6 +55,11 @@ int seq_grow_tables(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvi
 /* s is promised the nodes that a commit of n tokens can make; those for one token it keeps after the commit. */
 int seq_promise_nodes(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err) MUST_CHECK;
 void seq_break_promise(struct kv *kv, struct kv_seq *s);
+/* A private sequence without tokens. FULL, NOMEM. */
+int seq_make(struct kv_seq **out, struct kv *kv, struct kvik_err *err) MUST_CHECK;
+void seq_drop_reserved(struct kv *kv, struct kv_seq *s);
+/* FULL, with a text: so many more bytes were needed. */
+int seq_full(const struct kv *kv, uint64_t bytes, struct kvik_err *err) MUST_CHECK;
 
 /* ---- state.c ----------------------------------------------------------------------------------------------------- */
 
