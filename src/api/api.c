@@ -93,14 +93,19 @@ static int new_template(struct api *a, struct kvik_err *err)
 {
 	const struct kvik_vocab *v = a->config.engine.vocab;
 	char *bos = token_text(v, kvik_vocab_bos(v)), *eos = token_text(v, kvik_vocab_eos(v));
+	char *unk = token_text(v, kvik_vocab_unk(v)), *pad = token_text(v, kvik_vocab_pad(v));
 	const struct chat_template_source s = {.text = a->config.chat_template,
 					       .tool_text = a->config.tool_template,
 					       .name = a->config.template_name,
 					       .bos = bos,
-					       .eos = eos};
+					       .eos = eos,
+					       .unk = unk,
+					       .pad = pad};
 	int rc = chat_template_new(&a->chat_template, &s, err);
 	mem_free(bos);
 	mem_free(eos);
+	mem_free(unk);
+	mem_free(pad);
 	return rc;
 }
 

@@ -17,10 +17,15 @@ static bool is_known_role(const char *key, const char *text)
 	return false;
 }
 
+static const char *or_none(const char *text)
+{
+	return text ? text : "";
+}
+
 int chat_text(const struct tmpl *t, const struct chat_vars *vars, struct tmpl_text *text, struct kvik_err *err)
 {
-	json_t *own = json_pack("{s:s, s:s}", "bos_token", vars->bos ? vars->bos : "", "eos_token",
-				vars->eos ? vars->eos : "");
+	json_t *own = json_pack("{s:s, s:s, s:s, s:s}", "bos_token", or_none(vars->bos), "eos_token",
+				or_none(vars->eos), "unk_token", or_none(vars->unk), "pad_token", or_none(vars->pad));
 	json_t *data = json_pack("{s:O, s:O?, s:n, s:b}", "messages", vars->messages, "tools", vars->tools, "documents",
 				 "add_generation_prompt", vars->add_generation_prompt);
 	if (data && vars->more)

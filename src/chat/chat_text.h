@@ -8,12 +8,12 @@
 #include "tmpl/tmpl.h"
 
 struct chat_vars {
-	const json_t *messages;           /* array of {"role", "content", ...}; borrowed, as are the others */
-	const json_t *tools;              /* NULL = none */
-	const json_t *more;               /* object of further variables, which win over all others; NULL = none */
-	const char *bos, *eos;            /* texts of the tokens that begin and end a text; NULL = none */
-	bool add_generation_prompt;       /* the text ends where the assistant begins to speak */
-	const struct tmpl_limits *limits; /* NULL = the defaults */
+	const json_t *messages;            /* array of {"role", "content", ...}; borrowed, as are the others */
+	const json_t *tools;               /* NULL = none */
+	const json_t *more;                /* object of further variables, which win over all others; NULL = none */
+	const char *bos, *eos, *unk, *pad; /* texts of these tokens; NULL = none */
+	bool add_generation_prompt;        /* the text ends where the assistant begins to speak */
+	const struct tmpl_limits *limits;  /* NULL = the defaults */
 };
 
 /* Everything the variables say is data, but for the roles that templates make tokens of. The caller releases *text.

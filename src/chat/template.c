@@ -16,7 +16,7 @@ struct form {
 
 struct chat_template {
 	struct form usual, with_tools;
-	char *bos, *eos; /* NULL = none */
+	char *bos, *eos, *unk, *pad; /* NULL = none */
 };
 
 static int form_new(struct form *f, const char *text, const struct chat_template_source *s, struct kvik_err *err)
@@ -43,7 +43,8 @@ int chat_template_new(struct chat_template **out, const struct chat_template_sou
 {
 	struct chat_template *t = mem_zalloc(1, sizeof *t);
 	*out = NULL;
-	if (!t || !copy(&t->bos, s->bos) || !copy(&t->eos, s->eos)) {
+	if (!t || !copy(&t->bos, s->bos) || !copy(&t->eos, s->eos) || !copy(&t->unk, s->unk) ||
+	    !copy(&t->pad, s->pad)) {
 		chat_template_free(t);
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a chat template");
 	}
@@ -65,6 +66,8 @@ void chat_template_free(struct chat_template *t)
 	form_release(&t->with_tools);
 	mem_free(t->bos);
 	mem_free(t->eos);
+	mem_free(t->unk);
+	mem_free(t->pad);
 	mem_free(t);
 }
 
@@ -163,6 +166,8 @@ static int render(const struct chat_template *t, const struct form *f, const str
 				       .more = in->more,
 				       .bos = t->bos,
 				       .eos = t->eos,
+				       .unk = t->unk,
+				       .pad = t->pad,
 				       .add_generation_prompt = !said && in->last != CHAT_LAST_CLOSE};
 	int rc = chat_text(f->tmpl, &vars, &p->text, err);
 	if (!rc && said)

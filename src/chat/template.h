@@ -16,6 +16,7 @@ struct chat_template_source {
 	const char *tool_text; /* another one, taken where tools are given ("tool_use"); NULL = none */
 	const char *name;      /* for error texts */
 	const char *bos, *eos; /* texts of the tokens that begin and end a text; NULL = none */
+	const char *unk, *pad; /* and of those that templates may know besides */
 };
 
 /* The source is borrowed for the call. Errors: as of tmpl_parse. */

@@ -38,12 +38,20 @@ static char *token_text(const struct kvik_vocab *v, uint32_t id)
 static int load_template(struct chat *c, const struct chat_config *config, struct kvik_err *err)
 {
 	char *bos = token_text(c->vocab, kvik_vocab_bos(c->vocab)),
-	     *eos = token_text(c->vocab, kvik_vocab_eos(c->vocab));
-	const struct chat_template_source s = {
-		.text = config->template, .name = config->template_name, .bos = bos, .eos = eos};
+	     *eos = token_text(c->vocab, kvik_vocab_eos(c->vocab)),
+	     *unk = token_text(c->vocab, kvik_vocab_unk(c->vocab)),
+	     *pad = token_text(c->vocab, kvik_vocab_pad(c->vocab));
+	const struct chat_template_source s = {.text = config->template,
+					       .name = config->template_name,
+					       .bos = bos,
+					       .eos = eos,
+					       .unk = unk,
+					       .pad = pad};
 	int rc = chat_template_new(&c->template, &s, err);
 	mem_free(bos);
 	mem_free(eos);
+	mem_free(unk);
+	mem_free(pad);
 	return rc;
 }
 

@@ -193,7 +193,9 @@ int opts_parse(const struct opt *table, int argc, char **argv, const char **rest
 		else if (options && word[0] == '-' && word[1])
 			rc = parse_letters(table, argc, argv, &i, err);
 		else if (n == rest_max)
-			rc = err_set(err, KVIK_ERR_ARG, "unexpected '%s'; --help shows the usage", word);
+			rc = err_set(err, KVIK_ERR_ARG, "unexpected '%s'; %s", word,
+				     find(table, "prompt", 6) ? "a text is given with -p TEXT"
+							      : "--help shows the usage");
 		else
 			rest[n++] = word;
 		if (rc)

@@ -40,19 +40,27 @@ static int token_text(char **text, const struct kvik_vocab *v, uint32_t id, stru
 
 static int load(struct kvik_chat *c, const struct kvik_model *m, const char *text, struct kvik_err *err)
 {
-	char *bos = NULL, *eos = NULL;
+	char *bos = NULL, *eos = NULL, *unk = NULL, *pad = NULL;
 	int rc = token_text(&bos, c->vocab, kvik_vocab_bos(c->vocab), err);
 	if (!rc)
 		rc = token_text(&eos, c->vocab, kvik_vocab_eos(c->vocab), err);
+	if (!rc)
+		rc = token_text(&unk, c->vocab, kvik_vocab_unk(c->vocab), err);
+	if (!rc)
+		rc = token_text(&pad, c->vocab, kvik_vocab_pad(c->vocab), err);
 	const struct chat_template_source s = {.text = text ? text : m->chat_template,
 					       .tool_text = text ? NULL : m->tool_template,
 					       .name = text ? "the chat template" : "the model's chat template",
 					       .bos = bos,
-					       .eos = eos};
+					       .eos = eos,
+					       .unk = unk,
+					       .pad = pad};
 	if (!rc)
 		rc = chat_template_new(&c->template, &s, err);
 	mem_free(bos);
 	mem_free(eos);
+	mem_free(unk);
+	mem_free(pad);
 	return rc;
 }
 

@@ -88,10 +88,17 @@ static int of_folder(char **out, const char *dir, const char *name, struct kvik_
 
 int chat_template_of(char **out, const struct source *s, const char *name, struct kvik_err *err)
 {
+	int rc = 0;
 	*out = NULL;
 	if (source_gguf(s))
-		return of_gguf(out, source_gguf(s), name, err);
-	return source_dir(s) ? of_folder(out, source_dir(s), name, err) : 0;
+		rc = of_gguf(out, source_gguf(s), name, err);
+	else if (source_dir(s))
+		rc = of_folder(out, source_dir(s), name, err);
+	if (*out && !**out) { /* an empty one would hide what is said */
+		mem_free(*out);
+		*out = NULL;
+	}
+	return rc;
 }
 
 /* ---- Without a model --------------------------------------------------------------------------------------------- */

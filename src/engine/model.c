@@ -83,6 +83,20 @@ void kvik_device_free(struct kvik_device *d)
 	mem_free(d);
 }
 
+/* A model may have a template for chats with tools alone: better than none for the others. */
+static int load_templates(struct kvik_model *m, struct kvik_err *err)
+{
+	int rc = chat_template_of(&m->chat_template, m->source, NULL, err);
+	if (!rc)
+		rc = chat_template_of(&m->tool_template, m->source, "tool_use", err);
+	if (rc || m->chat_template || !m->tool_template)
+		return rc;
+	m->chat_template = m->tool_template;
+	m->tool_template = NULL;
+	return warn_add(&m->vocab.warnings, err,
+			"the chat template 'tool_use' is taken for all chats: there is no 'default' one");
+}
+
 static int load(struct kvik_model *m, const char *path, const struct kvik_model_params *p, struct kvik_err *err)
 {
 	int rc = 0;
@@ -99,9 +113,7 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 	if (!rc)
 		rc = vocab_of_source(&m->vocab.v, m->source, &m->vocab.warnings, err);
 	if (!rc)
-		rc = chat_template_of(&m->chat_template, m->source, NULL, err);
-	if (!rc)
-		rc = chat_template_of(&m->tool_template, m->source, "tool_use", err);
+		rc = load_templates(m, err);
 	if (rc)
 		return rc;
 	struct model_params mp = {.device = m->device,

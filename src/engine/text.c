@@ -60,6 +60,18 @@ uint32_t kvik_vocab_eos(const struct kvik_vocab *v)
 	return eos >= 0 ? (uint32_t)eos : KVIK_NO_ID;
 }
 
+uint32_t kvik_vocab_unk(const struct kvik_vocab *v)
+{
+	int64_t unk = vocab_unk(v->v);
+	return unk >= 0 ? (uint32_t)unk : KVIK_NO_ID;
+}
+
+uint32_t kvik_vocab_pad(const struct kvik_vocab *v)
+{
+	int64_t pad = vocab_pad(v->v);
+	return pad >= 0 ? (uint32_t)pad : KVIK_NO_ID;
+}
+
 uint32_t kvik_vocab_fim(const struct kvik_vocab *v, enum kvik_fim role)
 {
 	static const enum vocab_fim roles[] = {

@@ -22,7 +22,8 @@ static struct chat_template *make(const char *text, const char *tool_text)
 {
 	struct kvik_err err;
 	struct chat_template *t;
-	const struct chat_template_source s = {text, tool_text, "test", "<BOS>", "<EOS>"};
+	const struct chat_template_source s = {
+		.text = text, .tool_text = tool_text, .name = "test", .bos = "<BOS>", .eos = "<EOS>"};
 	if (chat_template_new(&t, &s, &err))
 		fail_msg("%s", err.text);
 	return t;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include <cmocka.h>
 #include <kvik.h>
 
@@ -172,9 +174,87 @@ static void named_templates(void **state)
 	kvik_model_free(m);
 }
 
+/* A folder with NAMED's model and a tokenizer_config.json of its own. */
+static void make_folder(char dir[64], const char *config)
+{
+	static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json"};
+	char from[4096], to[4096], *there = realpath(NAMED, NULL);
+	strcpy(dir, "/tmp/kvik-chat-XXXXXX");
+	assert_non_null(there);
+	assert_non_null(mkdtemp(dir));
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		snprintf(from, sizeof from, "%s/%s", there, files[i]);
+		snprintf(to, sizeof to, "%s/%s", dir, files[i]);
+		assert_int_equal(symlink(from, to), 0);
+	}
+	snprintf(to, sizeof to, "%s/tokenizer_config.json", dir);
+	FILE *f = fopen(to, "w");
+	assert_non_null(f);
+	fputs(config, f);
+	fclose(f);
+	free(there);
+}
+
+static void remove_folder(const char *dir)
+{
+	static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json",
+					    "tokenizer_config.json"};
+	char path[4096];
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+/* Templates that a folder has by halves, and the special tokens that they may name. */
+static void odd_templates(void **state)
+{
+	static const struct {
+		const char *config, *text; /* of the prompt; NULL: there is no template */
+		const char *warning;
+	} rows[] = {
+		{"{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"T{{ messages[0].content }}\"}]}", "THi",
+		 "the chat template 'tool_use' is taken for all chats: there is no 'default' one"},
+		{"{\"chat_template\": [{\"name\": \"rag\", \"template\": \"R{{ messages[0].content }}\"}]}", NULL,
+		 NULL},
+		{"{\"chat_template\": \"\"}", NULL, NULL},
+		{"{\"chat_template\": null}", NULL, NULL},
+		{"{\"pad_token\": \"<|endoftext|>\", \"eos_token\": {\"content\": \"<|im_end|>\"}, "
+		 "\"chat_template\": \"{{ pad_token }}{{ eos_token }}[{{ unk_token }}]{{ messages[0].content }}\"}",
+		 "<|endoftext|><|im_end|>[]Hi", NULL},
+	};
+	(void)state;
+	if (access(NAMED "/config.json", F_OK)) {
+		print_message(NAMED " is not there: skipped\n");
+		skip();
+	}
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char dir[64];
+		size_t bytes;
+		struct kvik_chat *c;
+		make_folder(dir, rows[i].config);
+		struct kvik_model *m = load(dir);
+		remove_folder(dir);
+		assert_int_equal(kvik_chat_new(&c, m, NULL, NULL) == 0, rows[i].text != NULL);
+		assert_int_equal(kvik_model_warning(m, 0) != NULL, rows[i].warning != NULL);
+		if (rows[i].warning)
+			assert_string_equal(kvik_model_warning(m, 0), rows[i].warning);
+		if (rows[i].text) {
+			struct kvik_chat_request q = {.size = sizeof q,
+						      .messages = "[{\"role\": \"user\", \"content\": \"Hi\"}]"};
+			struct kvik_chat_prompt *p = render(c, &q);
+			assert_string_equal(kvik_chat_prompt_text(p, &bytes), rows[i].text);
+			kvik_chat_prompt_free(p);
+			kvik_chat_free(c);
+		}
+		kvik_model_free(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(prompts), cmocka_unit_test(answers),
-					   cmocka_unit_test(named_templates)};
+					   cmocka_unit_test(named_templates), cmocka_unit_test(odd_templates)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
