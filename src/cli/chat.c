@@ -344,7 +344,7 @@ int chat_answer(struct chat *c, const struct kvik_generate_params *params, kvik_
 {
 	struct listener l = {.chat = c, .on_token = on_token, .user = user};
 	bool stopped = false;
-	*t = (struct chat_turn){.generation.finish = KVIK_FINISH_CANCELLED};
+	*t = (struct chat_turn){.generation = {.size = sizeof t->generation, .finish = KVIK_FINISH_CANCELLED}};
 	uint64_t start = os_clock_ns();
 	int rc = render(c, &t->prompt, &t->n_prompt, err);
 	if (!rc)
