@@ -70,8 +70,8 @@ bool keys_is_null(struct keys *k, const char *hf);
 
 /* Elements of the field where it is an array, else 0. */
 uint64_t keys_count(struct keys *k, const char *gguf, const char *hf);
-/* Element i of an array; one value stands for all where the field is no array. False: absent, or i is beyond the end.
- */
+/* Element i of an array; one value stands for all where the field is no array. False: absent, or i is beyond the
+ * end. */
 bool keys_u32_at(struct keys *k, const char *gguf, const char *hf, uint32_t i, uint32_t *v);
 bool keys_bool_at(struct keys *k, const char *gguf, const char *hf, uint32_t i, bool *v);
 bool keys_text_at(struct keys *k, const char *hf, uint32_t i, char *v, size_t bytes); /* JSON */

@@ -35,8 +35,8 @@ int source_open(struct source **out, const char *path, struct kvik_err *err) MUS
 int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, const char *name,
 		       struct kvik_err *err) MUST_CHECK;
 /* Random weights of a real shape, in memory. spec: SHAPE:TYPE ("llama3.2-1b:q4_0", "mistral-7b:q4_k_m"; TYPE is q4_0
- * when absent); the same seed gives the same weights. Without a vocabulary. ARG names the shapes and types there are.
- */
+ * when absent); the same seed gives the same weights. Without a vocabulary. ARG names the shapes and types there
+ * are. */
 int source_open_synthetic(struct source **out, const char *spec, uint64_t seed, struct kvik_err *err) MUST_CHECK;
 void source_free(struct source *s);
 

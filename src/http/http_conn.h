@@ -24,8 +24,8 @@ struct http_handler {
 	void (*head)(void *ctx, struct http_conn *c);
 	/* The request is complete: c->content is its body. */
 	void (*whole)(void *ctx, struct http_conn *c);
-	/* What came, or how it came, is no request that can be served: to be answered with this; nothing more is read.
-	 */
+	/* What came, or how it came, is no request that can be served: to be answered with this; nothing more is
+	 * read. */
 	void (*bad)(void *ctx, struct http_conn *c, int status, const char *why);
 	/* The client of c->reply has gone. */
 	void (*gone)(void *ctx, struct http_conn *c);

@@ -84,8 +84,8 @@ static bool is_list_of_names(const char *s)
 	return n > 0 && n < 2048;
 }
 
-/* What a page of the origin may send: whatever its browser asks for, because client libraries have names of their own.
- */
+/* What a page of the origin may send: whatever its browser asks for, because client libraries have names of their
+ * own. */
 static void set_cors(const struct http *h, struct http_reply *r, const struct http_head *head)
 {
 	const char *asked = http_head_field(head, HTTP_CORS_HEADERS);

@@ -12,8 +12,8 @@
 
 enum { KV_STATES_MAX = 4, KV_STATE_OUTS = 8 };
 
-/* What layers of a group keep. Groups of states come behind all others, at most KV_STATES_MAX of them, and not alone.
- */
+/* What layers of a group keep. Groups of states come behind all others, at most KV_STATES_MAX of them, and not
+ * alone. */
 enum kv_kind {
 	KV_KIND_PAGES,  /* something for each token */
 	KV_KIND_WINDOW, /* the same, as long as a later query can see it */

@@ -1,7 +1,7 @@
 /* bpe.c: byte-pair encoding: the characters of a word are tokens, and adjacent tokens are merged by rank. In GGUF's
  * byte-level kind the pre-tokenizer cuts the text into words and bytes become the printable characters of GPT-2's
- * table. Source: "Language Models are Unsupervised Multitask Learners" and the encoder published with it. Any thread.
- */
+ * table. Source: "Language Models are Unsupervised Multitask Learners" and the encoder published with it. Any
+ * thread. */
 #include "token/bytemap.h"
 #include "token/unicode.h"
 #include "token/vocab_impl.h"

@@ -1,6 +1,6 @@
-/* tokenizer_decoder.c: the decoders of a tokenizer.json. Those before the tokens are fused work on each token alone and
- * become steps of decode.c; after that, only stripping the beginning of the text is left to do. Thread: the builder's.
- */
+/* tokenizer_decoder.c: the decoders of a tokenizer.json. Those before the tokens are fused work on each token alone
+ * and become steps of decode.c; after that, only stripping the beginning of the text is left to do. Thread: the
+ * builder's. */
 #include "token/tokenizer_steps.h"
 
 #include "base/utf8.h"

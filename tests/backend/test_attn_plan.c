@@ -97,8 +97,8 @@ static void every_segment_once(void **state)
 	}
 }
 
-/* The part of the threads' time that is work, each taking the next item when it is free; an item takes its positions.
- */
+/* The part of the threads' time that is work, each taking the next item when it is free; an item takes its
+ * positions. */
 static double busy(const struct attn_shape *s, const struct batch_seq *seqs, uint32_t n, uint32_t tokens)
 {
 	struct room r = {0};

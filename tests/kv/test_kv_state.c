@@ -168,8 +168,8 @@ static void test_follower(void **state)
 	kv_free(kv);
 }
 
-/* Whatever the chunks, snapshots lie at the same multiples; a text that was never parted from matches to one of them.
- */
+/* Whatever the chunks, snapshots lie at the same multiples; a text that was never parted from matches to one of
+ * them. */
 static void test_every_so_often(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 /* test_sched.c: what the scheduler promises, each in a scenario of its own over the fake cache: latency of streams,
- * shares of tenants, joining, forks, priorities, protection, deadlines, bounds of the queue, no allocation in a step.
- */
+ * shares of tenants, joining, forks, priorities, protection, deadlines, bounds of the queue, no allocation in a
+ * step. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -235,8 +235,8 @@ static void test_prompt_beside_streams(void **state)
 	check_latency("quiet", &small_model, 1.5, 100);
 }
 
-/* Busy machines: each step may be slow for reasons of its own, or all are, for a while. Neither is the prompt's fault.
- */
+/* Busy machines: each step may be slow for reasons of its own, or all are, for a while. Neither is the prompt's
+ * fault. */
 static void test_prompt_beside_streams_under_noise(void **state)
 {
 	struct sim_model tails = small_model, neighbour = small_model, both = small_model;
