@@ -652,6 +652,49 @@ struct kvik_generation {
 int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, const struct kvik_generate_params *params,
 		  kvik_token_fn *on_token, void *user, struct kvik_generation *result, struct kvik_err *err);
 
+/* ---- Constraints: what a text must be like (any thread) ----------------------------------------------------------------
+ *
+ * A constraint is compiled once and serves any number of texts. What it cannot enforce is refused when it is made, with
+ * the place: a text is never let through for want of knowing better.
+ */
+
+enum kvik_constraint_kind {
+	KVIK_CONSTRAINT_JSON,   /* any JSON object; text is not looked at */
+	KVIK_CONSTRAINT_SCHEMA, /* JSON under a JSON Schema (2020-12, 7 or 4); text is the schema */
+	KVIK_CONSTRAINT_REGEX,  /* the whole text matches this regular expression (ECMA-262) */
+	KVIK_CONSTRAINT_CHOICE  /* one of the strings in a JSON list */
+};
+
+struct kvik_constraint;
+
+/* v: the vocabulary of the tokens that masks are about, which must outlive it; NULL: bytes alone. The caller frees *out
+ * with kvik_constraint_free, after its matchers and constrained answers. Errors: FORMAT (no such text), UNSUPPORTED
+ * (names what cannot be enforced, and where), LIMIT, ARG (nothing can match), NOMEM. */
+int kvik_constraint_new(struct kvik_constraint **out, const struct kvik_vocab *v, enum kvik_constraint_kind kind,
+			const char *text, size_t text_bytes, struct kvik_err *err);
+void kvik_constraint_free(struct kvik_constraint *c);
+
+/* One text, followed byte by byte. One thread at a time. */
+struct kvik_matcher;
+int kvik_matcher_new(struct kvik_matcher **out, struct kvik_constraint *c, struct kvik_err *err); /* NOMEM */
+void kvik_matcher_free(struct kvik_matcher *m);
+/* Takes bytes as far as the text can go on with them; returns how many. */
+size_t kvik_matcher_feed(struct kvik_matcher *m, const char *bytes, size_t n);
+bool kvik_matcher_accepts(struct kvik_matcher *m); /* the text may end here */
+/* Bit id % 32 of mask[id / 32] for each token that may come next, end tokens among them where the text may end; mask:
+ * [(vocab_size + 31) / 32]. ARG: a constraint without vocabulary. */
+int kvik_matcher_mask(struct kvik_matcher *m, uint32_t *mask, struct kvik_err *err);
+
+/* Answers held to a constraint: a processor (see struct kvik_processor) with a matcher for each of `choices` answers.
+ * The constraint must outlive it. The caller frees *out with kvik_constrained_free, after the answers have ended.
+ * Errors: ARG (a constraint without vocabulary), NOMEM. */
+struct kvik_constrained;
+int kvik_constrained_new(struct kvik_constrained **out, struct kvik_constraint *c, uint32_t choices,
+			 struct kvik_err *err);
+void kvik_constrained_free(struct kvik_constrained *c);
+/* Lives as long as c. */
+const struct kvik_processor *kvik_constrained_processor(const struct kvik_constrained *c);
+
 /* ---- Engines: many requests at once (any thread, but kvik_engine_poll) -----------------------------------------------
  *
  * One thread of its own computes for all requests in mixed steps over one cache: long prompts are cut so that running

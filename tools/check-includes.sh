@@ -27,7 +27,12 @@ check model backend kernels kv format base
 check sample base
 check sched kv base
 check store base
-check engine backend base format token chat tmpl kernels kv model sample sched store
+<<<<<<< HEAD
+check engine backend base format token constrain chat tmpl kernels kv model sample sched store
+=======
+check constrain base
+check engine backend base format token constrain chat tmpl kernels kv model sample sched
+>>>>>>> 65beea4 (constrain: tests against a naive twin, other people's verdicts and failing allocations; the command)
 check chat tmpl base
 check api base tmpl chat
 check http api base
@@ -41,7 +46,7 @@ if [ -n "$found" ]; then
 	bad=1
 fi
 # What a change of the public interface must not compile again.
-found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include [<"]kvik\.h' src/base src/format src/token src/tmpl src/kernels src/kv src/sched src/store --include='*.[ch]' || true)
+found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include [<"]kvik\.h' src/base src/format src/token src/tmpl src/kernels src/kv src/sched src/store src/constrain --include='*.[ch]' || true)
 if [ -n "$found" ]; then
 	echo "include rule: rooms below model and sample do not know kvik.h (errors: base/err.h)"
 	echo "$found"

@@ -9,9 +9,9 @@
 #include "cli/hints.h"
 #include "cli/manual.h"
 
-static const struct cmd *const commands[] = {&cmd_run,        &cmd_chat,     &cmd_serve,    &cmd_bench,
-					     &cmd_perplexity, &cmd_tokenize, &cmd_template, &cmd_logits,
-					     &cmd_inspect,    &cmd_plan,     &cmd_cache,    NULL};
+static const struct cmd *const commands[] = {&cmd_run,      &cmd_chat,      &cmd_serve,    &cmd_bench,  &cmd_perplexity,
+					     &cmd_tokenize, &cmd_constrain, &cmd_template, &cmd_logits, &cmd_inspect,
+					     &cmd_plan,     &cmd_cache,     NULL};
 
 static void help(FILE *to)
 {
@@ -37,7 +37,7 @@ static int close_output(int status)
 	errno = 0;
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != EXIT_OK)
 		return status;
-	fprintf(stderr, "kvik: standard output: %s\n", errno ? strerror(errno) : "not everything could be written");
+	fprintf(stderr, "kvik: standard output: %s\n", errno ? strerror(errno) : "all of it could not be written");
 	return EXIT_FAILED;
 }
 

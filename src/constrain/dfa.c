@@ -135,7 +135,7 @@ static bool is_tail(const struct dfa *d, uint32_t i)
 
 static uint64_t set_hash(const uint32_t *set, uint32_t n)
 {
-	return hash_bytes(set, n * sizeof *set);
+	return n ? hash_bytes(set, n * sizeof *set) : 0;
 }
 
 static bool index_grow(struct dfa *d)
@@ -195,7 +195,7 @@ static uint32_t state_of_set(struct dfa *d)
 		size_t at = set_hash(d->set, n) & (d->index_n - 1);
 		for (; d->index[at] != UNKNOWN; at = (at + 1) & (d->index_n - 1)) {
 			const struct dfa_state *s = &d->states[d->index[at]];
-			if (s->n == n && memcmp(d->sets + s->first, d->set, n * sizeof *d->set) == 0)
+			if (s->n == n && (n == 0 || memcmp(d->sets + s->first, d->set, n * sizeof *d->set) == 0))
 				return d->index[at];
 		}
 	}

@@ -34,6 +34,17 @@
 	"(?://" AUTHORITY "(?:/" PCHAR "*)*|/(?:" PCHAR "+(?:/" PCHAR "*)*)?|" NOCOLON "+(?:/" PCHAR "*)*)?" TAIL
 #define ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 
+/* Regular expressions that are surely ones: three levels of groups, the usual ranges. */
+#define RX_ESCAPE "\\\\(?:[dDwWsSnrtfv.*+?^$|(){}\\[\\]/\\\\-]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})"
+#define RX_CLASS "\\[\\^?(?:a-z|A-Z|0-9|a-f|A-F|[^\\]\\[\\\\^-]|" RX_ESCAPE ")+-?\\]"
+#define RX_ATOM "(?:[^\\\\^$.|?*+()\\[\\]{}]|\\.|" RX_ESCAPE "|" RX_CLASS ")"
+#define RX_MANY                                                   \
+	"(?:(?:[*+?]|\\{(?:\\d{1,4},?|[01],[1-9]\\d{0,3})\\})\\?" \
+	"?)?"
+#define RX_0 "(?:" RX_ATOM RX_MANY "|[|^$])*"
+#define RX_1 "(?:" RX_ATOM RX_MANY "|[|^$]|\\((?:\\?[:=!])?" RX_0 "\\)" RX_MANY ")*"
+#define RX_2 "(?:" RX_ATOM RX_MANY "|[|^$]|\\((?:\\?[:=!])?" RX_1 "\\)" RX_MANY ")*"
+
 static const struct {
 	const char *format, *pattern;
 } table[] = {
@@ -51,6 +62,7 @@ static const struct {
 	{"uri-reference", "^(?:" URI "|" RELATIVE ")$"},
 	{"uuid", "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"},
 	{"json-pointer", "^(?:/(?:[^/~]|~[01])*)*$"},
+	{"regex", "^" RX_2 "$"},
 	{"relative-json-pointer", "^(?:0|[1-9]\\d*)(?:#|(?:/(?:[^/~]|~[01])*)*)$"},
 };
 

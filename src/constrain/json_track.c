@@ -123,29 +123,30 @@ static bool step_leaf(const struct json *j, const struct node *n, uint32_t *stat
 	return state[0] < state[1];
 }
 
-/* A pattern needs more characters than the length allows: no end can be reached. */
-static bool out_of_reach(const struct json *j, const struct place *p, const uint32_t *failed, const uint32_t *data)
+bool track_conflict(const struct json *j, const struct place *p, const uint32_t *failed, const uint32_t *data,
+		    uint32_t *pattern, uint32_t *length)
 {
-	uint32_t max = NO_LIMIT, need = 0, at = TRACK_HEAD;
+	uint32_t at = TRACK_HEAD, need = 0, left = NO_LIMIT;
 	for (uint32_t i = 0; i < p->n_strings; i++) {
 		const struct node *n = leaf_node(j, p, i);
 		if (bit_get(failed, p->strings[i])) {
-		} else if (n->kind == NODE_LENGTH) {
-			max = n->limits.max < max ? n->limits.max : max;
-		} else if (n->kind == NODE_PATTERN) {
-			uint32_t bytes = dfa_distance(n->dfa, data[at]);
-			need = (bytes + 3) / 4 > need ? (bytes + 3) / 4 : need; /* of up to four bytes each */
+		} else if (n->kind == NODE_LENGTH && n->limits.max != NO_LIMIT &&
+			   n->limits.max - data[TRACK_LENGTH] < left) {
+			left = n->limits.max - data[TRACK_LENGTH];
+			*length = p->strings[i];
+		} else if (n->kind == NODE_PATTERN && (dfa_distance(n->dfa, data[at]) + 3) / 4 > need) {
+			need = (dfa_distance(n->dfa, data[at]) + 3) / 4; /* characters of up to four bytes */
+			*pattern = p->strings[i];
 		}
 		at += leaf_words(n);
 	}
-	return max != NO_LIMIT && need > 0 && data[TRACK_LENGTH] + need > max;
+	return need > left;
 }
 
 void track_step(const struct json *j, const struct place *p, uint32_t *failed, uint32_t *data,
 		const struct json_text *t)
 {
 	uint32_t at = TRACK_HEAD;
-	bool limited = false, patterns = false;
 	if (p->n_strings == 0)
 		return;
 	data[TRACK_LENGTH] += t->begins;
@@ -153,15 +154,9 @@ void track_step(const struct json *j, const struct place *p, uint32_t *failed, u
 		const struct node *n = leaf_node(j, p, i);
 		if (!bit_get(failed, p->strings[i]) && !step_leaf(j, n, data + at, data, t))
 			break_leaf(failed, p->strings[i], data + at, n);
-		limited |= n->kind == NODE_LENGTH && n->limits.max != NO_LIMIT;
-		patterns |= n->kind == NODE_PATTERN;
 		at += leaf_words(n);
 	}
 	data[TRACK_BYTES] += t->n;
-	if (limited && patterns && out_of_reach(j, p, failed, data))
-		for (uint32_t i = 0; i < p->n_strings; i++)
-			if (leaf_node(j, p, i)->kind == NODE_LENGTH)
-				bit_set(failed, p->strings[i]);
 }
 
 void track_end(const struct json *j, const struct place *p, uint32_t *failed, const uint32_t *data)

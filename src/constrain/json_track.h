@@ -19,6 +19,9 @@ void track_begin(const struct json *j, const struct place *p, uint32_t *failed, 
 /* The next bytes of the string, or of an escape that can become the characters lo..hi. */
 void track_step(const struct json *j, const struct place *p, uint32_t *failed, uint32_t *data,
 		const struct json_text *t);
+/* A pattern needs more characters than a length leaves: one of these two leaves will be broken. */
+bool track_conflict(const struct json *j, const struct place *p, const uint32_t *failed, const uint32_t *data,
+		    uint32_t *pattern, uint32_t *length);
 void track_end(const struct json *j, const struct place *p, uint32_t *failed, const uint32_t *data);
 /* How many characters can come whatever they are: FREE_ANY, or up to FREE_MAX where a length counts them (then the quote may still
  * have to wait for some). What makes no difference is taken out of data. */

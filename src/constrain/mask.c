@@ -83,6 +83,26 @@ static void forbid(const struct trie *t, const struct trie_node *node, uint32_t 
 static void walk_free(struct masks *ms, uint32_t at, uint32_t state, uint32_t left, uint32_t *mask);
 static void walk_closes(struct masks *ms, uint32_t at, uint32_t state, uint32_t left, uint32_t *mask);
 
+/* A free state is between two characters, or within one. */
+static bool is_between(struct masks *ms, uint32_t state)
+{
+	return masks_step(ms, state, 'a') != 0;
+}
+
+/* The first of trie.closes behind node `at`. */
+static uint32_t first_close(const struct trie *t, uint32_t at)
+{
+	uint32_t lo = 0, hi = t->n_closes;
+	while (lo < hi) {
+		uint32_t m = lo + (hi - lo) / 2;
+		if (t->closes[m] <= at)
+			lo = m + 1;
+		else
+			hi = m;
+	}
+	return lo;
+}
+
 /* After so many characters and the quote. */
 static uint32_t close_after(struct masks *ms, uint32_t state, uint32_t characters)
 {
@@ -107,7 +127,8 @@ static void walk(struct masks *ms, uint32_t at, uint32_t state, uint32_t *mask)
 		}
 		allow(t, node, mask);
 		states[node->depth] = next;
-		if (node->flags & TRIE_BETWEEN && node->skip > i + 8 && (left = free_characters(ms, next))) {
+		if (node->flags & TRIE_BETWEEN && node->skip > i + 8 && (left = free_characters(ms, next)) &&
+		    is_between(ms, next)) {
 			walk_free(ms, i, next, left, mask);
 			i = node->skip;
 		} else {
@@ -143,7 +164,7 @@ static void walk_all(struct masks *ms, uint32_t state, uint32_t *mask)
 		if (!next)
 			continue;
 		allow(t, &t->nodes[i], mask);
-		if (t->nodes[i].flags & TRIE_BETWEEN && (left = free_characters(ms, next)))
+		if (t->nodes[i].flags & TRIE_BETWEEN && (left = free_characters(ms, next)) && is_between(ms, next))
 			walk_free(ms, i, next, left, mask);
 		else
 			walk(ms, i, next, mask);
@@ -154,16 +175,9 @@ static void walk_all(struct masks *ms, uint32_t state, uint32_t *mask)
 static void walk_closes(struct masks *ms, uint32_t at, uint32_t state, uint32_t left, uint32_t *mask)
 {
 	const struct trie *t = ms->t;
-	uint32_t lo = 0, hi = t->n_closes, before = t->nodes[at].characters, closed = 0, closed_after = UNKNOWN;
-	while (lo < hi) {
-		uint32_t m = lo + (hi - lo) / 2;
-		if (t->closes[m] <= at)
-			lo = m + 1;
-		else
-			hi = m;
-	}
-	for (; lo < t->n_closes && t->closes[lo] < t->nodes[at].skip; lo++) {
-		const struct trie_node *node = &t->nodes[t->closes[lo]];
+	uint32_t before = t->nodes[at].characters, closed = 0, closed_after = UNKNOWN;
+	for (uint32_t i = first_close(t, at); i < t->n_closes && t->closes[i] < t->nodes[at].skip; i++) {
+		const struct trie_node *node = &t->nodes[t->closes[i]];
 		uint32_t characters = (uint32_t)node->characters - before;
 		if (characters > left)
 			continue;
@@ -174,9 +188,15 @@ static void walk_closes(struct masks *ms, uint32_t at, uint32_t state, uint32_t 
 		if (!closed)
 			continue;
 		allow(t, node, mask);
-		if (node->skip > t->closes[lo] + 1)
-			walk(ms, t->closes[lo], closed, mask);
+		if (node->skip > t->closes[i] + 1)
+			walk(ms, t->closes[i], closed, mask);
 	}
+}
+
+static bool closes_below(const struct trie *t, uint32_t at)
+{
+	uint32_t i = first_close(t, at);
+	return i < t->n_closes && t->closes[i] < t->nodes[at].skip;
 }
 
 /* The mask holds what a free string allows. Corrects it below the nodes first .. end, siblings under `state`, from which most
@@ -188,9 +208,12 @@ static void correct(struct masks *ms, uint32_t first, uint32_t end, uint32_t sta
 		const struct trie_node *node = &t->nodes[i];
 		uint32_t next = masks_step(ms, state, node->byte), free = next ? free_characters(ms, next) : 0;
 		behind = node->skip;
-		if (free && node->flags & TRIE_BETWEEN &&
-		    free == (left == ANY_NUMBER ? left : left - node->characters)) {
+		bool same = free && node->flags & TRIE_BETWEEN &&
+			    free == (left == ANY_NUMBER ? left : left - node->characters);
+		if (same && is_between(ms, next)) {
 			walk_closes(ms, i, next, free, mask);
+		} else if (same && !closes_below(t, i)) {
+			continue;
 		} else if (next) {
 			allow(t, node, mask);
 			correct(ms, i + 1, behind, next, left, mask);

@@ -209,6 +209,12 @@ static unsigned type_of_name(const char *name)
 	return 0;
 }
 
+static bool draft_says(const struct builder *b, const char *draft)
+{
+	const char *schema = json_string_value(json_object_get(b->root, "$schema"));
+	return schema && strstr(schema, draft);
+}
+
 static void build_type(struct builder *b, const json_t *j, struct gathered *g)
 {
 	const json_t *v = json_object_get(j, "type");
@@ -222,7 +228,10 @@ static void build_type(struct builder *b, const json_t *j, struct gathered *g)
 	if (types == 0 || !one)
 		build_fail(b, KVIK_ERR_FORMAT, "type", "no type");
 	else if (types != TYPE_ALL)
-		gather(b, g, build_node(b, (struct node){.kind = NODE_TYPES, .types = types}));
+		gather(b, g,
+		       build_node(b, (struct node){.kind = NODE_TYPES,
+						   .types = types,
+						   .first = draft_says(b, "draft-04") || draft_says(b, "draft-03")}));
 }
 
 /* ---- Schemas ----------------------------------------------------------------------------------------------------- */
@@ -230,12 +239,6 @@ static void build_type(struct builder *b, const json_t *j, struct gathered *g)
 /* What kvik cannot hold a text to. */
 static const char *const refused[] = {"unevaluatedProperties", "unevaluatedItems", "$dynamicRef",
 				      "$recursiveRef",         "extends",          "disallow"};
-
-static bool draft_says(const struct builder *b, const char *draft)
-{
-	const char *schema = json_string_value(json_object_get(b->root, "$schema"));
-	return schema && strstr(schema, draft);
-}
 
 static uint32_t build_object_schema(struct builder *b, const json_t *j)
 {

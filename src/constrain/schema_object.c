@@ -163,7 +163,7 @@ static uint32_t required_list(struct builder *b, const json_t *list, const char 
 	return node;
 }
 
-/* If the member is there, then the rest: ANY(NOT(REQUIRED{name}), rest). */
+/* If it is an object with that member, then the rest: ANY(NOT(ALL(TYPES{object}, REQUIRED{name})), rest). */
 static void read_dependencies(struct builder *b, const json_t *j, const char *keyword, struct gathered *g)
 {
 	const json_t *all = json_object_get(j, keyword);
@@ -175,7 +175,10 @@ static void read_dependencies(struct builder *b, const json_t *j, const char *ke
 	json_object_keylen_foreach((json_t *)all, key, length, v)
 	{
 		struct text name = build_text(b, key, length), single;
-		uint32_t kids[2], there = required_node(b, &name, 1);
+		uint32_t kids[2];
+		kids[0] = build_node(b, (struct node){.kind = NODE_TYPES, .types = TYPE_OBJECT});
+		kids[1] = required_node(b, &name, 1);
+		uint32_t there = build_gate(b, NODE_ALL, kids, 2);
 		kids[0] = build_gate(b, NODE_NOT, &there, 1);
 		if (json_is_array(v)) {
 			kids[1] = required_list(b, v, keyword);

@@ -63,13 +63,15 @@ static void unescape(char *part)
 }
 
 /* pointer: "/a/b"; *base becomes the innermost resource on the way. */
-static const json_t *follow(const json_t *j, const char *pointer, const json_t **base)
+static const json_t *follow(struct builder *b, const json_t *j, const char *pointer, const json_t **base)
 {
 	while (j && *pointer == '/') {
 		size_t n = strcspn(++pointer, "/");
 		char *part = mem_strndup(pointer, n);
-		if (!part)
+		if (!part) {
+			build_nomem(b);
 			return NULL;
+		}
 		unescape(part);
 		if (json_is_array(j)) {
 			char *end;
@@ -117,43 +119,58 @@ static bool is_wanted(const json_t *j, enum wanted kind, const char *name, size_
 	return m == n && n > 0 && memcmp(id, name, n) == 0;
 }
 
-static const json_t *search(const json_t *j, enum wanted kind, const char *name, size_t n, unsigned depth)
+struct search {
+	enum wanted kind;
+	const char *name;
+	size_t n;
+	const json_t *found;
+	bool several; /* more than one goes by that name: which is meant cannot be told */
+};
+
+static void search(struct search *f, const json_t *j, unsigned depth)
 {
-	const json_t *found = NULL;
 	const char *key;
 	json_t *v;
 	if (depth > 200)
-		return NULL;
+		return;
 	if (json_is_object(j)) {
-		if (is_wanted(j, kind, name, n))
-			return j;
+		if (is_wanted(j, f->kind, f->name, f->n)) {
+			f->several |= f->found && f->found != j;
+			f->found = j;
+		}
+		/* An anchor is one of its own resource. */
+		if (f->kind == WANTED_ANCHOR && depth > 0 && is_resource(j) && json_object_get(j, "$id"))
+			return;
 		json_object_foreach((json_t *)j, key, v)
 		{
-			if (strcmp(key, "enum") != 0 && strcmp(key, "const") != 0 &&
-			    (found = search(v, kind, name, n, depth + 1)))
-				return found;
+			if (strcmp(key, "enum") != 0 && strcmp(key, "const") != 0)
+				search(f, v, depth + 1);
 		}
 	}
 	for (size_t i = 0; json_is_array(j) && i < json_array_size(j); i++)
-		if ((found = search(json_array_get(j, i), kind, name, n, depth + 1)))
-			return found;
-	return NULL;
+		search(f, json_array_get(j, i), depth + 1);
 }
 
-static const json_t *find(const struct builder *b, const char *ref, const json_t **base)
+static const json_t *search_in(const json_t *j, enum wanted kind, const char *name, size_t n)
+{
+	struct search f = {.kind = kind, .name = name, .n = n};
+	search(&f, j, 0);
+	return f.several ? NULL : f.found;
+}
+
+static const json_t *find(struct builder *b, const char *ref, const json_t **base)
 {
 	size_t n = strcspn(ref, "#");
 	const char *fragment = ref[n] ? ref + n + 1 : "";
 	const json_t *resource = b->base;
 	if (n > 0)
-		resource = is_wanted(b->root, WANTED_RESOURCE, ref, n) ? b->root
-								       : search(b->root, WANTED_RESOURCE, ref, n, 0);
+		resource = search_in(b->root, WANTED_RESOURCE, ref, n);
 	*base = resource;
 	if (!resource || !*fragment)
 		return resource;
 	if (*fragment == '/')
-		return follow(resource, fragment, base);
-	return search(resource, WANTED_ANCHOR, fragment, strlen(fragment), 0);
+		return follow(b, resource, fragment, base);
+	return search_in(resource, WANTED_ANCHOR, fragment, strlen(fragment));
 }
 
 /* ---- References -------------------------------------------------------------------------------------------------- */

@@ -56,6 +56,14 @@ static uint32_t anchored_node(struct builder *b, const char *pattern, size_t n, 
 	return node;
 }
 
+/* No string that is so; other values are. */
+static uint32_t not_string(struct builder *b, uint32_t node)
+{
+	uint32_t kids[2] = {build_node(b, (struct node){.kind = NODE_TYPES, .types = TYPE_STRING}), node};
+	uint32_t both = build_gate(b, NODE_ALL, kids, 2);
+	return build_gate(b, NODE_NOT, &both, 1);
+}
+
 uint32_t build_pattern(struct builder *b, const char *pattern, size_t n, const char *keyword)
 {
 	struct re_lookahead ahead = {0};
@@ -65,7 +73,7 @@ uint32_t build_pattern(struct builder *b, const char *pattern, size_t n, const c
 		return pattern_node(b, pattern, n, keyword);
 	while (!b->rc && re_lookahead(pattern, n, &ahead)) {
 		uint32_t inner = anchored_node(b, ahead.inner, ahead.inner_bytes, keyword);
-		gather(b, &g, ahead.negative ? build_gate(b, NODE_NOT, &inner, 1) : inner);
+		gather(b, &g, ahead.negative ? not_string(b, inner) : inner);
 		pattern = ahead.rest;
 		n = ahead.rest_bytes;
 		ahead = (struct re_lookahead){0};

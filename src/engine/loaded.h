@@ -3,14 +3,22 @@
 #define KVIK_ENGINE_LOADED_H
 
 #include <kvik.h>
+#include <pthread.h>
 
+#include "constrain/trie.h"
 #include "model/model.h"
 #include "token/vocab.h"
 
 struct kvik_vocab {
 	struct vocab *v;
 	struct warnings warnings; /* of loading it */
+	const uint32_t *ends;     /* [n_ends] ids at which the model stops besides those of v; of its source */
+	size_t n_ends;
+	pthread_mutex_t lock; /* of what is made when it is first asked for: */
+	struct trie *trie;    /* the tokens by their bytes, for constraints */
 };
+void vocab_init(struct kvik_vocab *v);
+void vocab_release(struct kvik_vocab *v);
 
 struct kvik_device {
 	struct device *d;

@@ -113,6 +113,8 @@ static int load(struct kvik_model *m, const char *path, const struct kvik_model_
 	if (!rc)
 		rc = vocab_of_source(&m->vocab.v, m->source, &m->vocab.warnings, err);
 	if (!rc)
+		m->vocab.n_ends = source_ends(m->source, &m->vocab.ends);
+	if (!rc)
 		rc = load_templates(m, err);
 	if (rc)
 		return rc;
@@ -140,6 +142,7 @@ int kvik_model_load(struct kvik_model **out, const char *path, const struct kvik
 	struct kvik_model *m = mem_zalloc(1, sizeof *m);
 	if (!m)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a model");
+	vocab_init(&m->vocab);
 	rc = load(m, path, &p, err);
 	if (rc)
 		kvik_model_free(m);
@@ -153,8 +156,7 @@ void kvik_model_free(struct kvik_model *m)
 	if (!m)
 		return;
 	model_free(m->model);
-	vocab_free(m->vocab.v);
-	warnings_release(&m->vocab.warnings);
+	vocab_release(&m->vocab);
 	mem_free(m->chat_template);
 	mem_free(m->tool_template);
 	source_free(m->source);

@@ -20,12 +20,27 @@ static int built_in(struct kvik_vocab *v, struct kvik_err *err)
 	return rc;
 }
 
+void vocab_init(struct kvik_vocab *v)
+{
+	*v = (struct kvik_vocab){0};
+	pthread_mutex_init(&v->lock, NULL);
+}
+
+void vocab_release(struct kvik_vocab *v)
+{
+	trie_free(v->trie);
+	vocab_free(v->v);
+	warnings_release(&v->warnings);
+	pthread_mutex_destroy(&v->lock);
+}
+
 int kvik_vocab_load(struct kvik_vocab **out, const char *path, struct kvik_err *err)
 {
 	*out = NULL;
 	struct kvik_vocab *v = mem_zalloc(1, sizeof *v);
 	if (!v)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a vocabulary");
+	vocab_init(v);
 	int rc = path ? vocab_open(&v->v, path, &v->warnings, err) : built_in(v, err);
 	if (rc)
 		kvik_vocab_free(v);
@@ -38,8 +53,7 @@ void kvik_vocab_free(struct kvik_vocab *v)
 {
 	if (!v)
 		return;
-	vocab_free(v->v);
-	warnings_release(&v->warnings);
+	vocab_release(v);
 	mem_free(v);
 }
 

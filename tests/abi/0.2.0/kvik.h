@@ -313,6 +313,8 @@ struct kvik_layers {
 };
 #define KVIK_EXEMPT_MAX 16
 
+typedef void kvik_log_fn(void *user, const char *line);
+
 struct kvik_cache_params {
 	uint32_t size;
 	enum kvik_dtype k_dtype, v_dtype;
@@ -331,6 +333,19 @@ struct kvik_cache_params {
 	 * from it when they are used: more of them fit, and what is computed after such a prefix depends on its age. 0
 	 * (the default): never. */
 	uint64_t floor_after_ms;
+	/* Since 0.2.0: prefixes that memory has no room for go to this folder, and what is there is known again by the
+	 * next process with the same model, dtypes and window. Token ids, keys and values lie in it in the clear, unless
+	 * there is a key. NULL (the default): none. Not together with a floor, or without a cache. */
+	const char *disk;
+	uint64_t disk_bytes;   /* of all its files; 0: half of what is free there at the start */
+	uint32_t disk_sync_ms; /* what is older is written, also while it stays in memory (default 1000) */
+	bool disk_load_always; /* also where computing is quicker, by what both have taken so far */
+	const char *disk_key;  /* file of 64 hexadecimal digits: records are sealed by AES-256-GCM */
+	kvik_log_fn *disk_log; /* hears of faults, each kind once; from any thread. NULL: nobody does */
+	void *disk_log_user;
+	/* Of models whose layers keep a state (recurrences): every so many tokens one is kept, from which a text that
+	 * parts from another goes on; 0 = as often as it weighs no more than the keys and values between two. */
+	uint32_t state_every;
 };
 
 struct kvik_cache;
@@ -381,6 +396,9 @@ struct kvik_plan {
 	uint64_t bytes_per_token;   /* keys and values of all layers */
 	uint64_t bytes_per_session; /* pages of one of `context` tokens; windows hold it down */
 	uint64_t kv_bytes;          /* pages and tables of `sessions` sessions: what kv_memory must allow */
+	uint64_t
+		bytes_per_state; /* of a recurrent model: one per session, and per place that is kept to come back to */
+	uint32_t state_every;    /* kvik_cache_params.state_every, resolved; 0: no layer keeps a state */
 };
 int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *model_params,
 		   const struct kvik_cache_params *params, struct kvik_plan *plan, struct kvik_err *err);
@@ -632,6 +650,49 @@ struct kvik_generation {
 int kvik_generate(struct kvik_session *s, const uint32_t *prompt, size_t n, const struct kvik_generate_params *params,
 		  kvik_token_fn *on_token, void *user, struct kvik_generation *result, struct kvik_err *err);
 
+/* ---- Constraints: what a text must be like (any thread) ----------------------------------------------------------------
+ *
+ * A constraint is compiled once and serves any number of texts. What it cannot enforce is refused when it is made, with
+ * the place: a text is never let through for want of knowing better.
+ */
+
+enum kvik_constraint_kind {
+	KVIK_CONSTRAINT_JSON,   /* any JSON object; text is not looked at */
+	KVIK_CONSTRAINT_SCHEMA, /* JSON under a JSON Schema (2020-12, 7 or 4); text is the schema */
+	KVIK_CONSTRAINT_REGEX,  /* the whole text matches this regular expression (ECMA-262) */
+	KVIK_CONSTRAINT_CHOICE  /* one of the strings in a JSON list */
+};
+
+struct kvik_constraint;
+
+/* v: the vocabulary of the tokens that masks are about, which must outlive it; NULL: bytes alone. The caller frees *out
+ * with kvik_constraint_free, after its matchers and constrained answers. Errors: FORMAT (no such text), UNSUPPORTED
+ * (names what cannot be enforced, and where), LIMIT, ARG (nothing can match), NOMEM. */
+int kvik_constraint_new(struct kvik_constraint **out, const struct kvik_vocab *v, enum kvik_constraint_kind kind,
+			const char *text, size_t text_bytes, struct kvik_err *err);
+void kvik_constraint_free(struct kvik_constraint *c);
+
+/* One text, followed byte by byte. One thread at a time. */
+struct kvik_matcher;
+int kvik_matcher_new(struct kvik_matcher **out, struct kvik_constraint *c, struct kvik_err *err); /* NOMEM */
+void kvik_matcher_free(struct kvik_matcher *m);
+/* Takes bytes as far as the text can go on with them; returns how many. */
+size_t kvik_matcher_feed(struct kvik_matcher *m, const char *bytes, size_t n);
+bool kvik_matcher_accepts(struct kvik_matcher *m); /* the text may end here */
+/* Bit id % 32 of mask[id / 32] for each token that may come next, end tokens among them where the text may end; mask:
+ * [(vocab_size + 31) / 32]. ARG: a constraint without vocabulary. */
+int kvik_matcher_mask(struct kvik_matcher *m, uint32_t *mask, struct kvik_err *err);
+
+/* Answers held to a constraint: a processor (see struct kvik_processor) with a matcher for each of `choices` answers.
+ * The constraint must outlive it. The caller frees *out with kvik_constrained_free, after the answers have ended.
+ * Errors: ARG (a constraint without vocabulary), NOMEM. */
+struct kvik_constrained;
+int kvik_constrained_new(struct kvik_constrained **out, struct kvik_constraint *c, uint32_t choices,
+			 struct kvik_err *err);
+void kvik_constrained_free(struct kvik_constrained *c);
+/* Lives as long as c. */
+const struct kvik_processor *kvik_constrained_processor(const struct kvik_constrained *c);
+
 /* ---- Engines: many requests at once (any thread, but kvik_engine_poll) -----------------------------------------------
  *
  * One thread of its own computes for all requests in mixed steps over one cache: long prompts are cut so that running
@@ -781,6 +842,18 @@ struct kvik_engine_stats {
 	double queue_ms_sum, step_ms_last;
 	double step_ms_sum, overhead_ms_sum; /* of all steps; of these, outside forward passes and sampling */
 	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
+	/* Since 0.2.0, of the disk below the cache (kvik_cache_params.disk); all 0 without one. */
+	uint64_t disk_bytes, disk_bytes_max, disk_records; /* in the folder */
+	uint64_t disk_bytes_read, disk_bytes_written;
+	uint64_t disk_pages_read, disk_pages_written;
+	uint64_t disk_tokens_known;  /* found there from before */
+	uint64_t disk_tokens_loaded; /* prompt tokens that were read instead of computed */
+	uint64_t disk_tokens_lost;   /* known ones that could not be read: computed again */
+	uint64_t disk_refused;       /* records: not worth their writing */
+	uint64_t disk_evicted;       /* records: gone for room on the disk */
+	uint64_t disk_failed;        /* reads and writes that failed, which no request notices */
+	uint64_t disk_faults;        /* of all kinds (see disk_log) */
+	double disk_read_ms_sum, disk_write_ms_sum;
 };
 int kvik_engine_read_stats(struct kvik_engine *e, struct kvik_engine_stats *s);
 

@@ -1,0 +1,2 @@
+kvik_test(constrain/test_cases constrain)
+kvik_test(constrain/test_masks constrain)
