@@ -27,12 +27,8 @@ check model backend kernels kv format base
 check sample base
 check sched kv base
 check store base
-<<<<<<< HEAD
-check engine backend base format token constrain chat tmpl kernels kv model sample sched store
-=======
 check constrain base
-check engine backend base format token constrain chat tmpl kernels kv model sample sched
->>>>>>> 65beea4 (constrain: tests against a naive twin, other people's verdicts and failing allocations; the command)
+check engine backend base format token constrain chat tmpl kernels kv model sample sched store
 check chat tmpl base
 check api base tmpl chat
 check http api base
