@@ -159,6 +159,8 @@ void kvik_vocab_free(struct kvik_vocab *v);
 size_t kvik_vocab_size(const struct kvik_vocab *v);
 uint32_t kvik_vocab_bos(const struct kvik_vocab *v); /* the token that begins a text; KVIK_NO_ID = none */
 uint32_t kvik_vocab_eos(const struct kvik_vocab *v);
+uint32_t kvik_vocab_unk(const struct kvik_vocab *v); /* the token for what no other stands for */
+uint32_t kvik_vocab_pad(const struct kvik_vocab *v);
 /* Tokens around the parts of a text with a hole, "fill in the middle". KVIK_NO_ID: the model has none for this. */
 enum kvik_fim {
 	KVIK_FIM_PREFIX, /* before the text in front of the hole */
