@@ -27,6 +27,7 @@ struct backend_ops {
 	void (*sync)(void *b);
 	/* Now and then, from one thread at a time: makes room ahead, drops what has expired, looks again at what failed. */
 	void (*tend)(void *b);
+	bool (*hurries)(void *b);                        /* room is getting short: tend it now */
 	void (*stats)(void *b, struct store_stats *out); /* fills in what it knows */
 	void (*close)(void *b);                          /* the last call */
 };

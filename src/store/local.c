@@ -505,6 +505,7 @@ static const struct backend_ops ops = {.put = local_put,
 				       .each = local_each,
 				       .sync = local_sync,
 				       .tend = local_tend,
+				       .hurries = local_hurries,
 				       .stats = local_stats,
 				       .close = local_close};
 

@@ -59,6 +59,7 @@ bool local_active(struct local *l); /* under the lock: there is an active segmen
 bool local_make_room(struct local *l, uint64_t bytes); /* under the lock: evicts until so many more fit */
 bool local_evict_one(struct local *l);                 /* under the lock */
 void local_tend(void *b);
+bool local_hurries(void *b);
 
 /* local_put.c */
 enum store_end local_put(void *b, const struct store_record *r, const void *const *data, uint64_t *place);

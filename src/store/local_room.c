@@ -72,6 +72,15 @@ bool local_make_room(struct local *l, uint64_t bytes)
 
 /* ---- Ahead of need ------------------------------------------------------------------------------------------------- */
 
+bool local_hurries(void *b)
+{
+	struct local *l = b;
+	pthread_mutex_lock(&l->lock);
+	bool short_of_room = l->writes && l->bytes + local_reserve_bytes(l) > l->bytes_max;
+	pthread_mutex_unlock(&l->lock);
+	return short_of_room;
+}
+
 /* Places of what in the segment that goes next is worth more than the mean; returns how many. */
 static uint32_t list_wanted(struct local *l, uint64_t *places)
 {

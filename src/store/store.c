@@ -66,6 +66,7 @@ struct store {
 	uint32_t puts_running;
 	uint64_t flight, flight_bytes;
 	bool stops;
+	bool hurries; /* the keeper is to make room now */
 	struct admit admit;
 	struct store_stats stats; /* what is counted here */
 };
@@ -166,7 +167,12 @@ static void *work(void *arg)
 		s->puts_running += puts;
 		pthread_mutex_unlock(&s->lock);
 		run(s, taken, n);
+		bool hurries = puts && s->backend.ops->hurries(s->backend.b);
 		pthread_mutex_lock(&s->lock);
+		if (hurries && !s->hurries) {
+			s->hurries = true;
+			pthread_cond_signal(&s->keep);
+		}
 		s->puts_running -= puts;
 		if (puts && s->puts.first)
 			pthread_cond_signal(&s->work);
@@ -177,21 +183,36 @@ static void *work(void *arg)
 	return NULL;
 }
 
+static struct timespec after_ms(uint32_t ms)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	uint64_t ns = (uint64_t)t.tv_nsec + ms * UINT64_C(1000000);
+	t.tv_sec += (time_t)(ns / 1000000000);
+	t.tv_nsec = (long)(ns % 1000000000);
+	return t;
+}
+
+/* Syncs when it is time, and makes room then and when room gets short. */
 static void *keep(void *arg)
 {
 	struct store *s = arg;
+	struct timespec due = after_ms(s->sync_ms);
 	pthread_mutex_lock(&s->lock);
-	while (!s->stops) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		uint64_t ns = (uint64_t)until.tv_nsec + s->sync_ms * UINT64_C(1000000);
-		until.tv_sec += (time_t)(ns / 1000000000);
-		until.tv_nsec = (long)(ns % 1000000000);
-		pthread_cond_timedwait(&s->keep, &s->lock, &until);
+	for (;;) {
+		int rc = 0;
+		while (!s->stops && !s->hurries && rc == 0)
+			rc = pthread_cond_timedwait(&s->keep, &s->lock, &due);
 		if (s->stops)
 			break;
+		struct timespec now = after_ms(0);
+		bool is_due = now.tv_sec > due.tv_sec || (now.tv_sec == due.tv_sec && now.tv_nsec >= due.tv_nsec);
+		s->hurries = false;
 		pthread_mutex_unlock(&s->lock);
-		s->backend.ops->sync(s->backend.b);
+		if (is_due) {
+			s->backend.ops->sync(s->backend.b);
+			due = after_ms(s->sync_ms);
+		}
 		s->backend.ops->tend(s->backend.b);
 		pthread_mutex_lock(&s->lock);
 	}
@@ -455,11 +476,7 @@ int store_fd(const struct store *s)
 
 bool store_wait(struct store *s, uint32_t ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	uint64_t ns = (uint64_t)until.tv_nsec + ms * UINT64_C(1000000);
-	until.tv_sec += (time_t)(ns / 1000000000);
-	until.tv_nsec = (long)(ns % 1000000000);
+	struct timespec until = after_ms(ms);
 	pthread_mutex_lock(&s->lock);
 	int rc = 0;
 	while (!s->ended.first && rc == 0)

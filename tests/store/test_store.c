@@ -215,6 +215,40 @@ static void test_ceiling(void **state)
 	drop_folder(folder);
 }
 
+/* What is asked for again and again outlives what is not: it is written once more before its segment goes. */
+static void test_moves(void **state)
+{
+	(void)state;
+	char folder[64];
+	struct kvik_err err;
+	struct store *s;
+	struct store_config c = {.where = folder, .bytes_max = 16 * MIB, .sync_ms = 3600000};
+	new_folder(folder);
+	assert_int_equal(store_open(&s, &c, &err), 0);
+	for (uint64_t i = 0; i < 600; i++) {
+		uint64_t place = fix_put(s, "", i, 30000);
+		assert_true(place > 0);
+		for (int k = 0; k < 2 && i % 12 == 0; k++)
+			assert_int_equal(fix_get(s, place, i, 30000), STORE_OK);
+		if (i % 4 == 0)
+			usleep(2000); /* room is made ahead of need, by another thread */
+	}
+	assert_true(store_stats(s).bytes_moved > 0 && store_stats(s).evicted > 300);
+	store_close(s);
+	s = fix_open(folder, 16 * MIB);
+	uint32_t used = 0, others = 0;
+	for (uint64_t i = 0; i < 600; i++) {
+		uint64_t place = fix_find(s, "", i, 30000);
+		*(i % 12 ? &others : &used) += place != 0;
+		if (place)
+			assert_int_equal(fix_get(s, place, i, 30000), STORE_OK);
+	}
+	printf("%u used, %u others\n", used, others);
+	assert_true(11 * used > others); /* one in twelve was used */
+	store_close(s);
+	drop_folder(folder);
+}
+
 /* Who comes second reads, sees what the first one adds, and writes once that has ended. */
 static void test_two_processes(void **state)
 {
@@ -407,10 +441,12 @@ static void test_sealed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_places), cmocka_unit_test(test_event_file),
-		cmocka_unit_test(test_scopes),        cmocka_unit_test(test_secret), cmocka_unit_test(test_ceiling),
-		cmocka_unit_test(test_two_processes), cmocka_unit_test(test_budget), cmocka_unit_test(test_expiry),
-		cmocka_unit_test(test_many),          cmocka_unit_test(test_sealed),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_places),
+		cmocka_unit_test(test_event_file), cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_secret),     cmocka_unit_test(test_ceiling),
+		cmocka_unit_test(test_moves),      cmocka_unit_test(test_two_processes),
+		cmocka_unit_test(test_budget),     cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_many),       cmocka_unit_test(test_sealed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
