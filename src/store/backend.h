@@ -1,5 +1,4 @@
-/* backend.h: where records lie: a folder of segments (local.h), a folder that many servers share (shared.h), Redis
- * (redis.h). All calls may block, come from several threads at once, and fail in no other way than enum store_end says. */
+/* backend.h: where records lie: a folder of segments (local.h), a folder that many servers share (shared.h). All calls may block, come from several threads at once, and fail in no other way than enum store_end says. */
 #ifndef KVIK_STORE_BACKEND_H
 #define KVIK_STORE_BACKEND_H
 

@@ -131,29 +131,34 @@ void local_append(struct local *l, struct segment *s)
 
 /* Zeros over the head, so that it is none; its data goes back to the disk. What fails here leaves a record behind that
  * the next start finds again: said, for those who purge. */
-void local_wipe(struct local *l, uint32_t slot)
+void local_wipe_bytes(struct local *l, const struct entry *e)
 {
 	static const uint8_t zeros[HEAD_LINE];
-	struct entry e = l->index.slots[slot];
-	local_remove(l, slot);
-	l->stats.erased++;
-	if (!l->writes)
-		return;
 	const struct store_files *f = l->files;
 	int rc = 0;
-	for (uint32_t at = 0; at < e.head_bytes && !rc; at += HEAD_LINE)
-		rc = files_write_all(f, e.segment->heads, zeros, HEAD_LINE, e.head_at + at);
-	uint64_t data_at = (uint64_t)e.data_page * DATA_PAGE, data_bytes = (uint64_t)e.data_pages * DATA_PAGE;
-	e.segment->dirty = true;
-	if (f->punch(f->ctx, e.segment->data, data_at, data_bytes) == 0) {
-		e.segment->data_gone += data_bytes;
+	if (!l->writes || e->segment->gone)
+		return;
+	for (uint32_t at = 0; at < e->head_bytes && !rc; at += HEAD_LINE)
+		rc = files_write_all(f, e->segment->heads, zeros, HEAD_LINE, e->head_at + at);
+	uint64_t data_at = (uint64_t)e->data_page * DATA_PAGE, data_bytes = (uint64_t)e->data_pages * DATA_PAGE;
+	e->segment->dirty = true;
+	if (f->punch(f->ctx, e->segment->data, data_at, data_bytes) == 0) {
+		e->segment->data_gone += data_bytes;
 		l->bytes -= data_bytes;
 	} else { /* a disk that knows no holes: zeros */
 		for (uint64_t at = 0; at < data_bytes && !rc; at += HEAD_LINE)
-			rc = files_write_all(f, e.segment->data, zeros, HEAD_LINE, data_at + at);
+			rc = files_write_all(f, e->segment->data, zeros, HEAD_LINE, data_at + at);
 	}
 	if (rc)
 		fault(l->faults, STORE_FAULT_WRITE, "a record could not be wiped: %s", strerror(-rc));
+}
+
+void local_wipe(struct local *l, uint32_t slot)
+{
+	struct entry e = l->index.slots[slot];
+	local_remove(l, slot);
+	l->stats.erased++;
+	local_wipe_bytes(l, &e);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------------------------- */
@@ -174,12 +179,14 @@ static bool take_entry(struct local *l, uint64_t place, struct entry *e)
 	return slot;
 }
 
-/* Drops the reference. Damaged, and nobody erased or moved it meanwhile: it leaves the index. */
+/* Drops the reference. Damaged: it leaves the index; but if somebody erased or moved it meanwhile, it is only GONE from
+ * there. */
 static enum store_end drop_entry(struct local *l, uint64_t place, const struct entry *e, enum store_end end)
 {
 	pthread_mutex_lock(&l->lock);
 	uint32_t slot = index_at(&l->index, place);
-	if (end == STORE_DAMAGED && !slot)
+	const struct entry *now = &l->index.slots[slot];
+	if (end == STORE_DAMAGED && (!slot || now->segment != e->segment || now->head_at != e->head_at))
 		end = STORE_GONE;
 	if (end == STORE_DAMAGED) {
 		fault(l->faults, STORE_FAULT_DAMAGED, "segment %llx at %u", (unsigned long long)e->segment->number,
@@ -191,67 +198,27 @@ static enum store_end drop_entry(struct local *l, uint64_t place, const struct e
 	return end;
 }
 
-/* -ENODATA: what should be there is not. */
-static enum store_end read_end(struct local *l, int rc)
-{
-	if (rc == 0)
-		return STORE_OK;
-	if (rc == -ENODATA)
-		return STORE_DAMAGED;
-	fault(l->faults, STORE_FAULT_READ, "%s", strerror(-rc));
-	return STORE_FAILED;
-}
-
 enum store_end local_read_head(struct local *l, const struct entry *e, void *buf, struct head_view *v, uint8_t key[32])
 {
-	enum store_end end = read_end(l, files_read_all(l->files, e->segment->heads, buf, e->head_bytes, e->head_at));
-	if (end != STORE_OK)
-		return end;
-	if (head_at(buf, e->head_bytes, v) != HEAD_GOOD || !key_equal(v->fixed->text, e->text) ||
-	    v->fixed->start != e->start || v->fixed->end != e->end)
-		return STORE_DAMAGED;
-	if (!(v->fixed->flags & HEAD_SEALED) || seal_open(&l->seal, v, key))
-		return STORE_OK;
-	fault(l->faults, STORE_FAULT_SEALED, "%s", l->seal.on ? "not with this key" : "no key was given");
-	return STORE_FAILED;
+	struct record_io io = {l->files, l->faults, &l->seal};
+	enum store_end end = record_read_head(&io, e->segment->heads, e->head_at, e->head_bytes, buf, v, key);
+	bool other = end == STORE_OK &&
+		     (!key_equal(v->fixed->text, e->text) || v->fixed->start != e->start || v->fixed->end != e->end);
+	return other ? STORE_DAMAGED : end;
 }
 
 /* The parts that reads[n] ask for, of the record whose head is v. */
 static void read_parts(struct local *l, const struct segment *s, const struct head_view *v, const uint8_t key[32],
 		       struct backend_read *reads, uint32_t n)
 {
-	struct file_io ios[STORE_PARTS_MAX];
-	uint64_t at[STORE_PARTS_MAX + 1] = {v->fixed->data_at}, bytes = 0;
-	for (uint32_t i = 0; i < v->fixed->n_parts; i++)
-		at[i + 1] = at[i] + head_padded(v->parts[i].part.bytes);
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t part = index_part(reads[i].place);
-		bool fits = part < v->fixed->n_parts && v->parts[part].part.bytes == reads[i].bytes;
-		reads[i].end = fits ? STORE_OK : STORE_GONE;
-		ios[i] = (struct file_io){.fd = s->data,
-					  .bytes = reads[i].into,
-					  .n = fits ? reads[i].bytes : 0,
-					  .at = fits ? at[part] : 0};
-	}
-	l->files->batch(l->files->batch_ctx, ios, n);
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t part = index_part(reads[i].place);
-		if (reads[i].end != STORE_OK)
-			continue;
-		reads[i].end = read_end(l, ios[i].rc);
-		if (reads[i].end != STORE_OK)
-			continue;
-		bytes += reads[i].bytes;
-		if (!key_equal(key_of_bytes(reads[i].into, reads[i].bytes), v->parts[part].sum) ||
-		    ((v->fixed->flags & HEAD_SEALED) && !seal_open_part(key, v, part, reads[i].into)))
-			reads[i].end = STORE_DAMAGED;
-	}
+	struct record_io io = {l->files, l->faults, &l->seal};
+	uint64_t bytes = record_read_parts(&io, s->data, v, key, reads, n);
 	pthread_mutex_lock(&l->lock);
 	l->stats.bytes_read += bytes;
 	pthread_mutex_unlock(&l->lock);
 }
 
-static void get_some(struct local *l, void *buf, struct backend_read *reads, uint32_t n)
+static void get_once(struct local *l, void *buf, struct backend_read *reads, uint32_t n)
 {
 	struct entry e;
 	struct head_view v;
@@ -275,6 +242,21 @@ static void get_some(struct local *l, void *buf, struct backend_read *reads, uin
 		reads[i].end = end;
 }
 
+/* What was moved while it was read is read where it is now. */
+static void get_some(struct local *l, void *buf, struct backend_read *reads, uint32_t n)
+{
+	bool again = true;
+	for (int tries = 0; tries < 3 && again; tries++) {
+		get_once(l, buf, reads, n);
+		again = false;
+		for (uint32_t i = 0; i < n; i++)
+			again |= reads[i].end == STORE_GONE;
+		pthread_mutex_lock(&l->lock);
+		again = again && index_at(&l->index, reads[0].place);
+		pthread_mutex_unlock(&l->lock);
+	}
+}
+
 static void local_get(void *b, struct backend_read *reads, uint32_t n)
 {
 	struct local *l = b;
@@ -289,15 +271,6 @@ static void local_get(void *b, struct backend_read *reads, uint32_t n)
 			get_some(l, buf, reads + i, m);
 	}
 	mem_free(buf);
-}
-
-/* Is the record of this head the one that r asks for? Its ids decide. */
-static bool is_record(const struct head_view *v, const struct store_record *r)
-{
-	const struct head_fixed *f = v->fixed;
-	return f->start == r->start && f->end == r->end && key_equal(f->scope, r->scope) &&
-	       key_equal(f->fingerprint, r->fingerprint) &&
-	       memcmp(v->ids, r->ids, (r->end - r->start) * sizeof *r->ids) == 0;
 }
 
 static enum store_end local_has(void *b, const struct store_record *r, uint64_t *place)
@@ -319,7 +292,7 @@ static enum store_end local_has(void *b, const struct store_record *r, uint64_t 
 		if (!take_entry(l, found[i], &e))
 			continue;
 		end = local_read_head(l, &e, buf, &v, key);
-		if (end == STORE_OK && !is_record(&v, r))
+		if (end == STORE_OK && !record_is(&v, r))
 			end = STORE_GONE;
 		end = drop_entry(l, found[i], &e, end);
 		*place = found[i];
@@ -333,8 +306,19 @@ static void local_erase(void *b, uint64_t place)
 	struct local *l = b;
 	pthread_mutex_lock(&l->lock);
 	uint32_t slot = index_at(&l->index, place);
-	if (slot)
+	struct entry e = {0};
+	if (slot) {
+		e = l->index.slots[slot];
 		local_wipe(l, slot);
+	}
+	/* a crash between a move and the wiping of the old copy has left two of them */
+	for (uint32_t next; slot; slot = next) {
+		for (next = index_find(&l->index, e.text); next; next = index_find_next(&l->index, next))
+			if (l->index.slots[next].start == e.start && l->index.slots[next].parts_id == e.parts_id)
+				break;
+		if (next)
+			local_wipe(l, next);
+	}
 	pthread_mutex_unlock(&l->lock);
 }
 

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #include "store/local.h"
-#include "store/seal.h"
+#include "store/record_io.h"
 #include "store/segment.h"
 
 #define SEGMENT_BYTES_MAX (UINT64_C(256) << 20)
@@ -48,7 +48,8 @@ uint32_t local_add(struct local *l, struct segment *s, const struct head_view *v
 void local_unref(struct local *l, struct segment *s);
 /* Wipes head and data of an entry, and removes it. */
 void local_wipe(struct local *l, uint32_t slot);
-void local_append(struct local *l, struct segment *s); /* to the list, by number */
+void local_wipe_bytes(struct local *l, const struct entry *e); /* those alone */
+void local_append(struct local *l, struct segment *s);         /* to the list, by number */
 
 /* local_scan.c */
 int local_scan(struct local *l, struct kvik_err *err) MUST_CHECK; /* reads what is new; takes the lock itself */

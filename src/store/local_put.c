@@ -12,53 +12,6 @@
 enum { FAILURES_MAX = 4 };
 #define PAUSE_NS UINT64_C(2000000000)
 
-/* A record that is ready to be written. */
-struct ready {
-	struct head_view v;
-	struct file_io *ios; /* [n_parts] */
-	void *sealed;        /* owned; the parts' bytes if they are sealed */
-};
-
-static void ready_release(struct ready *w)
-{
-	mem_free(w->v.fixed);
-	mem_free(w->ios);
-	mem_free(w->sealed);
-}
-
-static bool seal_all(const struct seal *s, struct ready *w, const void *const *data)
-{
-	uint8_t key[32], *out = w->sealed = mem_alloc(w->v.fixed->data_bytes);
-	if (!out || !seal_begin(s, &w->v, key))
-		return false;
-	for (uint32_t i = 0; i < w->v.fixed->n_parts; i++) {
-		if (!seal_part(key, &w->v, i, data[i], out))
-			return false;
-		w->ios[i].bytes = out;
-		out += head_padded(w->v.parts[i].part.bytes);
-	}
-	return true;
-}
-
-static bool make_ready(struct ready *w, const struct seal *s, const struct store_record *r, const void *const *data)
-{
-	void *head = mem_aligned(HEAD_LINE, head_size(r->end - r->start, r->n_parts));
-	*w = (struct ready){.ios = mem_zalloc(r->n_parts, sizeof *w->ios)};
-	if (!head || !w->ios) {
-		mem_free(head);
-		return false;
-	}
-	w->v = head_lay_out(head, r);
-	for (uint32_t i = 0; i < r->n_parts; i++)
-		w->ios[i] =
-			(struct file_io){.write = true, .bytes = (void *)(uintptr_t)data[i], .n = r->parts[i].bytes};
-	if (s->on && !seal_all(s, w, data))
-		return false;
-	for (uint32_t i = 0; i < r->n_parts; i++)
-		w->v.parts[i].sum = key_of_bytes(w->ios[i].bytes, w->ios[i].n);
-	return true;
-}
-
 /* Under the lock: the entry of the same record, if there is one. */
 static uint32_t find_same(const struct local *l, const struct head_view *v)
 {
@@ -100,21 +53,6 @@ static struct segment *reserve_data(struct local *l, struct head_view *v)
 	return s;
 }
 
-static int write_data(struct local *l, struct segment *s, struct ready *w)
-{
-	uint64_t at = w->v.fixed->data_at;
-	for (uint32_t i = 0; i < w->v.fixed->n_parts; i++) {
-		w->ios[i].fd = s->data;
-		w->ios[i].at = at;
-		at += head_padded(w->ios[i].n);
-	}
-	l->files->batch(l->files->batch_ctx, w->ios, w->v.fixed->n_parts);
-	for (uint32_t i = 0; i < w->v.fixed->n_parts; i++)
-		if (w->ios[i].rc)
-			return w->ios[i].rc;
-	return 0;
-}
-
 static int write_head(struct local *l, struct segment *s, struct head_view *v, uint32_t *head_at)
 {
 	head_seal_sum(v);
@@ -147,7 +85,7 @@ static void write_failed(struct local *l, struct segment *s, const struct head_v
 }
 
 /* Takes w's record to the disk and into the index; *slot: its entry. */
-static enum store_end write_ready(struct local *l, struct ready *w, uint64_t *place)
+static enum store_end write_ready(struct local *l, struct record *w, uint64_t *place)
 {
 	pthread_mutex_lock(&l->lock);
 	struct segment *s = reserve_data(l, &w->v);
@@ -155,7 +93,7 @@ static enum store_end write_ready(struct local *l, struct ready *w, uint64_t *pl
 	if (!s)
 		return STORE_FAILED;
 	uint32_t head_at = 0, slot = 0;
-	int rc = write_data(l, s, w);
+	int rc = record_write(l->files, s->data, w);
 	if (!rc)
 		rc = write_head(l, s, &w->v, &head_at);
 	pthread_mutex_lock(&l->lock);
@@ -179,7 +117,7 @@ static enum store_end write_ready(struct local *l, struct ready *w, uint64_t *pl
 enum store_end local_put(void *b, const struct store_record *r, const void *const *data, uint64_t *place)
 {
 	struct local *l = b;
-	struct ready w;
+	struct record w;
 	enum store_end end = STORE_FAILED;
 	*place = 0;
 	pthread_mutex_lock(&l->lock);
@@ -187,9 +125,9 @@ enum store_end local_put(void *b, const struct store_record *r, const void *cons
 	pthread_mutex_unlock(&l->lock);
 	if (!writes)
 		return STORE_FAILED;
-	if (!make_ready(&w, &l->seal, r, data)) {
+	if (!record_ready(&w, &l->seal, r, data)) {
 		fault(l->faults, STORE_FAULT_MEMORY, "a record is not written");
-		ready_release(&w);
+		record_release(&w);
 		return STORE_FAILED;
 	}
 	pthread_mutex_lock(&l->lock);
@@ -201,17 +139,17 @@ enum store_end local_put(void *b, const struct store_record *r, const void *cons
 	}
 	pthread_mutex_unlock(&l->lock);
 	end = same ? STORE_OK : write_ready(l, &w, place);
-	ready_release(&w);
+	record_release(&w);
 	return end;
 }
 
 /* ---- Once more, elsewhere ------------------------------------------------------------------------------------------ */
 
 /* The record as it lies there: sealed ones stay so, sums stay. */
-static bool read_ready(struct local *l, const struct entry *e, struct ready *w)
+static bool read_ready(struct local *l, const struct entry *e, struct record *w)
 {
 	void *head = mem_aligned(HEAD_LINE, e->head_bytes);
-	*w = (struct ready){.sealed = mem_alloc((size_t)e->data_pages * DATA_PAGE)};
+	*w = (struct record){.sealed = mem_alloc((size_t)e->data_pages * DATA_PAGE)};
 	struct head_view v;
 	if (!head || !w->sealed || files_read_all(l->files, e->segment->heads, head, e->head_bytes, e->head_at) ||
 	    head_at(head, e->head_bytes, &v) != HEAD_GOOD || !(w->ios = mem_zalloc(v.fixed->n_parts, sizeof *w->ios)) ||
@@ -243,26 +181,34 @@ bool local_move(struct local *l, uint64_t place)
 	pthread_mutex_unlock(&l->lock);
 	if (!slot)
 		return false;
-	struct ready w;
+	struct record w;
 	bool ok = read_ready(l, &e, &w);
 	pthread_mutex_lock(&l->lock);
 	struct segment *to = ok && l->active != e.segment ? reserve_data(l, &w.v) : NULL;
 	pthread_mutex_unlock(&l->lock);
-	int rc = to ? write_data(l, to, &w) : 0;
+	int rc = to ? record_write(l->files, to->data, &w) : 0;
 	if (to && !rc)
 		rc = write_head(l, to, &w.v, &head_at);
 	pthread_mutex_lock(&l->lock);
 	ok = to && !rc && !to->gone && index_at(&l->index, place) == slot;
 	if (to && rc)
 		write_failed(l, to, &w.v, rc);
+	struct entry stale = e; /* of the two copies */
+	if (to && !rc && !ok) {
+		stale.segment = to;
+		stale.head_at = head_at;
+		stale.data_page = (uint32_t)(w.v.fixed->data_at / DATA_PAGE);
+	}
 	if (ok) {
 		local_relocate(l, slot, to, head_at, (uint32_t)(w.v.fixed->data_at / DATA_PAGE));
 		l->stats.bytes_moved += w.v.fixed->data_bytes + w.v.fixed->head_bytes;
 	}
+	if (to && !rc) /* or what is purged later would come back with the next start */
+		local_wipe_bytes(l, &stale);
 	if (to)
 		local_unref(l, to);
 	local_unref(l, e.segment);
 	pthread_mutex_unlock(&l->lock);
-	ready_release(&w);
+	record_release(&w);
 	return ok;
 }

@@ -18,6 +18,7 @@
 #include "base/os.h"
 #include "store/admit.h"
 #include "store/local.h"
+#include "store/shared.h"
 #include "store/store_impl.h"
 
 enum { THREADS_MAX = 64, RUN_MAX = 64 }; /* gets of one record that go together */
@@ -254,6 +255,11 @@ static int open_backend(struct store *s, struct store_config *c, struct kvik_err
 		uring_new(&s->uring, &s->uring_table, files_system());
 		c->files = s->uring ? &s->uring_table : files_system();
 	}
+	static const char shared[] = "shared:";
+	if (strncmp(s->where, shared, sizeof shared - 1) == 0)
+		return shared_open(&s->backend, s->where + sizeof shared - 1, c, &s->faults, err);
+	if (strstr(s->where, "://"))
+		return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: a store is a folder, or shared:FOLDER", s->where);
 	return local_open(&s->backend, s->where, c, &s->faults, err);
 }
 

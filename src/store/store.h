@@ -65,7 +65,7 @@ enum store_end {
 };
 
 struct store_config {
-	/* A folder (made if missing), "shared:FOLDER" of many servers, or "redis://HOST[:PORT][/DB]". */
+	/* A folder (made if missing), or "shared:FOLDER" that many servers use at once (shared.h). */
 	const char *where;
 	uint64_t bytes_max;     /* of a folder: of all its files; 0: half of what is free on that disk at start */
 	uint64_t flight_bytes;  /* of requests that are out; 0: 64 MiB */
@@ -179,8 +179,7 @@ enum store_end store_read(struct store *s, const struct store_record *r, uint64_
 	X(READ_ONLY, "read_only", "the folder cannot be written; it is read")                      \
 	X(BUSY, "busy", "another process writes this folder; it is read until that one has ended") \
 	X(VANISHED, "vanished", "the folder is gone; nothing is written any more")                 \
-	X(MEMORY, "memory", "no memory for a request")                                             \
-	X(REMOTE, "remote", "the remote store does not answer")
+	X(MEMORY, "memory", "no memory for a request")
 
 enum store_fault {
 #define STORE_FAULT_ENUM(name, word, text) STORE_FAULT_##name,

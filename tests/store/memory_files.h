@@ -20,7 +20,7 @@ struct mem_image {
 };
 
 struct mem_file {
-	char name[40];
+	char name[64];
 	bool used, locked;
 	struct mem_image now, synced;
 	int open; /* handles */

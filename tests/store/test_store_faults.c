@@ -267,7 +267,7 @@ static void run_random(struct mem_disk *d, uint64_t n, uint32_t fails_one_in, ui
 	d->fails_one_in = fails_one_in;
 	for (uint64_t i = 0; i < n; i++) {
 		uint64_t id = mem_random(d) % IDS;
-		uint32_t bytes = (uint32_t)(200 + mix(id) % (max / 80));
+		uint32_t bytes = (uint32_t)(200 + mix(id) % (max > 8 * MIB ? 20000 : max / 80));
 		switch (mem_random(d) % 8) {
 		case 0:
 		case 1:
@@ -314,8 +314,9 @@ static void run_random(struct mem_disk *d, uint64_t n, uint32_t fails_one_in, ui
 				assert_non_null(s);
 				for (uint64_t k = 0; k < IDS; k++) {
 					uint64_t was = places[k];
-					places[k] = fix_find(s, k % 3 ? "" : "third", k,
-							     (uint32_t)(200 + mix(k) % (max / 80)));
+					places[k] =
+						fix_find(s, k % 3 ? "" : "third", k,
+							 (uint32_t)(200 + mix(k) % (max > 8 * MIB ? 20000 : max / 80)));
 					if (!fails_one_in && !was)
 						assert_true(places[k] == 0); /* what was erased stays so */
 				}
@@ -326,7 +327,9 @@ static void run_random(struct mem_disk *d, uint64_t n, uint32_t fails_one_in, ui
 	d->off = true;
 	uint32_t there = 0;
 	for (uint64_t k = 0; k < IDS; k++)
-		there += places[k] && fix_get(s, places[k], k, (uint32_t)(200 + mix(k) % (max / 80))) == STORE_OK;
+		there += places[k] &&
+			 fix_get(s, places[k], k, (uint32_t)(200 + mix(k) % (max > 8 * MIB ? 20000 : max / 80))) ==
+				 STORE_OK;
 	if (!fails_one_in && max > 8 * MIB)
 		assert_int_equal(lost, 0);
 	store_close(s);
