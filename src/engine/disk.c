@@ -20,6 +20,9 @@ enum {
 	FLUSH_SILENT_MS = 20000,
 	BOOKS_PART = 16 /* at most one of so many parts of the memory is for the books of cold pages */
 };
+/* Requests are named by a record's address, or by that of a read and this bit; what nobody waits for by 0. */
+#define READ_BIT 1u
+#define NOBODYS 0
 #define BYTES_PER_US_GUESS 500.0 /* until something was read */
 #define READ_US_GUESS 300.0
 
@@ -80,6 +83,58 @@ static double load_us(const struct disk *d, uint64_t bytes)
 	return (double)bytes / bytes_per_us(d);
 }
 
+bool disk_note_frame(struct disk *d, struct store_key text)
+{
+	uint64_t name = text.w[0] | 1;
+	if (2 * (d->n_frames + 1) > d->frames_cap) {
+		uint32_t cap = d->frames_cap ? 2 * d->frames_cap : 1024;
+		uint64_t *bigger = mem_zalloc(cap, sizeof *bigger), *old = d->frames;
+		uint32_t n = d->frames_cap;
+		if (!bigger)
+			return false;
+		d->frames = bigger;
+		d->frames_cap = cap;
+		for (uint32_t i = 0; i < n; i++)
+			for (uint64_t at = old[i] >> 1; old[i]; at++)
+				if (!bigger[at & (cap - 1)]) {
+					bigger[at & (cap - 1)] = old[i];
+					break;
+				}
+		mem_free(old);
+	}
+	uint64_t at = name >> 1;
+	for (; d->frames[at & (d->frames_cap - 1)]; at++)
+		if (d->frames[at & (d->frames_cap - 1)] == name)
+			return false;
+	d->frames[at & (d->frames_cap - 1)] = name;
+	d->n_frames++;
+	return true;
+}
+
+/* Before a record of the frame at `start`: the store knows the frames before it, if only by their ids. Windows may have
+ * moved on from them before they were written, and leaves leave first. */
+static void tell_frames(struct disk *d, const struct kv_leaving *l, struct store_key tag, uint32_t start)
+{
+	static const uint8_t nothing[64];
+	const void *data = nothing;
+	const struct store_part part = {.kind = STORE_PAGES, .group = DISK_NO_GROUP, .bytes = sizeof nothing};
+	for (uint32_t end = start; end > 0; end -= DISK_FRAME) {
+		struct store_record r = {
+			.fingerprint = d->fingerprint,
+			.scope = tag,
+			.text = store_text_key(d->store, d->fingerprint, tag, l->ids, end),
+			.parent = store_text_key(d->store, d->fingerprint, tag, l->ids, end - DISK_FRAME),
+			.start = end - DISK_FRAME,
+			.end = end,
+			.ids = l->ids + end - DISK_FRAME,
+			.parts = &part,
+			.n_parts = 1,
+			.priority = l->priority};
+		if (!disk_note_frame(d, r.text) || store_put(d->store, &r, &data, NOBODYS, NULL) != 0)
+			return;
+	}
+}
+
 /* kv asks: is this worth more than computing it again? */
 static uint64_t keep(void *ctx, const struct kv_leaving *l)
 {
@@ -96,6 +151,9 @@ static uint64_t keep(void *ctx, const struct kv_leaving *l)
 		d->stats.refused++;
 		return 0;
 	}
+	tell_frames(d, l, tag, start);
+	if (l->end % DISK_FRAME == 0)
+		(void)disk_note_frame(d, text);
 	memcpy(r->ids, l->ids + start, (l->end - start) * sizeof *r->ids);
 	r->record = (struct store_record){.fingerprint = d->fingerprint,
 					  .scope = tag,
@@ -145,9 +203,6 @@ static bool is_silent(const struct disk *d, uint64_t ms)
 }
 
 /* ---- Tickets ----------------------------------------------------------------------------------------------------- */
-
-/* Requests are named by a record's address, or by the ticket of a read and this bit. */
-#define READ_BIT 1u
 
 static const struct backend *backend_of(const struct disk *d)
 {
@@ -302,7 +357,7 @@ void disk_run(struct disk *d)
 		if (done.ticket & READ_BIT) {
 			end_read(d, (struct arriving *)(uintptr_t)(done.ticket & ~(uint64_t)READ_BIT),
 				 done.end == STORE_OK);
-		} else {
+		} else if (done.ticket != NOBODYS) {
 			struct leaving *l = (struct leaving *)(uintptr_t)done.ticket;
 			flow_end(d, &d->out, l->bytes);
 			end_record(d, l, done.end == STORE_OK, done.place);
@@ -463,6 +518,7 @@ void disk_close(struct disk *d)
 		return;
 	stop_watching(d);
 	store_close(d->store);
+	mem_free(d->frames);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->ran);
 	mem_free(d);

@@ -32,6 +32,9 @@ struct disk {
 	bool held;
 	struct kv_io held_io;
 	struct leaving *held_record;
+	/* Frames (keys of texts up to their ends) that the store has, or is being given: open addressing, 0 is free. */
+	uint64_t *frames;
+	uint32_t n_frames, frames_cap;
 	/* Scopes whose records the tree has been told of. */
 	struct store_key scopes[DISK_SCOPES];
 	uint32_t n_scopes;
@@ -46,6 +49,10 @@ struct disk {
 };
 
 struct store_key disk_tag(const struct disk *d, const struct kv_scope *scope);
+/* The store has, or is being given, a record that ends where this frame does. False: it was known before. */
+bool disk_note_frame(struct disk *d, struct store_key text);
+/* A record without pages: so that what goes on behind it is found. */
+#define DISK_NO_GROUP UINT16_MAX
 /* Of the model, what it computes with, and how the cache keeps it. NOMEM. */
 int disk_fingerprint(struct store_key *out, const struct kvik_cache *c, struct kvik_err *err) MUST_CHECK;
 

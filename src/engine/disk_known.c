@@ -153,6 +153,7 @@ static bool add_frame(struct known *k, const struct piece *p, uint32_t parent)
 	*f = (struct frame){.text = p->text, .parent = parent, .next = k->buckets[bucket(p->text)]};
 	memcpy(f->ids, p->ids, sizeof f->ids);
 	k->buckets[bucket(p->text)] = k->n_frames;
+	(void)disk_note_frame(k->d, p->text);
 	return true;
 }
 
@@ -191,12 +192,10 @@ static void adopt(struct known *k, const struct piece *p)
 		memcpy(k->ids + (at -= DISK_FRAME), k->frames[i - 1].ids, sizeof k->frames[0].ids);
 	memcpy(k->ids + p->start, p->ids, (p->end - p->start) * sizeof *k->ids);
 	int rc = kv_adopt(k->d->cache->kv, &share, k->ids, p->first, p->end, k->places, &taken, NULL);
-	if (rc == KVIK_ERR_ARG)
-		return;
-	k->full |= rc != 0;
+	k->full |= rc != 0 && rc != KVIK_ERR_ARG; /* else it lacks a page, or what comes before it does */
 	if (!rc && taken)
 		k->d->stats.tokens_known += p->end - p->first;
-	if (!rc && p->end - p->start == DISK_FRAME)
+	if (p->end - p->start == DISK_FRAME)
 		k->full |= !add_frame(k, p, parent);
 }
 

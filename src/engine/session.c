@@ -158,6 +158,8 @@ static int compute(struct kvik_session *s, size_t from, size_t to, size_t wanted
 		uint32_t n = to - at < c->params.chunk ? (uint32_t)(to - at) : c->params.chunk;
 		struct step_item item = {.seq = s->seq, .ids = s->ids + at, .n = n};
 		float *logits = s->logits;
+		if (c->disk)
+			cache_tick(c); /* what is computed is written behind */
 		if (atomic_load(&s->interrupted))
 			return err_set(err, KVIK_ERR_CANCELLED, "interrupted after %zu of %zu tokens", s->n, to);
 		int rc = session_reserve(s, n, err);

@@ -246,6 +246,23 @@ static void test_more_than_memory(void **state)
 	kvik_model_free(m);
 }
 
+/* Windows alone, and memory for little more than one: the frames before have gone when the text is written. */
+static void test_window_moves_on(void **state)
+{
+	const struct setting s = {.dtype = KVIK_F16, .window = 50, .memory = 400 << 10};
+	(void)state;
+	struct kvik_model *m = load_model("tests/model/data/llama-gqa.gguf");
+	struct kvik_cache *c = open_cache(m, s);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(feed_same(c, m, s, i, TEXT), 0);
+	kvik_cache_free(c);
+	c = open_cache(m, s);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_true(feed_same(c, m, s, i, TEXT) >= TEXT - 1);
+	kvik_cache_free(c);
+	kvik_model_free(m);
+}
+
 /* A process that is killed: what it had written by then is found, and right. */
 static void test_kill(void **state)
 {
@@ -484,6 +501,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_restart, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_others_find_nothing, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_more_than_memory, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(test_window_moves_on, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_two, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_damage, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_vanished, make_folder, drop_folder),
