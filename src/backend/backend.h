@@ -56,7 +56,8 @@ struct row_table {
 	enum wtype type;
 	const uint8_t *rows;
 	uint32_t cols;
-	float scale; /* of the rows; 0 = they stay */
+	size_t stride; /* bytes from one row to the next; 0 = they lie one after the other */
+	float scale;   /* of the rows; 0 = they stay */
 };
 
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
@@ -91,9 +92,9 @@ struct batch {
 
 /* out[i] = RMS norm of row pick[i] of x, or (pick NULL) of row i; out may then be x. */
 struct norm_call {
-	const struct dev_f32 *x; /* [..][cols] */
-	const struct dev_f32 *weight;
-	struct dev_f32 *out; /* [rows][cols] */
+	const struct dev_f32 *x;      /* [..][cols] */
+	const struct dev_f32 *weight; /* [cols]; NULL: 1 for all */
+	struct dev_f32 *out;          /* [rows][cols] */
 	const uint32_t *pick;
 	float eps;
 	uint32_t rows, cols;
@@ -117,7 +118,7 @@ enum activation {
 /* The attention of a layer, all tokens of the batch. */
 struct attention_call {
 	struct dev_f32 *q;       /* [T][heads][head_dim] */
-	struct dev_f32 *k;       /* [T][kv_heads][head_dim] */
+	struct dev_f32 *k;       /* [T][kv_heads][head_dim]; NULL: an earlier layer has stored them */
 	const struct dev_f32 *v; /* the same */
 	struct dev_f32 *out;     /* as q */
 	uint32_t heads, kv_heads, head_dim;
@@ -237,6 +238,8 @@ struct backend {
 	void (*norm)(struct dev_work *w, const struct norm_call *c);
 	void (*add)(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uint32_t rows,
 		    uint32_t cols); /* x += y */
+	void (*scale)(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *factor, uint32_t rows,
+		      uint32_t cols); /* x *= factor[0] */
 	/* gate = activation(gate) * up */
 	void (*gated)(struct dev_work *w, enum activation a, struct dev_f32 *gate, const struct dev_f32 *up,
 		      uint32_t rows, uint32_t cols);
@@ -246,7 +249,7 @@ struct backend {
 	/* Matrices of the same columns, x: [tokens][columns]. */
 	void (*linear)(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, const struct linear_out *outs,
 		       uint32_t n);
-	/* Rotates q and k; stores k and v in the pages. */
+	/* Rotates q and k; stores k and v in the pages. Without k: rotates q. */
 	void (*rope_write)(struct dev_work *w, const struct attention_call *c);
 	/* out = softmax(q K) V of what the pages hold. */
 	void (*attention)(struct dev_work *w, const struct attention_call *c);

@@ -11,7 +11,7 @@
 
 #include "format/source.h"
 
-enum { KEYS_ASKED_MAX = 160, KEYS_NAME_MAX = 96, KEYS_ARCH_MAX = 32 };
+enum { KEYS_ASKED_MAX = 400, KEYS_NAME_MAX = 96, KEYS_ARCH_MAX = 32 };
 
 struct json_t;
 

@@ -66,8 +66,10 @@ static void rms_norm(const float *x, const float *weight, float eps, uint32_t n,
 	vf rest = vf_load_part(x + whole, n - whole);
 	sum = vf_fma(rest, rest, sum);
 	float inverse = 1 / sqrtf(vf_tree_sum(sum) / (float)n + eps);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; weight && i < n; i++)
 		out[i] = weight[i] * (x[i] * inverse);
+	for (uint32_t i = 0; !weight && i < n; i++)
+		out[i] = x[i] * inverse;
 }
 
 static void add(float *x, const float *y, uint32_t n)

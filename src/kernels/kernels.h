@@ -100,8 +100,9 @@ struct kernels {
 	/* One token's row of x to int8, into q, scale and sum16; cols a multiple of 32. */
 	void (*act_quantize)(const struct act *a, uint32_t token);
 
-	void (*rms_norm)(const float *x, const float *weight, float eps, uint32_t n, float *out); /* out may be x */
-	void (*add)(float *x, const float *y, uint32_t n);                                        /* x += y */
+	/* out may be x; weight NULL: 1 for all */
+	void (*rms_norm)(const float *x, const float *weight, float eps, uint32_t n, float *out);
+	void (*add)(float *x, const float *y, uint32_t n); /* x += y */
 	/* out = act(gate) * up; out may be gate. SiLU; GELU in its tanh form; gpt-oss' clamped SwiGLU, where it is
 	 * g * sigmoid(1.702 g) * (u + 1) with g = min(gate, 7), u = up within -7..7. */
 	void (*silu_mul)(const float *gate, const float *up, uint32_t n, float *out);

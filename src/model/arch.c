@@ -6,11 +6,11 @@
 #include <string.h>
 
 extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe, arch_gemma,
-	arch_gemma2, arch_gemma3, arch_gptoss;
+	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4;
 
 static const struct arch *const archs[] = {
-	&arch_llama,    &arch_mistral, &arch_mixtral, &arch_qwen2,  &arch_qwen3,
-	&arch_qwen3moe, &arch_gemma,   &arch_gemma2,  &arch_gemma3, &arch_gptoss,
+	&arch_llama, &arch_mistral, &arch_mixtral, &arch_qwen2,  &arch_qwen3,  &arch_qwen3moe,
+	&arch_gemma, &arch_gemma2,  &arch_gemma3,  &arch_gptoss, &arch_gemma4,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs, REGISTERED_MAX = 8 };

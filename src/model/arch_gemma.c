@@ -122,7 +122,7 @@ static void read_gemma3(struct keys *k, struct hparams *h)
 	keys_f32(k, "final_logit_softcapping", "final_logit_softcapping", &h->logit_cap);
 	hparams_fill(h, &l);
 	read_windows(k, h);
-	read_ropes_local(k, h, &l.attention, keys_hf(k) ? 1000000 : 10000, 10000);
+	read_ropes_local(k, h, l.attention.head_dim, keys_hf(k) ? 1000000 : 10000, l.attention.head_dim, 10000);
 }
 
 const struct arch arch_gemma3 = {.name = "gemma3",

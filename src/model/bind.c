@@ -8,6 +8,8 @@ int bind_ends(struct binder *b, struct weights *w, const struct hparams *h)
 		rc = bind_vec(b, &w->output_norm, -1, "output_norm.weight", h->dim, BIND_NORM);
 	if (!rc)
 		rc = bind_host_vec(b, &w->rope_divisor, -1, "rope_freqs.weight", h->ropes[0].dim / 2);
+	if (!rc && h->ple_dim)
+		rc = bind_table(b, &w->ple, "per_layer_token_embd.weight", h->ple_dim, h->n_layers);
 	if (rc)
 		return rc;
 	return h->tied ? bind_tied(b, &w->output) : bind_mat(b, &w->output, -1, "output.weight", h->n_vocab, h->dim, 0);
@@ -39,17 +41,31 @@ static int bind_q(struct binder *b, struct layer *l, int i, const struct attenti
 	return rc ? rc : bind_mat_half(b, &l->attn_gate, i, "attn_q.weight", rows, dim, a->head_dim, true);
 }
 
+static int bind_kv(struct binder *b, struct layer *l, int i, const struct attention_spec *a, uint32_t dim)
+{
+	uint32_t rows = a->kv_heads * a->head_dim;
+	int rc = bind_mat(b, &l->k, i, "attn_k.weight", rows, dim, BIND_QK_ROWS);
+	return rc ? rc : bind_mat(b, &l->v, i, "attn_v.weight", rows, dim, a->v_may_be_k ? BIND_OPTIONAL : 0);
+}
+
+/* Checkpoints hold what the layers had before they shared. */
+static int skip_kv(struct binder *b, int i)
+{
+	bind_unread(b, i, "attn_k.weight");
+	bind_unread(b, i, "attn_v.weight");
+	bind_unread(b, i, "attn_k_norm.weight");
+	return 0;
+}
+
 int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a)
 {
 	uint32_t dim = bind_dim(b);
-	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
+	uint32_t q_rows = a->heads * a->head_dim;
 	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
 	if (!rc)
 		rc = bind_q(b, l, i, a, dim);
 	if (!rc)
-		rc = bind_mat(b, &l->k, i, "attn_k.weight", kv_rows, dim, BIND_QK_ROWS);
-	if (!rc)
-		rc = bind_mat(b, &l->v, i, "attn_v.weight", kv_rows, dim, 0);
+		rc = a->shares ? skip_kv(b, i) : bind_kv(b, l, i, a, dim);
 	if (!rc)
 		rc = bind_mat(b, &l->o, i, "attn_output.weight", dim, q_rows, 0);
 	if (!rc && a->biases != BIASES_NONE)
@@ -58,7 +74,7 @@ int bind_attention(struct binder *b, struct layer *l, int i, const struct attent
 		rc = bind_vec(b, &l->o_bias, i, "attn_output.bias", dim, bias_flags(a->biases));
 	if (!rc && a->qk_norm)
 		rc = bind_vec(b, &l->q_norm, i, "attn_q_norm.weight", a->head_dim, BIND_NORM);
-	if (!rc && a->qk_norm)
+	if (!rc && a->qk_norm && !a->shares)
 		rc = bind_vec(b, &l->k_norm, i, "attn_k_norm.weight", a->head_dim, BIND_NORM);
 	if (!rc && a->sinks)
 		rc = bind_vec(b, &l->sinks, i, "attn_sinks.weight", a->heads, 0);

@@ -1,11 +1,15 @@
 /* blocks.c: the parts that layers are made of, see blocks.h: which of the backend's functions in which order. */
 #include "model/blocks.h"
 
+#include <math.h>
+
 void block_embed(struct step *s)
 {
 	const struct source_tensor *e = s->m->w.embedding;
 	struct row_table t = {.type = e->type, .rows = e->data, .cols = s->m->h.dim, .scale = s->m->h.embedding_scale};
 	s->backend->embed(s->dev, &t, s->w->x);
+	if (s->m->h.ple_dim)
+		s->backend->embed(s->dev, &t, s->w->embedded);
 }
 
 void block_norm(struct step *s, const struct dev_f32 *weight)
@@ -49,19 +53,25 @@ static void add_linear(struct step *s, const struct dev_mat *m, const struct dev
 void block_qkv(struct step *s, const struct layer *l)
 {
 	struct model_work *w = s->w;
-	struct linear_out outs[] = {{l->q, l->q_bias, w->q},
-				    {l->k, l->k_bias, w->k},
-				    {l->v, l->v_bias, w->v},
-				    {l->attn_gate, NULL, w->attn_gate}};
+	struct linear_out all[LINEAR_OUTS_MAX] = {{l->q, l->q_bias, w->q},
+						  {l->k, l->k_bias, w->k},
+						  {l->v, l->v_bias, w->v},
+						  {l->attn_gate, NULL, w->attn_gate}};
+	struct linear_out outs[LINEAR_OUTS_MAX];
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < LINEAR_OUTS_MAX; i++) /* those that the layer has */
+		if (all[i].m)
+			outs[n++] = all[i];
 	block_norm(s, l->attn_norm);
-	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, s->spec->attention.gated ? 4 : 3);
+	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, n);
 }
 
-static void head_norm(struct step *s, struct dev_f32 *x, const struct dev_f32 *weight, uint32_t heads)
+static void head_norm(struct step *s, const struct dev_f32 *x, const struct dev_f32 *weight, uint32_t heads,
+		      struct dev_f32 *out)
 {
 	s->backend->norm(s->dev, &(struct norm_call){.x = x,
 						     .weight = weight,
-						     .out = x,
+						     .out = out,
 						     .eps = s->m->h.rms_eps,
 						     .rows = s->b->batch.n_tokens * heads,
 						     .cols = s->spec->attention.head_dim});
@@ -69,8 +79,14 @@ static void head_norm(struct step *s, struct dev_f32 *x, const struct dev_f32 *w
 
 void block_head_norms(struct step *s, const struct layer *l)
 {
-	head_norm(s, s->w->q, l->q_norm, s->spec->attention.heads);
-	head_norm(s, s->w->k, l->k_norm, s->spec->attention.kv_heads);
+	const struct attention_spec *a = &s->spec->attention;
+	struct model_work *w = s->w;
+	head_norm(s, w->q, l->q_norm, a->heads, w->q);
+	if (a->shares)
+		return;
+	if (a->v_norm)
+		head_norm(s, l->v ? w->v : w->k, NULL, a->kv_heads, w->v);
+	head_norm(s, w->k, l->k_norm, a->kv_heads, w->k);
 }
 
 static struct attention_call attention_call(const struct step *s)
@@ -79,7 +95,7 @@ static struct attention_call attention_call(const struct step *s)
 	const struct kvplan *plan = s->b->plan;
 	uint32_t group = plan->group[s->layer];
 	return (struct attention_call){.q = s->w->q,
-				       .k = s->w->k,
+				       .k = a->shares ? NULL : s->w->k,
 				       .v = s->w->v,
 				       .out = s->w->attn,
 				       .heads = a->heads,
@@ -186,6 +202,45 @@ static void attention_mixer(struct step *s, const struct layer *l)
 	block_rope(s);
 	block_attention(s);
 	block_attention_out(s, l);
+}
+
+/* The layer's own row of the token, and its projection of the model's embedding, each normed to the same size. */
+static void ple_input(struct step *s, const struct layer *l)
+{
+	struct model_work *w = s->w;
+	const struct source_tensor *t = s->m->w.ple;
+	uint32_t dim = s->m->h.ple_dim, T = s->b->batch.n_tokens;
+	size_t slice = dim / wtype_block_elems(t->type) * wtype_block_bytes(t->type);
+	struct row_table rows = {.type = t->type,
+				 .rows = t->data + s->layer * slice,
+				 .cols = dim,
+				 .stride = slice * s->m->h.n_layers,
+				 .scale = sqrtf((float)dim / 2)};
+	s->backend->embed(s->dev, &rows, w->ple);
+	s->backend->linear(s->dev, w->embedded, T, &(struct linear_out){l->ple.model, NULL, w->up}, 1);
+	/* of the projection over sqrt(dim): the same but for its epsilon */
+	s->backend->norm(s->dev, &(struct norm_call){.x = w->up,
+						     .weight = l->ple.norm,
+						     .out = w->up,
+						     .eps = s->m->h.rms_eps * (float)s->m->h.dim,
+						     .rows = T,
+						     .cols = dim});
+	s->backend->add(s->dev, w->ple, w->up, T, dim);
+}
+
+void block_ple(struct step *s, const struct layer *l)
+{
+	struct model_work *w = s->w;
+	uint32_t dim = s->m->h.ple_dim, T = s->b->batch.n_tokens;
+	ple_input(s, l);
+	s->backend->linear(s->dev, w->x, T, &(struct linear_out){l->ple.gate, NULL, w->gate}, 1);
+	s->backend->gated(s->dev, s->spec->ffn.activation, w->gate, w->ple, T, dim);
+	add_linear(s, l->ple.out, NULL, l->ple.post_norm, w->gate);
+}
+
+void block_out_scale(struct step *s, const struct layer *l)
+{
+	s->backend->scale(s->dev, s->w->x, l->out_scale, s->b->batch.n_tokens, s->m->h.dim);
 }
 
 void block_layer(struct step *s, const struct layer *l)

@@ -88,6 +88,16 @@ static int check_delta(const struct delta_spec *d, const char *what, const char 
 	return 0;
 }
 
+/* Layer i can read what the layer it names has stored. */
+static bool can_share(const struct hparams *h, uint32_t i)
+{
+	const struct attention_spec *a = &h->layers[i].attention;
+	const struct layer_spec *from = &h->layers[a->shares - 1];
+	return a->shares <= i && from->mixer == MIXER_ATTENTION && from->attention.shares == 0 &&
+	       from->attention.kv_heads == a->kv_heads && from->attention.head_dim == a->head_dim &&
+	       from->attention.window == a->window;
+}
+
 static int check_layer(const struct hparams *h, uint32_t i, const char *what, struct kvik_err *err)
 {
 	const struct layer_spec *l = &h->layers[i];
@@ -98,6 +108,10 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 					 : check_attention(h, &l->attention, what, of, err);
 	if (rc)
 		return rc;
+	if (l->mixer == MIXER_ATTENTION && l->attention.shares && !can_share(h, i))
+		return err_set(err, KVIK_ERR_FORMAT,
+			       "%s: layer %u has no earlier layer of its kind whose keys and values it could share",
+			       what, i);
 	const struct range ffn = {"the feed-forward size", l->ffn.dim, 1, 1 << 20};
 	return l->ffn_kind == FFN_DENSE ? check_ranges(&ffn, 1, what, of, err)
 					: check_experts(&l->experts, what, of, err);
@@ -120,6 +134,7 @@ int hparams_check(const struct hparams *h, const char *what, struct kvik_err *er
 		{"the vocabulary size", h->n_vocab, 1, 1 << 24},
 		{"the context length", h->context, 1, 1 << 30},
 		{"the RMS norm epsilon", (double)h->rms_eps, 0, 1},
+		{"the size of the layers' own embeddings", h->ple_dim, 0, 1 << 16},
 		{"the scale of the embedding", (double)h->embedding_scale, 0, 1e6},
 		{"the soft cap of the logits", (double)h->logit_cap, 0, 1e6},
 	};
@@ -175,6 +190,7 @@ struct hparams_widths hparams_widths(const struct hparams *h)
 		grow(&w.experts, experts_all(x));
 		grow(&w.experts_used, x->used + (experts_all(x) - x->n));
 	}
+	grow(&w.ffn_dim, h->ple_dim);
 	for (uint32_t i = 0; i < h->n_ropes; i++)
 		grow(&w.rope_dim, h->ropes[i].dim);
 	return w;

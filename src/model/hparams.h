@@ -27,6 +27,9 @@ struct attention_spec {
 	float soft_cap;  /* scores become soft_cap * tanh(score / soft_cap); 0 = they stay */
 	bool qk_norm;    /* RMS norm over each head of q and k */
 	bool gated; /* the output is multiplied by the sigmoid of a projection, whose rows lie behind q's, head by head */
+	bool v_norm;        /* RMS norm over each head of v, without weights */
+	bool v_may_be_k;    /* a layer without a projection of v takes k's, as it is before its norm */
+	uint32_t shares;    /* 1 + the earlier layer whose keys and values this one reads; 0 = it has its own */
 	bool sinks;         /* each head has a learned logit in its softmax, without a value */
 	enum biases biases; /* of q, k, v and o */
 };
@@ -77,10 +80,11 @@ struct hparams {
 	float rms_eps;
 	bool norms_less_one;   /* the file holds the weights of RMS norms less 1 */
 	float embedding_scale; /* of the embedding's rows; 0 = they stay */
-	float logit_cap;       /* logits become logit_cap * tanh(logit / logit_cap); 0 = they stay */
-	bool tied;             /* the output matrix is the embedding */
-	bool untied;           /* the configuration says so, but the file holds two that differ */
-	bool qk_permuted;      /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
+	uint32_t ple_dim; /* floats of the embedding that each layer has of its own; 0 = none (see arch_gemma4.c) */
+	float logit_cap;  /* logits become logit_cap * tanh(logit / logit_cap); 0 = they stay */
+	bool tied;        /* the output matrix is the embedding */
+	bool untied;      /* the configuration says so, but the file holds two that differ */
+	bool qk_permuted; /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
 	uint32_t n_ropes;
 	struct rope_params ropes[HPARAMS_ROPES_MAX];
 	struct layer_spec layers[HPARAMS_LAYERS_MAX];

@@ -151,6 +151,12 @@ int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_p
 	for (uint32_t l = 0; l < h->n_layers && !rc; l++) {
 		if (h->layers[l].mixer == MIXER_DELTA)
 			continue;
+		uint32_t shares = h->layers[l].attention.shares;
+		if (shares) {
+			p->group[l] = p->group[shares - 1];
+			p->index[l] = p->index[shares - 1];
+			continue;
+		}
 		struct kind k = kind_of(h, params, l);
 		uint32_t g = find_group(p, &k);
 		if (g == KV_GROUPS_MAX)

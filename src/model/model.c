@@ -58,7 +58,10 @@ int model_measure(uint64_t *bytes, const struct backend *backend, const struct s
 uint64_t model_mapped_bytes(const struct source *s, const struct hparams *h)
 {
 	const struct source_tensor *e = arch_embedding(s, h);
-	return e ? e->bytes : 0;
+	const struct source_tensor *ple = NULL;
+	if (h->ple_dim)
+		ple = names_find(s, h->arch->own, -1, "per_layer_token_embd.weight");
+	return (e ? e->bytes : 0) + (ple ? ple->bytes : 0);
 }
 
 void model_free(struct model *m)
@@ -122,6 +125,8 @@ static size_t carve(struct model_work *w, const struct hparams *h, const struct 
 	w->delta = part(base, &at, T * h->dim);
 	w->gate = part(base, &at, T * n.ffn_dim);
 	w->up = part(base, &at, T * n.ffn_dim);
+	w->embedded = part(base, &at, h->ple_dim ? T * h->dim : 0);
+	w->ple = part(base, &at, T * h->ple_dim);
 	for (uint32_t i = 0; i < h->n_ropes; i++) {
 		w->cos_row[i] = part(base, &at, T * (h->ropes[i].dim / 2));
 		w->sin_row[i] = part(base, &at, T * (h->ropes[i].dim / 2));

@@ -76,10 +76,15 @@ void read_experts(struct keys *k, const char *hf, struct experts_spec *x)
 
 void read_ffn_gelu(struct keys *k, const char *hf, struct ffn_spec *f)
 {
-	char act[32] = "gelu_pytorch_tanh";
 	keys_need_u32(k, "feed_forward_length", "intermediate_size", &f->dim);
-	keys_text(k, NULL, hf, act, sizeof act);
 	f->activation = ACTIVATION_GELU;
+	read_ffn_activation(k, hf);
+}
+
+void read_ffn_activation(struct keys *k, const char *hf)
+{
+	char act[32] = "gelu_pytorch_tanh";
+	keys_text(k, NULL, hf, act, sizeof act);
 	if (strcmp(act, "gelu_pytorch_tanh") != 0)
 		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, hf,
 			  "is not gelu_pytorch_tanh, the only one that kvik runs for this architecture");
@@ -193,6 +198,10 @@ static void read_scaling(struct keys *k, const char *at, const struct hparams *h
 		return;
 	if (strcmp(type, "linear") == 0) {
 		p->rule = ROPE_LINEAR;
+	} else if (strcmp(type, "proportional") == 0) {
+		p->rule = factor && p->factor != 1 ? ROPE_LINEAR : ROPE_PLAIN;
+		p->turned = p->dim / 2; /* until set_dim knows the part */
+		return;
 	} else if (strcmp(type, "llama3") == 0) {
 		p->rule = ROPE_LLAMA3;
 		bool low = keys_f32(k, NULL, in(at, "low_freq_factor").text, &p->low_freq);
@@ -217,6 +226,8 @@ static void set_dim(struct keys *k, double partial, uint32_t head_dim, struct ro
 {
 	if (!(partial > 0 && partial <= 1))
 		keys_fail(k, KVIK_ERR_FORMAT, NULL, "partial_rotary_factor", "is not above 0 and at most 1");
+	else if (p->turned)
+		p->turned = (uint32_t)(head_dim * partial / 2);
 	else
 		p->dim = (uint32_t)(head_dim * partial);
 }
@@ -271,11 +282,12 @@ static void read_ropes_hf(struct keys *k, const struct hparams *h, struct rope_p
 	set_dim(k, partial[1], local->dim, local);
 }
 
-void read_ropes_local(struct keys *k, struct hparams *h, const struct attention_spec *a, float theta, float local_theta)
+void read_ropes_local(struct keys *k, struct hparams *h, uint32_t dim, float theta, uint32_t local_dim,
+		      float local_theta)
 {
 	struct rope_params *full = &h->ropes[0], *local = &h->ropes[1];
-	*full = *local = (struct rope_params){.dim = a->head_dim, .theta = theta, .factor = 1};
-	local->theta = local_theta;
+	*full = (struct rope_params){.dim = dim, .theta = theta, .factor = 1};
+	*local = (struct rope_params){.dim = local_dim, .theta = local_theta, .factor = 1};
 	h->n_ropes = 2;
 	if (keys_hf(k)) {
 		read_ropes_hf(k, h, full, local);

@@ -21,9 +21,9 @@ void read_sizes(struct keys *k, struct hparams *h, const struct read_defaults *d
 void read_heads(struct keys *k, const struct hparams *h, struct attention_spec *a, const struct read_defaults *d);
 /* The one rope of all layers, as hparams.ropes[0]. After read_heads. */
 void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a);
-/* The same of layers of two kinds: hparams.ropes[0] turns those that see everything, ropes[1] the windowed ones, whose
- * theta is local_theta where a file does not say; sets attention.rope of each layer by its window. After the windows. */
-void read_ropes_local(struct keys *k, struct hparams *h, const struct attention_spec *a, float theta,
+/* The same of layers of two kinds: hparams.ropes[0] turns those that see everything, ropes[1] the windowed ones; with the
+ * heads' dims and the thetas where a file does not say; sets attention.rope of each layer by its window. After the windows. */
+void read_ropes_local(struct keys *k, struct hparams *h, uint32_t dim, float theta, uint32_t local_dim,
 		      float local_theta);
 /* A dense feed-forward with SiLU. */
 void read_ffn(struct keys *k, struct ffn_spec *f);
@@ -32,6 +32,7 @@ void read_ffn(struct keys *k, struct ffn_spec *f);
 void read_experts(struct keys *k, const char *hf, struct experts_spec *x);
 /* One with GELU in its tanh form. hf: the field of config.json that names the activation. */
 void read_ffn_gelu(struct keys *k, const char *hf, struct ffn_spec *f);
+void read_ffn_activation(struct keys *k, const char *hf); /* that field alone */
 /* The biases that a field of config.json asks for. */
 void read_biases(struct keys *k, const char *hf, enum biases *biases);
 

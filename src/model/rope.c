@@ -50,6 +50,8 @@ static float yarn(const struct rope_params *p, uint32_t i, float freq)
 static float frequency(const struct rope_params *p, uint32_t i)
 {
 	float freq = plain(p, i);
+	if (p->turned && i >= p->turned)
+		return 0;
 	switch (p->rule) {
 	case ROPE_LINEAR: freq /= p->factor; break;
 	case ROPE_LLAMA3: freq = llama3(p, freq); break;

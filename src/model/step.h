@@ -28,8 +28,10 @@ struct model_work {
 	struct dev_f32 *attn_gate; /* the same, of gated attention */
 	/* Of gated delta nets, in the place of q, k, v and attn, a layer being one or the other; see struct delta_call. */
 	struct dev_f32 *qkv, *delta_gate, *delta_out, *alpha, *beta;
-	struct dev_f32 *delta;                                                   /* [T][dim]: what a block adds */
-	struct dev_f32 *gate, *up;                                               /* [T][ffn_dim] */
+	struct dev_f32 *delta;     /* [T][dim]: what a block adds */
+	struct dev_f32 *gate, *up; /* [T][ffn_dim] */
+	struct dev_f32 *embedded;  /* [T][dim]: as x began, and */
+	struct dev_f32 *ple;       /* [T][ple_dim], where layers have embeddings of their own */
 	struct dev_f32 *cos_row[HPARAMS_ROPES_MAX], *sin_row[HPARAMS_ROPES_MAX]; /* [T][dim / 2] of each rope */
 	float *angles; /* the host's, owned: [2][T][dim / 2] of each rope, cosines, then sines */
 };

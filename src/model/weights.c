@@ -27,6 +27,7 @@ struct binding {
 	uint64_t first; /* row of the tensor that becomes row 0 */
 	uint32_t run;   /* of rows that are taken, as many being left out behind; 0: all are taken */
 	float plus;     /* to each element of vec */
+	float times;    /* each element of vec, where it is not 0 */
 	bool log_rate;  /* element v of vec becomes -e^v */
 	uint32_t taps;  /* of vec, which is a convolution's; else 0 */
 	uint32_t step;  /* from one row (of a vector: element) to the next that is meant; 0 is 1 */
@@ -339,6 +340,46 @@ int bind_embedding(struct binder *b, const struct source_tensor **t)
 	return *t ? check_shape(b, *t, b->h->dim, b->h->n_vocab) : absent(b, -1, "token_embd.weight");
 }
 
+int bind_table(struct binder *b, const struct source_tensor **t, const char *name, uint32_t piece, uint32_t pieces)
+{
+	*t = take(b, -1, name);
+	if (!*t)
+		return absent(b, -1, name);
+	if ((*t)->exponents)
+		return err_set(b->err, KVIK_ERR_UNSUPPORTED, "%s: tensor '%s' is MXFP4, which an embedding may not be",
+			       source_name(b->source), (*t)->name);
+	if (piece % wtype_block_elems((*t)->type) != 0)
+		return err_set(b->err, KVIK_ERR_UNSUPPORTED,
+			       "%s: tensor '%s' is in %s, whose blocks do not divide rows of %u",
+			       source_name(b->source), (*t)->name, wtype_name((*t)->type), piece);
+	return check_shape(b, *t, (uint64_t)piece * pieces, b->h->n_vocab);
+}
+
+int bind_mat_part(struct binder *b, struct dev_mat **m, const char *name, uint32_t first, uint32_t rows, uint32_t all,
+		  uint32_t cols)
+{
+	const struct source_tensor *t = take(b, -1, name);
+	int rc = t ? check_shape(b, t, cols, all) : absent(b, -1, name);
+	return rc ? rc : bind_rows(b, m, t, first, 0, rows, cols, 0);
+}
+
+int bind_vec_times(struct binder *b, struct dev_f32 **v, const char *name, uint32_t n, float factor)
+{
+	const struct source_tensor *t = take(b, -1, name);
+	int rc = t ? check_shape(b, t, n, 1) : absent(b, -1, name);
+	return rc ? rc : append_vec(b, &(struct binding){.vec = v, .t = t, .type = t->type, .times = factor}, n);
+}
+
+void bind_unread(struct binder *b, int layer, const char *name)
+{
+	take(b, layer, name);
+}
+
+const struct hparams *bind_hparams(const struct binder *b)
+{
+	return b->h;
+}
+
 uint32_t bind_dim(const struct binder *b)
 {
 	return b->h->dim;
@@ -512,6 +553,8 @@ static int load_vec(const struct binder *b, struct dev_weights *w, const struct 
 		expand_vec(x, values);
 	for (uint64_t i = 0; x->plus != 0 && i < n; i++)
 		values[i] += x->plus;
+	for (uint64_t i = 0; x->times != 0 && i < n; i++)
+		values[i] *= x->times;
 	for (uint64_t i = 0; x->log_rate && i < n; i++)
 		values[i] = (float)-exp((double)values[i]);
 	if (x->host) {
@@ -526,11 +569,14 @@ static int load_vec(const struct binder *b, struct dev_weights *w, const struct 
 	return 0;
 }
 
-/* kept: the embedding, whose rows are read where they lie, also later. */
-static int load_all(const struct binder *b, const struct source_tensor *kept, struct dev_weights *w)
+/* kept, ple: the embeddings, whose rows are read where they lie, also later. */
+static int load_all(const struct binder *b, const struct source_tensor *kept, const struct source_tensor *ple,
+		    struct dev_weights *w)
 {
 	uint64_t done = 0, total = weights_stored_bytes(b->source);
 	source_need(b->source, kept);
+	if (ple)
+		source_need(b->source, ple);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct binding *x = &b->list[i];
 		bool again = i > 0 && b->list[i - 1].t == x->t, more = i + 1 < b->n && b->list[i + 1].t == x->t;
@@ -602,7 +648,7 @@ int weights_load(struct weights *w, const struct source *s, const struct hparams
 	if (!rc)
 		rc = p->backend->weights_new(&w->packed, device_dev(p->device), b.mats, b.n_mats, b.n_floats, err);
 	if (!rc)
-		rc = load_all(&b, w->embedding, w->packed);
+		rc = load_all(&b, w->embedding, w->ple, w->packed);
 	w->bytes = b.bytes;
 	binder_release(&b);
 	return rc;

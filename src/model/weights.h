@@ -21,6 +21,14 @@ struct delta_params {
 	struct dev_f32 *norm;           /* [v_dim] */
 };
 
+/* Of the embedding that a layer has of its own (arch_gemma4.c). */
+struct ple_params {
+	struct dev_mat *model;      /* [ple_dim][dim], of the model's embedding */
+	struct dev_f32 *norm;       /* [ple_dim] of that */
+	struct dev_mat *gate, *out; /* [ple_dim][dim], [dim][ple_dim] */
+	struct dev_f32 *post_norm;  /* [dim] */
+};
+
 /* Parameters of a layer, on the device; NULL: the layer lacks it. Widths are of its specification. */
 struct layer {
 	struct dev_f32 *attn_norm, *ffn_norm;           /* [dim] */
@@ -38,11 +46,14 @@ struct layer {
 	struct dev_f32 *router_bias, *router_correction; /* [experts] */
 	struct dev_mat *shared_gate;                     /* [1][dim] */
 	struct expert *experts;                          /* [experts_all], owned; the shared one last */
+	struct ple_params ple;
+	struct dev_f32 *out_scale; /* [1] of the layer's output */
 };
 
 struct weights {
 	struct layer *layers; /* [n_layers] */
 	uint32_t n_layers;
+	const struct source_tensor *ple;       /* [n_vocab][n_layers * ple_dim]: the same; NULL: layers have none */
 	const struct source_tensor *embedding; /* rows are expanded when they are used; borrowed from the source */
 	struct dev_f32 *output_norm;           /* [dim] */
 	struct dev_mat *output;                /* [n_vocab][dim] */
@@ -100,7 +111,18 @@ int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint
 /* The output matrix of a tied model. */
 int bind_tied(struct binder *b, struct dev_mat **m) MUST_CHECK;
 int bind_embedding(struct binder *b, const struct source_tensor **t) MUST_CHECK;
+/* A table that stays where it lies: for each token `pieces` rows of `piece` floats, one after the other. */
+int bind_table(struct binder *b, const struct source_tensor **t, const char *name, uint32_t piece,
+	       uint32_t pieces) MUST_CHECK;
+/* Rows first .. of a matrix that has `all`, of the whole model. */
+int bind_mat_part(struct binder *b, struct dev_mat **m, const char *name, uint32_t first, uint32_t rows, uint32_t all,
+		  uint32_t cols) MUST_CHECK;
+/* As bind_vec of the whole model, each element times factor. */
+int bind_vec_times(struct binder *b, struct dev_f32 **v, const char *name, uint32_t n, float factor) MUST_CHECK;
+/* A parameter that the checkpoint may hold and nobody reads. */
+void bind_unread(struct binder *b, int layer, const char *name);
 uint32_t bind_dim(const struct binder *b); /* of the model */
+const struct hparams *bind_hparams(const struct binder *b);
 
 /* Release with weights_release, also after an error. The source must outlive w. */
 int weights_load(struct weights *w, const struct source *s, const struct hparams *h, const struct weights_params *p,

@@ -272,6 +272,16 @@ static void far_gated(struct dev_work *w, enum activation a, struct dev_f32 *gat
 	note_pair(c, gate, up, rows, cols);
 }
 
+static void run_scale(struct dev_work *w, const struct call *c)
+{
+	CPU.scale(w, c->x, c->y, c->rows, c->cols);
+}
+
+static void far_scale(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *factor, uint32_t rows, uint32_t cols)
+{
+	note_pair(note(w, run_scale), x, factor, rows, cols);
+}
+
 static void run_sigmoid_mul(struct dev_work *w, const struct call *c)
 {
 	CPU.sigmoid_mul(w, c->x, c->y, c->rows, c->cols);
@@ -452,6 +462,7 @@ const struct backend __wrap_backend_cpu = {
 	.embed = far_embed,
 	.norm = far_norm,
 	.add = far_add,
+	.scale = far_scale,
 	.gated = far_gated,
 	.sigmoid_mul = far_sigmoid_mul,
 	.linear = far_linear,

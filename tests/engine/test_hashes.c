@@ -85,6 +85,8 @@ static const struct model {
 	{DATA "gemma3.gguf", KVIK_ACT_F32, 0, 110, BASIC},
 	{DATA "gptoss.gguf", KVIK_ACT_F32, 0, 270, BASIC},
 	{DATA "gptoss-mxfp4", KVIK_ACT_INT8, 0, 40, FEW},
+	{DATA "gemma4.gguf", KVIK_ACT_F32, 0, 270, BASIC},
+	{DATA "gemma4-kv", KVIK_ACT_F32, 0, 110, FEW},
 	/* quantised when loaded, from a folder as Hugging Face has it */
 	{DATA "llama-mqa-bias", KVIK_ACT_INT8, KVIK_QUANTIZE_Q4_0, 110, BASIC},
 	{DATA "qwen3", KVIK_ACT_INT8, KVIK_QUANTIZE_Q8_0, 110, BASIC},

@@ -14,7 +14,8 @@ DRIVER = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/gguf-py"]
 import convert_hf_to_gguf as convert
-from conversion.base import TextModel
+import json
+from conversion.base import ModelBase
 model_class = convert.get_model_class
 def without_vocab(*args, **kwargs):
     c = model_class(*args, **kwargs)
@@ -23,6 +24,11 @@ def without_vocab(*args, **kwargs):
             base.set_vocab = lambda self: None
     return c
 convert.get_model_class = without_vocab
+def as_published(dir_model, *args):  # not as this version of transformers rewrites it
+    with open(dir_model / "config.json") as f:
+        config = json.load(f)
+    return {**config, **config["text_config"]} if "text_config" in config else config
+ModelBase.load_hparams = staticmethod(as_published)
 sys.argv = ["convert"] + sys.argv[2:]
 convert.main()
 """

@@ -46,7 +46,8 @@ def two_ropes(full=None, theta=1e6):
 # name -> what differs from SIZES. Keys that begin with a capital are for this script: F32 stores float32; V4 writes the
 # config.json as transformers 4 did; Stacked keeps the experts of a folder in one tensor; Q8 quantises the GGUF; Partial
 # rotates only so many dims (no HF folder); Folder: no GGUF; Seed: of the weights, else the place in this list; Converter: the GGUF is made by llama.cpp's; Vision: the folder
-# is of a model that sees, too, around this one; MX: experts in MXFP4.
+# is of a model that sees, too, around this one; MX: experts in MXFP4; Hub:
+# fields as on the hub.
 VARIANTS = {
     "llama-mha": dict(model_type="llama", num_attention_heads=2, num_key_value_heads=2, tie_word_embeddings=False, V4=1),
     "llama-gqa": dict(model_type="llama", hidden_size=24, intermediate_size=28, head_dim=16, tie_word_embeddings=True,
@@ -99,6 +100,19 @@ VARIANTS = {
     "gptoss-mxfp4": dict(model_type="gpt_oss", intermediate_size=64, num_hidden_layers=2, head_dim=16,
                          num_local_experts=3, num_experts_per_tok=2, sliding_window=8, rope_theta=150000.0,
                          rope_parameters=OSS_YARN, tie_word_embeddings=False, V4=1, MX=1, Seed=106, Converter=1),
+    "gemma4": dict(model_type="gemma4_text", hidden_size=24, intermediate_size=20, num_hidden_layers=6,
+                   num_attention_heads=2, num_key_value_heads=1, head_dim=16, global_head_dim=32,
+                   hidden_size_per_layer_input=8, vocab_size_per_layer_input=96, num_kv_shared_layers=3,
+                   use_double_wide_mlp=True, sliding_window=8, final_logit_softcapping=4.0,
+                   layer_types=["sliding_attention", "sliding_attention", "full_attention"] * 2,
+                   rope_parameters=two_ropes(dict(rope_type="proportional", partial_rotary_factor=0.25)),
+                   tie_word_embeddings=True, Seed=107, Converter=1),
+    "gemma4-kv": dict(model_type="gemma4_text", hidden_size=24, intermediate_size=28, num_hidden_layers=4,
+                      num_attention_heads=4, num_key_value_heads=2, head_dim=16, global_head_dim=24,
+                      num_global_key_value_heads=1, attention_k_eq_v=True, hidden_size_per_layer_input=0,
+                      sliding_window=8, layer_types=["sliding_attention", "full_attention"] * 2,
+                      rope_parameters=two_ropes(dict(rope_type="proportional", partial_rotary_factor=0.5)),
+                      tie_word_embeddings=True, Seed=108, Converter=1, Hub=1),
 }
 
 
@@ -126,6 +140,10 @@ def make_model(config, seed, f32):
                 p.normal_(0, 1 if "embed" in name else 1.6 / p.shape[-1] ** 0.5)
             if not f32:
                 p.copy_(p.bfloat16().float())
+        for name, b in model.named_buffers():
+            if name.endswith("layer_scalar"):
+                b.uniform_(0.5, 1.5)
+                b.copy_(b.bfloat16().float())
     return model
 
 
@@ -233,6 +251,10 @@ def write_folder(path, model, v):
     fields = config_v4(model.config) if "V4" in v else model.config.to_dict()
     fields = {k: x for k, x in fields.items() if k not in ("transformers_version", "dtype", "torch_dtype")}
     fields["architectures"] = fields.get("architectures") or [type(model).__name__]
+    if "Hub" in v and "per_layer_config" in fields:  # as published, before transformers 5.23
+        del fields["per_layer_config"]
+        fields["global_head_dim"] = v["global_head_dim"]
+        fields["num_global_key_value_heads"] = v.get("num_global_key_value_heads")
     if "MX" in v:
         fields["quantization_config"] = dict(quant_method="mxfp4", modules_to_not_convert=["model.embed_tokens"])
     if "sliding_window_pattern" in v:
@@ -374,7 +396,7 @@ def write_gguf(path, model, v):
 def write_converted(path, model, v):
     """Through llama.cpp's converter, from a folder without what differs between versions of transformers."""
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder) / "hf", model, {k: x for k, x in v.items() if k != "V4"})
+        write_folder(Path(folder) / "hf", model, {**{k: x for k, x in v.items() if k != "V4"}, "Hub": 1})
         convert.convert(Path(folder) / "hf", path, "f32" if "F32" in v else "bf16")
 
 

@@ -362,6 +362,44 @@ static void gpt_oss(void **state)
 		  "'quantization_config' marks");
 }
 
+/* A folder of google/gemma-4-E2B-it, cut to six layers, and what transformers 5.23 makes of it. */
+static void gemma4(void **state)
+{
+	(void)state;
+	static const char *const forms[] = {
+		"{'global_head_dim':512,'num_global_key_value_heads':null,'num_key_value_heads':1,'head_dim':256,"
+		"'num_kv_shared_layers':2,'use_double_wide_mlp':true,'hidden_size_per_layer_input':256,"
+		"'vocab_size_per_layer_input':100,'sliding_window':512,'num_hidden_layers':6,'final_logit_softcapping':"
+		"30.0,'use_bidirectional_attention':null,'enable_moe_block':false,'attention_k_eq_v':false,'layer_"
+		"types':"
+		"['sliding_attention','full_attention','sliding_attention','full_attention','sliding_attention',"
+		"'sliding_attention'],'rope_parameters':{'full_attention':{'rope_type':'proportional','rope_theta':1e6,"
+		"'partial_rotary_factor':0.25},'sliding_attention':{'rope_type':'default','rope_theta':1e4}}}",
+		"{'per_layer_config':{'1':{'head_dim':512},'3':{'head_dim':512},'5':{'head_dim':512}},"
+		"'num_key_value_heads':1,'num_kv_shared_layers':2,'use_double_wide_mlp':true,'num_hidden_layers':6,"
+		"'vocab_size_per_layer_input':100,'final_logit_softcapping':30.0,'layer_types':"
+		"['sliding_attention','full_attention','sliding_attention','full_attention','sliding_attention',"
+		"'full_attention'],'rope_parameters':{'full_attention':{'rope_type':'proportional','rope_theta':1e6,"
+		"'partial_rotary_factor':0.25},'sliding_attention':{'rope_type':'default','rope_theta':1e4}}}"};
+	for (size_t f = 0; f < 2; f++) {
+		struct hparams h = read_config("gemma4_text", forms[f]);
+		const struct layer_spec *l = h.layers;
+		assert_true(l[0].attention.head_dim == 256 && l[1].attention.head_dim == 512);
+		assert_true(l[0].attention.window == 512 && l[5].attention.window == 0);
+		assert_true(l[3].attention.shares == 0 && l[4].attention.shares == 3 && l[5].attention.shares == 4);
+		assert_true(l[3].ffn.dim == 128 && l[4].ffn.dim == 256 && h.ple_dim == 256 && h.logit_cap == 30);
+		assert_true(h.ropes[0].dim == 512 && h.ropes[0].turned == 64 && h.ropes[1].dim == 256);
+		assert_string_equal(h.unknown, "");
+		assert_int_equal(hparams_check(&h, "x", NULL), 0);
+	}
+	must_fail("gemma4_text", "{'num_kv_shared_layers':4}", KVIK_ERR_FORMAT, "is not below the number of layers");
+	must_fail("gemma4_text", "{'num_kv_shared_layers':3,'num_key_value_heads':1,'sliding_window':7}",
+		  KVIK_ERR_FORMAT, "layer 3 has no earlier layer of its kind");
+	must_fail("gemma4_text", "{'use_bidirectional_attention':'all'}", KVIK_ERR_UNSUPPORTED, "lets tokens see");
+	must_fail("gemma4_text", "{'enable_moe_block':true}", KVIK_ERR_UNSUPPORTED,
+		  "'enable_moe_block' asks for experts");
+}
+
 static void damage_does_no_harm(void **state)
 {
 	(void)state;
@@ -399,6 +437,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_reads_is_named),
 		cmocka_unit_test(gemma),
 		cmocka_unit_test(gpt_oss),
+		cmocka_unit_test(gemma4),
 		cmocka_unit_test(damage_does_no_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

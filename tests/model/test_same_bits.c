@@ -14,6 +14,7 @@ static const struct runner_params models[] = {
 	{.path = DATA "qwen2-windows"},
 	{.path = DATA "qwen3"},
 	{.path = DATA "gemma2"},
+	{.path = DATA "gemma4"},
 	{.path = DATA "gptoss-mxfp4", .int8 = true},
 	{.path = DATA "qwen3moe-mixed"},
 	{.path = DATA "qwen3moe-q8_0.gguf", .int8 = true},

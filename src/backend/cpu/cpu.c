@@ -76,6 +76,7 @@ const struct backend backend_cpu = {
 	.embed = cpu_embed,
 	.norm = cpu_norm,
 	.add = cpu_add,
+	.scale = cpu_scale,
 	.gated = cpu_gated,
 	.sigmoid_mul = cpu_sigmoid_mul,
 	.linear = cpu_linear,

@@ -32,9 +32,11 @@ static void rope_item(void *ctx, uint32_t run, uint32_t thread)
 	(void)thread;
 	for (size_t t = r->token; t < r->token + r->n; t++) {
 		const float *cos_row = floats_of(c->cos_row) + t * half, *sin_row = floats_of(c->sin_row) + t * half;
-		float *k = floats_of(c->k) + t * k_dim;
 		uint32_t slot = (r->position + (uint32_t)t - r->token) % KV_PAGE_TOKENS;
 		kernels->rope(floats_of(c->q) + t * q_dim, c->heads, c->head_dim, c->rope_dim, cos_row, sin_row);
+		if (!c->k)
+			continue;
+		float *k = floats_of(c->k) + t * k_dim;
 		kernels->rope(k, c->kv_heads, c->head_dim, c->rope_dim, cos_row, sin_row);
 		kernels->kv_write(j->layout, page, c->layer, slot, k, floats_of(c->v) + t * k_dim);
 	}

@@ -33,7 +33,8 @@ static void run_rows(struct rows_job *j)
 static void embed_row(const struct rows_job *j, uint32_t row)
 {
 	const struct row_table *t = j->table;
-	size_t bytes = (size_t)t->cols / wtype_block_elems(t->type) * wtype_block_bytes(t->type);
+	size_t own = (size_t)t->cols / wtype_block_elems(t->type) * wtype_block_bytes(t->type);
+	size_t bytes = t->stride ? t->stride : own;
 	float *x = j->x + (size_t)row * t->cols;
 	dequant_row(t->type, t->rows + j->w->batch->ids[row] * bytes, t->cols, x);
 	for (uint32_t i = 0; t->scale > 0 && i < t->cols; i++)
@@ -73,6 +74,23 @@ void cpu_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uin
 {
 	run_rows(&(struct rows_job){
 		.w = work_of(w), .row = add_row, .rows = rows, .cols = cols, .x = floats_of(x), .y = floats_of(y)});
+}
+
+static void scale_row(const struct rows_job *j, uint32_t row)
+{
+	float *x = j->x + (size_t)row * j->cols;
+	for (uint32_t i = 0; i < j->cols; i++)
+		x[i] *= j->y[0];
+}
+
+void cpu_scale(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *factor, uint32_t rows, uint32_t cols)
+{
+	run_rows(&(struct rows_job){.w = work_of(w),
+				    .row = scale_row,
+				    .rows = rows,
+				    .cols = cols,
+				    .x = floats_of(x),
+				    .y = floats_of(factor)});
 }
 
 cpu_gated_fn *cpu_activation(const struct kernels *k, enum activation a)
