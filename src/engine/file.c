@@ -68,6 +68,11 @@ int warn_of_hparams(const struct hparams *h, const char *name, struct warnings *
 			      "%s: the language part of a model that also sees or hears; its other parts (%u tensors) "
 			      "are left aside",
 			      name, h->other_parts);
+	if (!rc && h->draft_parts)
+		rc = warn_add(w, err,
+			      "%s: has blocks that guess further tokens (MTP), which kvik does not use yet; their %u "
+			      "tensors are left aside",
+			      name, h->draft_parts);
 	if (!rc && h->untied)
 		rc = warn_add(
 			w, err,

@@ -6,11 +6,11 @@
 #include <string.h>
 
 extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe, arch_gemma,
-	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4;
+	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4, arch_qwen35, arch_qwen35moe;
 
 static const struct arch *const archs[] = {
-	&arch_llama, &arch_mistral, &arch_mixtral, &arch_qwen2,  &arch_qwen3,  &arch_qwen3moe,
-	&arch_gemma, &arch_gemma2,  &arch_gemma3,  &arch_gptoss, &arch_gemma4,
+	&arch_llama,  &arch_mistral, &arch_mixtral, &arch_qwen2,  &arch_qwen3,  &arch_qwen3moe,  &arch_gemma,
+	&arch_gemma2, &arch_gemma3,  &arch_gptoss,  &arch_gemma4, &arch_qwen35, &arch_qwen35moe,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs, REGISTERED_MAX = 8 };
@@ -154,6 +154,8 @@ int arch_hparams(const struct source *s, struct hparams *h, struct kvik_err *err
 	settle_tied(s, &k, h);
 	for (size_t i = 0; h->nested && i < source_count(s); i++)
 		h->other_parts += names_other_part(source_at(s, i)->name);
+	for (size_t i = 0; h->has_drafts && i < source_count(s); i++)
+		h->draft_parts += names_draft_part(source_at(s, i)->name, h->n_layers);
 	if (!keys_hf(&k))
 		rc = count_vocab(s, h, err);
 	if (!rc)

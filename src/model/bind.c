@@ -140,6 +140,14 @@ static int bind_shared_expert(struct binder *b, struct expert *e, int i, uint32_
 	return rc;
 }
 
+/* Which some GGUF files name after the mixer that it follows. */
+static int bind_ffn_norm(struct binder *b, struct layer *l, int i, uint32_t dim)
+{
+	static const char usual[] = "ffn_norm.weight", other[] = "post_attention_norm.weight";
+	const char *name = !bind_has(b, i, usual) && bind_has(b, i, other) ? other : usual;
+	return bind_vec(b, &l->ffn_norm, i, name, dim, BIND_NORM);
+}
+
 /* Matrices of one kind after each other: those of a stacked tensor are packed together. */
 int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_spec *x)
 {
@@ -159,7 +167,7 @@ int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_
 
 static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
 {
-	int rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, BIND_NORM);
+	int rc = bind_ffn_norm(b, l, i, dim);
 	if (!rc)
 		rc = bind_mat(b, &l->gate, i, "ffn_gate.weight", f->dim, dim, 0);
 	if (!rc)
@@ -182,6 +190,6 @@ int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec
 		return rc;
 	if (spec->ffn_kind == FFN_DENSE)
 		return bind_ffn(b, l, i, &spec->ffn, dim);
-	rc = bind_vec(b, &l->ffn_norm, i, "ffn_norm.weight", dim, BIND_NORM);
+	rc = bind_ffn_norm(b, l, i, dim);
 	return rc ? rc : bind_experts(b, l, i, &spec->experts);
 }

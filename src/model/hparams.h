@@ -89,6 +89,8 @@ struct hparams {
 	struct rope_params ropes[HPARAMS_ROPES_MAX];
 	struct layer_spec layers[HPARAMS_LAYERS_MAX];
 	bool nested;                       /* the language part of a larger model (vision, audio) */
+	bool has_drafts;                   /* may hold blocks that guess further tokens */
+	uint32_t draft_parts;              /* tensors of these, which are not read */
 	uint32_t other_parts;              /* tensors of the other parts, which are not read */
 	char unknown[HPARAMS_UNKNOWN_MAX]; /* fields of the file that kvik does not know: "a, b"; "" = none */
 };

@@ -26,17 +26,18 @@ static bool any_attends(const struct hparams *h, int64_t first, int64_t last)
 
 static int check_exempt(const struct hparams *h, const struct kvplan_params *params, struct kvik_err *err)
 {
+	bool attend = params->n_exempt == 0;
 	for (uint32_t i = 0; i < params->n_exempt; i++) {
 		const struct kvik_layers *e = &params->exempt[i];
 		int64_t first = layer_of(e->first, h), last = layer_of(e->last, h);
 		if (first < 0 || first > last || last >= h->n_layers)
 			return err_set(err, KVIK_ERR_ARG, "exempt layers %d to %d: the model has layers 0 to %u",
 				       e->first, e->last, h->n_layers - 1);
-		if (!any_attends(h, first, last))
-			return err_set(err, KVIK_ERR_ARG,
-				       "exempt layers %d to %d have no keys and values: they keep a state, in f32",
-				       e->first, e->last);
+		attend |= any_attends(h, first, last);
 	}
+	if (!attend)
+		return err_set(err, KVIK_ERR_ARG,
+			       "none of the exempt layers has keys and values: they keep a state, in f32");
 	return 0;
 }
 

@@ -34,7 +34,7 @@ struct kvplan_params {
 	enum kv_dtype floor_k, floor_v;
 };
 
-/* ARG: exempt layers that the model does not have, or that keep no keys and values. LIMIT: more different kinds of layers than KV_GROUPS_MAX. */
+/* ARG: exempt layers that the model does not have, or of which none has keys and values. LIMIT: more different kinds of layers than KV_GROUPS_MAX. */
 int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_params *params,
 		struct kvik_err *err) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #include "model/names.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct tensor_name shared[] = {
@@ -101,6 +102,13 @@ bool names_other_part(const char *name)
 		if (strncmp(name, parts[i], strlen(parts[i])) == 0)
 			return true;
 	return false;
+}
+
+bool names_draft_part(const char *name, uint32_t n_layers)
+{
+	if (strncmp(name, "blk.", 4) == 0)
+		return strtoul(name + 4, NULL, 10) >= n_layers;
+	return strncmp(name, "mtp.", 4) == 0 || strncmp(name, "model.mtp.", 10) == 0;
 }
 
 static const struct source_tensor *find_expert_by(const struct source *s, const struct tensor_name *table, int layer,

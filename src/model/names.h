@@ -21,6 +21,9 @@ const struct source_tensor *names_find(const struct source *s, const struct tens
 const struct source_tensor *names_find_expert(const struct source *s, const struct tensor_name *own, int layer,
 					      const char *name, uint32_t expert);
 
+/* Whether a tensor is of the blocks that guess further tokens (MTP): GGUF counts them behind the layers. */
+bool names_draft_part(const char *name, uint32_t n_layers);
+
 /* Whether a Hugging Face tensor belongs to another part of a model than language: to what sees or hears. */
 bool names_other_part(const char *name);
 

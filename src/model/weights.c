@@ -313,6 +313,11 @@ int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name,
 	return append_vec(b, &x, channels * taps);
 }
 
+bool bind_has(const struct binder *b, int layer, const char *name)
+{
+	return names_find(b->source, b->h->arch->own, layer, name) != NULL;
+}
+
 bool bind_is_hf(const struct binder *b)
 {
 	return source_gguf(b->source) == NULL;
@@ -389,6 +394,8 @@ uint32_t bind_dim(const struct binder *b)
 static bool of_no_use(const struct binder *b, const struct source_tensor *t)
 {
 	if (b->h->nested && names_other_part(t->name))
+		return true;
+	if (b->h->has_drafts && names_draft_part(t->name, b->h->n_layers))
 		return true;
 	return b->h->tied && t == names_find(b->source, b->h->arch->own, -1, "output.weight");
 }

@@ -104,6 +104,7 @@ int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *n
 /* Weights of a convolution: [channels][taps] in the source, [taps][channels] on the device. */
 int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t channels,
 	      uint32_t taps) MUST_CHECK;
+bool bind_has(const struct binder *b, int layer, const char *name);
 bool bind_is_hf(const struct binder *b); /* the source is a Hugging Face folder */
 int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;
 /* As bind_vec with BIND_OPTIONAL, into the host's memory: freed with mem_free. */

@@ -34,7 +34,7 @@ enum { ALONE = 2, CHUNK = 64, TOKENS_MAX = 270, ROWS_MAX = 1024, KEY_MAX = 128 }
 struct cache {
 	enum kvik_dtype k, v;
 	uint32_t window, sinks;
-	bool first_exempt; /* the first layer is stored in f16/fp8 */
+	bool first_exempt; /* the first layer with keys and values is stored in f16/fp8 */
 };
 
 /* The caches that a model meets: the first so many of the basic ones, or all of them and every pair of dtypes. */
@@ -87,6 +87,8 @@ static const struct model {
 	{DATA "gptoss-mxfp4", KVIK_ACT_INT8, 0, 40, FEW},
 	{DATA "gemma4.gguf", KVIK_ACT_F32, 0, 270, BASIC},
 	{DATA "gemma4-kv", KVIK_ACT_F32, 0, 110, FEW},
+	{DATA "qwen3_5.gguf", KVIK_ACT_F32, 0, 270, BASIC},
+	{DATA "qwen3_5moe.gguf", KVIK_ACT_F32, 0, 110, FEW},
 	/* quantised when loaded, from a folder as Hugging Face has it */
 	{DATA "llama-mqa-bias", KVIK_ACT_INT8, KVIK_QUANTIZE_Q4_0, 110, BASIC},
 	{DATA "qwen3", KVIK_ACT_INT8, KVIK_QUANTIZE_Q8_0, 110, BASIC},
@@ -258,7 +260,8 @@ static struct kvik_cache *new_cache(struct kvik_model *m, const struct cache *c)
 	p.window = c->window;
 	p.sinks = c->sinks;
 	if (c->first_exempt) {
-		p.exempt[0] = (struct kvik_layers){0, 0};
+		bool recurrent = strncmp(kvik_model_get_info(m).architecture, "qwen35", 6) == 0;
+		p.exempt[0] = recurrent ? (struct kvik_layers){3, 3} : (struct kvik_layers){0, 0};
 		p.n_exempt = 1;
 		p.exempt_k_dtype = KVIK_F16;
 		p.exempt_v_dtype = KVIK_FP8;

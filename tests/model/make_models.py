@@ -43,6 +43,8 @@ def two_ropes(full=None, theta=1e6):
                 sliding_attention=dict(rope_type="default", rope_theta=1e4))
 
 
+DELTA = dict(mtp_num_hidden_layers=1, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=12, linear_value_head_dim=20)
+
 # name -> what differs from SIZES. Keys that begin with a capital are for this script: F32 stores float32; V4 writes the
 # config.json as transformers 4 did; Stacked keeps the experts of a folder in one tensor; Q8 quantises the GGUF; Partial
 # rotates only so many dims (no HF folder); Folder: no GGUF; Seed: of the weights, else the place in this list; Converter: the GGUF is made by llama.cpp's; Vision: the folder
@@ -113,6 +115,16 @@ VARIANTS = {
                       sliding_window=8, layer_types=["sliding_attention", "full_attention"] * 2,
                       rope_parameters=two_ropes(dict(rope_type="proportional", partial_rotary_factor=0.5)),
                       tie_word_embeddings=True, Seed=108, Converter=1, Hub=1),
+    "qwen3_5": dict(model_type="qwen3_5_text", num_hidden_layers=4, head_dim=16, tie_word_embeddings=True,
+                    rope_parameters=dict(partial_rotary_factor=0.5), Seed=201, Converter=1, **DELTA),
+    "qwen3_5-vision": dict(model_type="qwen3_5_text", num_hidden_layers=3, num_key_value_heads=1, head_dim=32,
+                           layer_types=["full_attention", "linear_attention", "full_attention"],
+                           linear_num_key_heads=3, linear_num_value_heads=3, linear_key_head_dim=20,
+                           linear_value_head_dim=20, linear_conv_kernel_dim=3, tie_word_embeddings=False, Vision=1,
+                           Seed=202, Folder=1),
+    "qwen3_5moe": dict(model_type="qwen3_5_moe_text", num_hidden_layers=4, head_dim=16, moe_intermediate_size=24,
+                       shared_expert_intermediate_size=20, num_experts=6, num_experts_per_tok=2, Stacked=1,
+                       tie_word_embeddings=False, Seed=203, Converter=1, **DELTA),
 }
 
 
@@ -132,8 +144,11 @@ def make_model(config, seed, f32):
         for name, p in model.named_parameters():
             if name.endswith("norm.weight"):
                 p.uniform_(0.5, 1.5)
-                if hasattr(config, "query_pre_attn_scalar") or config.model_type == "gemma":
+                less_one = hasattr(config, "query_pre_attn_scalar") or config.model_type == "gemma"
+                if less_one or (config.model_type.startswith("qwen3_5") and not name.endswith("linear_attn.norm.weight")):
                     p.sub_(1)  # as these hold it
+            elif name.endswith("A_log"):
+                p.uniform_(-4, 0)  # some heads forget at once, some hardly
             elif p.dim() == 1:
                 p.normal_(0, 0.3)
             else:
@@ -245,6 +260,13 @@ def folder_tensors(model, v):
         yield from [(name, p)] if "Stacked" in v else published(name, p, model.config.model_type)
 
 
+def whole_name(name, kind):
+    """What a tensor of the language model is called in the checkpoint of a model that sees."""
+    if kind != "qwen3_5_text":
+        return f"language_model.{name}"
+    return name.replace("model.", "model.language_model.", 1) if name.startswith("model.") else name
+
+
 def write_folder(path, model, v):
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
@@ -267,10 +289,17 @@ def write_folder(path, model, v):
     tensors = {n: x.clone().contiguous() for n, x in folder_tensors(model, v)}
     if "F32" not in v:
         tensors = {n: p.bfloat16() if p.is_floating_point() else p for n, p in tensors.items()}
+    if model.config.model_type.startswith("qwen3_5"):  # a block that guesses further tokens
+        tensors |= {f"mtp.{n}.weight": torch.ones(32) for n in ("pre_fc_norm_embedding", "pre_fc_norm_hidden", "norm",
+                                                              "layers.0.input_layernorm")}
+        tensors["mtp.fc.weight"] = torch.ones(32, 64)
     if "Vision" in v:
-        tensors = {f"language_model.{n}": p for n, p in tensors.items()}
-        tensors["vision_tower.vision_model.post_layernorm.weight"] = torch.ones(8)
-        tensors["multi_modal_projector.mm_input_projection_weight"] = torch.ones(8, v["hidden_size"])
+        tensors = {whole_name(n, model.config.model_type): p for n, p in tensors.items()}
+        if model.config.model_type == "qwen3_5_text":
+            tensors["model.visual.merger.norm.weight"] = torch.ones(8)
+        else:
+            tensors["vision_tower.vision_model.post_layernorm.weight"] = torch.ones(8)
+            tensors["multi_modal_projector.mm_input_projection_weight"] = torch.ones(8, v["hidden_size"])
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
 
 

@@ -400,6 +400,49 @@ static void gemma4(void **state)
 		  "'enable_moe_block' asks for experts");
 }
 
+/* Qwen3.5 as it is published: a folder of a model that sees. */
+static void qwen35(void **state)
+{
+	(void)state;
+	struct hparams h = read_config(
+		"qwen3_5",
+		"{'text_config':{'attention_bias':false,'attention_dropout':0.0,'attn_output_gate':true,"
+		"'full_attention_interval':4,'head_dim':256,'hidden_act':'silu','hidden_size':4096,"
+		"'initializer_range':0.02,'intermediate_size':12288,'linear_conv_kernel_dim':4,"
+		"'linear_key_head_dim':128,'linear_num_key_heads':16,'linear_num_value_heads':32,"
+		"'linear_value_head_dim':128,'max_position_embeddings':262144,'mlp_only_layers':[],"
+		"'model_type':'qwen3_5_text','mtp_num_hidden_layers':1,'mtp_use_dedicated_embeddings':false,"
+		"'num_attention_heads':16,'num_hidden_layers':32,'num_key_value_heads':4,'rms_norm_eps':1e-06,"
+		"'vocab_size':248320,'mamba_ssm_dtype':'float32','rope_parameters':{'mrope_interleaved':true,"
+		"'mrope_section':[11,11,10],'partial_rotary_factor':0.25,'rope_theta':10000000,"
+		"'rope_type':'default'}},'vision_config':{'depth':27},'image_token_id':248056,"
+		"'tie_word_embeddings':false}");
+	const struct delta_spec *d = &h.layers[0].delta;
+	assert_true(h.n_layers == 32 && h.context == 262144 && h.norms_less_one && h.nested && !h.tied);
+	for (uint32_t i = 0; i < h.n_layers; i++)
+		assert_int_equal(h.layers[i].mixer, i % 4 == 3 ? MIXER_ATTENTION : MIXER_DELTA);
+	assert_true(h.layers[3].attention.gated && h.layers[3].attention.qk_norm && h.layers[3].attention.heads == 16);
+	assert_true(d->k_heads == 16 && d->v_heads == 32 && d->k_dim == 128 && d->v_dim == 128 && d->taps == 4);
+	assert_true(!d->interleaved && delta_channels(d) == 8192 && h.ropes[0].dim == 64 && h.ropes[0].theta == 1e7f);
+	assert_string_equal(h.unknown, "");
+	h = read_config("qwen3_5_text", "{'layer_types':['full_attention','linear_attention','linear_attention',"
+					"'full_attention'],'head_dim':null,'num_key_value_heads':'-'}");
+	assert_true(h.layers[0].mixer == MIXER_ATTENTION && h.layers[1].mixer == MIXER_DELTA);
+	assert_true(h.layers[0].attention.head_dim == 256 && h.layers[0].attention.kv_heads == 4 &&
+		    h.ropes[0].dim == 64);
+	h = read_config("qwen3_5_moe_text", "{'num_experts':128,'intermediate_size':'-'}");
+	assert_true(h.layers[0].experts.n == 128 && h.layers[0].experts.used == 8 &&
+		    h.layers[0].experts.shared_dim == 512 && h.layers[0].experts.shared_gated &&
+		    h.layers[0].experts.routing.normalize);
+	must_fail("qwen3_5_text", "{'attn_output_gate':false}", KVIK_ERR_UNSUPPORTED, "'attn_output_gate' is false");
+	must_fail("qwen3_5_text", "{'full_attention_interval':0}", KVIK_ERR_FORMAT, "'full_attention_interval' is 0");
+	must_fail("qwen3_5_text", "{'layer_types':['full_attention']}", KVIK_ERR_FORMAT, "one entry per layer");
+	must_fail("qwen3_5_text", "{'linear_num_value_heads':3,'linear_num_key_heads':2}", KVIK_ERR_FORMAT,
+		  "cannot share 2 key heads");
+	must_fail("qwen3_5_text", "{'linear_conv_kernel_dim':17}", KVIK_ERR_FORMAT, "the width of the convolution");
+	must_fail("qwen3_5_text", "{'full_attention_interval':9}", KVIK_ERR_UNSUPPORTED, "no layer has attention");
+}
+
 static void damage_does_no_harm(void **state)
 {
 	(void)state;
@@ -438,6 +481,7 @@ int main(void)
 		cmocka_unit_test(gemma),
 		cmocka_unit_test(gpt_oss),
 		cmocka_unit_test(gemma4),
+		cmocka_unit_test(qwen35),
 		cmocka_unit_test(damage_does_no_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

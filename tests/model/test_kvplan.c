@@ -161,13 +161,40 @@ static void exempt_layers_make_groups(void **state)
 	}
 }
 
+/* Layers that keep a state share the last group: one page for all of them. */
+static void states_are_one_page(void **state)
+{
+	(void)state;
+	struct hparams h = with_windows(4, 2, 8, (const uint32_t[]){0, 0, 0, 64});
+	struct delta_spec small = {.k_heads = 1, .v_heads = 2, .k_dim = 5, .v_dim = 17, .taps = 3};
+	struct delta_spec large = {.k_heads = 2, .v_heads = 2, .k_dim = 16, .v_dim = 16, .taps = 4};
+	struct kvplan_params params = {.k = KV_F16, .v = KV_F16};
+	struct kvplan p;
+	h.layers[0] = (struct layer_spec){.mixer = MIXER_DELTA, .delta = small};
+	h.layers[2] = (struct layer_spec){.mixer = MIXER_DELTA, .delta = large};
+	assert_int_equal(kvplan_init(&p, &h, &params, NULL), 0);
+	assert_true(p.n_groups == 3 && p.state_group == 2 && p.group[0] == 2 && p.group[2] == 2);
+	/* two inputs of 44 channels, rounded up to 96; two heads of two tiles of 5 by 16 */
+	uint64_t first = (96 + 2 * 2 * 5 * 16) * 4, second = (3 * 96 + 2 * 16 * 16) * 4;
+	assert_true(p.state_at[0] == 0 && p.state_at[2] == first);
+	assert_int_equal(p.desc[2].page_bytes, first + second);
+	assert_int_equal(kv_kind(&p.desc[2]), KV_KIND_STATE);
+	assert_int_equal(kvplan_token_bytes(&p), 2 * 2 * 2 * 8 * 2);
+	assert_true(kvplan_state_bytes(&p) >= first + second);
+	struct kvik_layers exempt = {0, 0};
+	params.exempt = &exempt;
+	params.n_exempt = 1;
+	assert_int_equal(kvplan_init(&p, &h, &params, NULL), KVIK_ERR_ARG);
+	exempt.last = 1;
+	assert_int_equal(kvplan_init(&p, &h, &params, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(costs_what_the_plan_says),
-		cmocka_unit_test(windows_make_groups),
-		cmocka_unit_test(shapes_make_groups),
-		cmocka_unit_test(exempt_layers_make_groups),
+		cmocka_unit_test(costs_what_the_plan_says), cmocka_unit_test(windows_make_groups),
+		cmocka_unit_test(shapes_make_groups),       cmocka_unit_test(exempt_layers_make_groups),
+		cmocka_unit_test(states_are_one_page),
 	};
 	random_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@ static const struct runner_params models[] = {
 	{.path = DATA "gemma2"},
 	{.path = DATA "gemma4"},
 	{.path = DATA "gptoss-mxfp4", .int8 = true},
+	{.path = DATA "qwen3_5"},
+	{.path = DATA "qwen3_5moe.gguf"},
 	{.path = DATA "qwen3moe-mixed"},
 	{.path = DATA "qwen3moe-q8_0.gguf", .int8 = true},
 	{.path = DATA "llama-q8_0.gguf", .int8 = true},
