@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/cmd.h"
 #include "cli/common.h"
+#include "cli/tenants.h"
 #include "store/store.h"
 
 static const struct usage usage = {
@@ -24,25 +25,42 @@ static const struct usage usage = {
 	"can "
 	"make.",
 	"  kvik cache ls /var/cache/kvik\n"
-	"  kvik cache show /var/cache/kvik --tenant alice --limit 20\n"
+	"  kvik cache show /var/cache/kvik --tenant alice --keys keys.txt --limit 20\n"
 	"  kvik cache verify /var/cache/kvik --json | jq .damaged\n"
 	"  kvik cache export /var/cache/kvik system-prompts.kvik && kvik cache import /srv/other system-prompts.kvik\n"
-	"  kvik cache purge /var/cache/kvik --tenant alice\n"};
+	"  kvik cache purge /var/cache/kvik --tenant alice --keys keys.txt\n"};
 
 struct cache_cmd {
 	const char *dir, *file;
-	const char *tenant, *model, *key_file;
+	const char *tenant, *keys, *tag, *model, *key_file;
 	bool public_scope, all, json;
 	uint32_t limit;
 	struct store *store;
-	bool by_scope; /* only this one is meant */
-	struct store_key scope, public_tag;
+	struct store_key scopes[TENANT_KEYS_MAX]; /* [n]: only these are meant */
+	uint32_t n_scopes;
+	struct store_key public_tag;
 };
 
 static void to_stderr(void *ctx, const char *line)
 {
 	(void)ctx;
 	show_warning(line);
+}
+
+/* Which scopes --tenant or --public mean: tags as the engine makes them of a key's scope. */
+static int find_scopes(struct cache_cmd *c, struct kvik_err *err)
+{
+	uint64_t scopes[TENANT_KEYS_MAX];
+	if (c->public_scope)
+		c->scopes[c->n_scopes++] = c->public_tag;
+	if (!c->tenant)
+		return 0;
+	int rc = tenant_scopes(c->keys, c->tenant, scopes, &c->n_scopes, err);
+	for (uint32_t i = 0; i < c->n_scopes; i++) {
+		uint64_t secret[2] = {scopes[i], ~scopes[i]};
+		c->scopes[i] = store_scope(c->store, (const char *)secret, sizeof secret);
+	}
+	return rc;
 }
 
 static int open_store(struct cache_cmd *c, bool writes, struct kvik_err *err)
@@ -58,12 +76,11 @@ static int open_store(struct cache_cmd *c, bool writes, struct kvik_err *err)
 	if (writes && !store_stats(c->store).writes)
 		return err_set(err, KVIK_ERR_IO, "%s: cannot be written now: stop the server that uses it", c->dir);
 	c->public_tag = store_scope(c->store, "", 0);
-	c->by_scope = c->tenant || c->public_scope;
-	c->scope = store_scope(c->store, c->tenant, c->tenant ? strlen(c->tenant) : 0);
-	if (c->by_scope && c->scope.w[0] == 0)
-		return err_set(err, KVIK_ERR_IO,
-			       "%s: its file `secret` cannot be read, so tenants cannot be told apart", c->dir);
-	return 0;
+	rc = find_scopes(c, err);
+	if (!rc && c->n_scopes && c->public_tag.w[0] == 0)
+		rc = err_set(err, KVIK_ERR_IO, "%s: its file `secret` cannot be read, so tenants cannot be told apart",
+			     c->dir);
+	return rc;
 }
 
 static void name_model(char out[17], struct store_key fingerprint)
@@ -81,10 +98,14 @@ static const char *name_scope(const struct cache_cmd *c, char out[17], struct st
 
 static bool is_meant(const struct cache_cmd *c, const struct store_record *r)
 {
-	char model[17];
+	char model[17], tag[17];
+	bool scope = c->n_scopes == 0;
+	for (uint32_t i = 0; i < c->n_scopes && !scope; i++)
+		scope = memcmp(&r->scope, &c->scopes[i], sizeof r->scope) == 0;
 	name_model(model, r->fingerprint);
-	return (!c->by_scope || (r->scope.w[0] == c->scope.w[0] && r->scope.w[1] == c->scope.w[1])) &&
-	       (!c->model || strncmp(model, c->model, strlen(c->model)) == 0);
+	name_model(tag, r->scope);
+	return scope && (!c->model || strncmp(model, c->model, strlen(c->model)) == 0) &&
+	       (!c->tag || strncmp(tag, c->tag, strlen(c->tag)) == 0);
 }
 
 static uint64_t bytes_of(const struct store_record *r)
@@ -293,9 +314,9 @@ static int purge(struct cache_cmd *c, struct kvik_err *err)
 {
 	struct purging p = {.c = c};
 	int rc = 0;
-	if (c->by_scope && !c->model)
-		p.n = store_purge(c->store, c->scope);
-	else
+	for (uint32_t i = 0; i < c->n_scopes && !c->model && !c->tag; i++)
+		p.n += store_purge(c->store, c->scopes[i]);
+	if (c->n_scopes == 0 || c->model || c->tag)
 		rc = store_each(c->store, NULL, purge_record, &p, err);
 	store_sync(c->store);
 	if (!rc && store_stats(c->store).faults[STORE_FAULT_WRITE])
@@ -327,9 +348,14 @@ static int move(struct cache_cmd *c, bool out, struct kvik_err *err)
 		rc = store_each(c->store, NULL, find_model, &any, err);
 	if (!rc && out && c->model && any.n == 0)
 		rc = err_set(err, KVIK_ERR_ARG, "no record is of model %s; `kvik cache ls` names them", c->model);
+	if (c->n_scopes > 1)
+		rc = err_set(err, KVIK_ERR_ARG,
+			     "'%s' has %u keys, each with records of its own: make a file with one of them", c->tenant,
+			     c->n_scopes);
+	struct store_key scope = c->n_scopes ? c->scopes[0] : c->public_tag;
 	if (!rc)
-		rc = out ? store_export(c->store, c->scope, NULL, c->file, &n, err)
-			 : store_import(c->store, c->scope, c->file, &n, err);
+		rc = out ? store_export(c->store, scope, NULL, c->file, &n, err)
+			 : store_import(c->store, scope, c->file, &n, err);
 	if (rc)
 		return rc;
 	if (c->json)
@@ -353,8 +379,12 @@ enum action_id { LS, SHOW, VERIFY, EXPORT, IMPORT, PURGE, ACTIONS };
 
 static int act(struct cache_cmd *c, enum action_id id, struct kvik_err *err)
 {
-	if (id == PURGE && !c->tenant && !c->public_scope && !c->model && !c->all)
-		return err_set(err, KVIK_ERR_ARG, "purge what? --tenant NAME, --public, --model HEX or --all");
+	if (id == PURGE && !c->tenant && !c->public_scope && !c->tag && !c->model && !c->all)
+		return err_set(err, KVIK_ERR_ARG,
+			       "purge what? --tenant NAME --keys FILE, --public, --tag HEX, --model HEX or --all");
+	if (c->tenant && !c->keys)
+		return err_set(err, KVIK_ERR_ARG,
+			       "--tenant needs --keys FILE: what tenants have is told apart by their keys");
 	if (c->tenant && (c->public_scope || !*c->tenant))
 		return err_set(err, KVIK_ERR_ARG, "--tenant names one tenant; --public means the records of none");
 	int rc = open_store(c, actions[id].writes, err);
@@ -378,8 +408,10 @@ static int run(int argc, char **argv)
 	int status;
 	const struct opt opts[] = {
 		{OPT_HEADING, .help = "Options:"},
-		{OPT_TEXT, 0, "tenant", &c.tenant, .arg = "NAME",
-		 .help = "Records of this tenant only (the NAME in --keys)."},
+		{OPT_TEXT, 0, "tenant", &c.tenant, .arg = "NAME", .help = "Records of this tenant only; needs --keys."},
+		{OPT_TEXT, 0, "keys", &c.keys, .arg = "FILE", .help = "The file of kvik serve --keys."},
+		{OPT_TEXT, 0, "tag", &c.tag, .arg = "HEX",
+		 .help = "Records with this tag only, as ls shows it for a tenant."},
 		{OPT_FLAG, 0, "public", &c.public_scope, .help = "Records of no tenant only."},
 		{OPT_TEXT, 0, "model", &c.model, .arg = "HEX", .help = "Records of this model only, as ls names it."},
 		{OPT_FLAG, 0, "all", &c.all, .help = "purge: everything."},

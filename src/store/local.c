@@ -511,7 +511,7 @@ static int open_folder(struct local *l, const struct store_config *c, struct kvi
 		return err_set(err, KVIK_ERR_IO, "store: %s: %s", l->path, strerror(-l->dir));
 	if (!c->read_only)
 		local_try_lock(l);
-	l->has_holes = l->writes && f->punch(f->ctx, l->lock_file, 0, DATA_PAGE) == 0;
+	l->has_holes = !l->writes || f->punch(f->ctx, l->lock_file, 0, DATA_PAGE) == 0;
 	int rc = secret_load(&l->secret, f, l->dir, l->writes, err);
 	l->has_secret = !rc;
 	if (rc && c->read_only) /* for those who look at it from outside */

@@ -36,30 +36,39 @@ json() { # json WHAT EXPRESSION EXPECTED COMMAND...
 	[ "$got" = "$expected" ] || fail "$what: $got, not $expected"
 }
 
-"$make" "$out/a" "" 1 5
-"$make" "$out/a" alice 1 3
-"$make" "$out/a" bob 500 2
+# what http_keys.c makes of a key: HMAC-SHA256, the first 8 bytes, never even
+scope_of() {
+	python3 -c 'import hashlib, hmac, sys; print(int.from_bytes(hmac.new(sys.argv[1].encode(), b"kvik: namespace of prefixes, by key\0",
+	hashlib.sha256).digest()[:8], "little") | 1)' "$1"
+}
+printf '%s\n' "key-of-alice alice" "key-of-bob bob 60" "key-of-carol carol" "key-of-dave dave" "key-two-of-bob bob" >"$out/keys"
+kvik_cache() { # ACTION DIR ...: with the keys
+	"$kvik" cache "$@" --keys "$out/keys"
+}
+"$make" "$out/a" 0 1 5
+"$make" "$out/a" "$(scope_of key-of-alice)" 1 3
+"$make" "$out/a" "$(scope_of key-two-of-bob)" 500 2
 
 says 0 "^10 records in 1 segments" "$kvik" cache ls "$out/a"
 json "ls" "d['records'], sorted((g['tenant'] == 'public', g['records'], g['tokens'], g['bytes']) for g in d['groups'])" \
 	"(10, [(False, 2, 200, 10000), (False, 3, 300, 15000), (True, 5, 500, 25000)])" "$kvik" cache ls "$out/a"
-json "ls of a tenant" "[g['records'] for g in d['groups']]" "[3]" "$kvik" cache ls "$out/a" --tenant alice
+json "ls of a tenant" "[g['records'] for g in d['groups']]" "[3]" kvik_cache ls "$out/a" --tenant alice
 json "ls of a model" "len(d['groups'])" 0 "$kvik" cache ls "$out/a" --model ff
 json "show" "[(r['start'], r['end'], r['pages'], r['windows'], r['states'], r['ids'][0]) for r in d]" \
-	"[(0, 100, 1, 1, 0, 500), (100, 200, 1, 1, 0, 600)]" "$kvik" cache show "$out/a" --tenant bob
+	"[(0, 100, 1, 1, 0, 500), (100, 200, 1, 1, 0, 600)]" kvik_cache show "$out/a" --tenant bob
 [ "$("$kvik" cache show "$out/a" --limit 4 | wc -l)" = 4 ] || fail "show --limit"
 is "verify" "10 records are right; 0 damaged, 0 could not be read" "$kvik" cache verify "$out/a"
 
 # to a folder with another secret, and there for another tenant; once more, nothing grows
-json "export" "d['records'], d['skipped']" "(3, 0)" "$kvik" cache export "$out/a" "$out/file" --tenant alice
-says 1 "File exists" "$kvik" cache export "$out/a" "$out/file" --tenant alice
+json "export" "d['records'], d['skipped']" "(3, 0)" kvik_cache export "$out/a" "$out/file" --tenant alice
+says 1 "File exists" kvik_cache export "$out/a" "$out/file" --tenant alice
 [ "$(stat -c %a "$out/file")" = 600 ] || fail "mode of an export"
-"$make" "$out/b" carol 9000 1
-json "import" "d['records'], d['skipped']" "(3, 0)" "$kvik" cache import "$out/b" "$out/file" --tenant dave
-json "import again" "d['records']" 3 "$kvik" cache import "$out/b" "$out/file" --tenant dave
+"$make" "$out/b" "$(scope_of key-of-carol)" 9000 1
+json "import" "d['records'], d['skipped']" "(3, 0)" kvik_cache import "$out/b" "$out/file" --tenant dave
+json "import again" "d['records']" 3 kvik_cache import "$out/b" "$out/file" --tenant dave
 json "what came" "[(r['start'], r['ids'][99]) for r in d]" "[(0, 100), (100, 200), (200, 300)]" \
-	"$kvik" cache show "$out/b" --tenant dave
-"$make" "$out/b" dave 1 3 # the same text, named by that folder itself: nothing new
+	kvik_cache show "$out/b" --tenant dave
+"$make" "$out/b" "$(scope_of key-of-dave)" 1 3 # the same text, named by that folder itself: nothing new
 json "the same names" "d['records']" 4 "$kvik" cache ls "$out/b"
 is "verify" "4 records are right; 0 damaged, 0 could not be read" "$kvik" cache verify "$out/b"
 size=$(stat -c %s "$out/file")
@@ -70,9 +79,11 @@ done
 
 # a purge takes what it says, and is for ever
 says 2 "purge what" "$kvik" cache purge "$out/a"
-says 0 "^3 records purged" "$kvik" cache purge "$out/a" --tenant alice
+says 0 "^3 records purged" kvik_cache purge "$out/a" --tenant alice
 json "after it" "d['records']" 7 "$kvik" cache ls "$out/a"
-json "purge of a model" "d['purged']" 7 "$kvik" cache purge "$out/a" --model 00000000000000ab
+tag=$("$kvik" cache show "$out/a" --json | python3 -c 'import json,sys; print([r["tenant"] for r in json.load(sys.stdin) if r["tenant"] != "public"][0])')
+json "purge by a tag" "d['purged']" 2 "$kvik" cache purge "$out/a" --tag "$tag"
+json "purge of a model" "d['purged']" 5 "$kvik" cache purge "$out/a" --model 00000000000000ab
 json "after it" "d['records']" 0 "$kvik" cache ls "$out/a"
 
 # damage is found, and told
@@ -82,14 +93,17 @@ says 1 "1 damaged" "$kvik" cache verify "$out/b"
 # sealed records need their key
 openssl rand -hex 32 >"$out/key"
 chmod 600 "$out/key"
-KVIK_TEST_KEY="$out/key" "$make" "$out/c" "" 1 2
+KVIK_TEST_KEY="$out/key" "$make" "$out/c" 0 1 2
 is "verify with the key" "2 records are right; 0 damaged, 0 could not be read" "$kvik" cache verify "$out/c" --key "$out/key"
 says 1 "sealed with another key" "$kvik" cache verify "$out/c"
 
 says 1 "No such file" "$kvik" cache ls "$out/nowhere"
 says 2 "say what to do" "$kvik" cache
 says 2 "takes DIR and FILE" "$kvik" cache export "$out/a"
-says 2 "one tenant" "$kvik" cache purge "$out/a" --tenant x --public
+says 2 "needs --keys" "$kvik" cache purge "$out/a" --tenant alice
+says 2 "no key has the name" kvik_cache purge "$out/a" --tenant nobody
+says 2 "has 2 keys" kvik_cache export "$out/a" "$out/bobs" --tenant bob
+says 2 "one tenant" kvik_cache purge "$out/a" --tenant x --public
 says 0 "wipes their bytes" "$kvik" cache --help
 for action in "ls" "show" "verify --json"; do
 	# shellcheck disable=SC2086

@@ -1,4 +1,4 @@
-/* make_store.c: for cache.sh: make_store FOLDER TENANT FIRST N: a text of N records, each going on where the one before
+/* make_store.c: for cache.sh: make_store FOLDER SCOPE FIRST N (SCOPE: kvik_share.scope, 0: public): a text of N records, each going on where the one before
  * ends, each of 100 ids; FIRST is its first id. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,8 @@ int main(int argc, char **argv)
 	uint32_t n = (uint32_t)atoi(argv[4]);
 	for (uint32_t i = 0; i < IDS * n; i++)
 		ids[i] = (uint32_t)atoi(argv[3]) + i;
-	struct store_key scope = store_scope(s, argv[2], strlen(argv[2]));
+	uint64_t number = strtoull(argv[2], NULL, 0), secret[2] = {number, ~number}; /* as the engine does */
+	struct store_key scope = store_scope(s, (const char *)secret, number ? sizeof secret : 0);
 	struct store_part parts[2] = {{.kind = STORE_PAGES, .tokens = IDS, .bytes = 3000},
 				      {.kind = STORE_WINDOW, .group = 1, .tokens = IDS, .bytes = 2000}};
 	const void *data[2] = {bytes[0], bytes[1]};
