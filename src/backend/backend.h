@@ -44,8 +44,8 @@ struct mat_desc {
 
 /* Where a matrix comes from: rows as they are stored, in the order in which a product gives their outputs. */
 struct mat_rows {
-	/* Row r, which may be written to `room`, room_bytes that no other call has until the matrix is loaded or the same
-	 * thread asks for a row again sixteen calls later. Any thread of the pool. */
+	/* Row r, where it lies or written to `room`, room_bytes of the backend's that it keeps for this row until it has
+	 * taken it. Any thread of the pool. */
 	const uint8_t *(*row)(void *ctx, uint32_t r, uint8_t *room);
 	void *ctx;
 	size_t room_bytes;
