@@ -124,7 +124,10 @@ static int print_json(struct run *r, const uint32_t *prompt, size_t n, double lo
 		json_object_set(o, "logprobs", r->logprobs);
 	if (o && r->o->logits_hash)
 		json_object_set_new(o, "logits_hash", json_string(hash));
-	int rc = o && json_dumpf(o, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF && fflush(stdout) == 0 ? 0 : -1;
+	int rc = o && json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15)) == 0 && putchar('\n') != EOF &&
+				 fflush(stdout) == 0
+			 ? 0
+			 : -1;
 	json_decref(o);
 	return rc;
 }

@@ -81,7 +81,10 @@ static int print_json(struct talk *t, const struct chat_turn *turn)
 			      (json_int_t)turn->reused, "computed_tokens", (json_int_t)(turn->n_prompt - turn->reused),
 			      "new_tokens", (json_int_t)g->new_tokens, "prefill_ms", turn->prefill_ms, "decode_ms",
 			      g->decode_ms);
-	int rc = o && json_dumpf(o, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF && fflush(stdout) == 0 ? 0 : -1;
+	int rc = o && json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15)) == 0 && putchar('\n') != EOF &&
+				 fflush(stdout) == 0
+			 ? 0
+			 : -1;
 	json_decref(o);
 	return rc;
 }

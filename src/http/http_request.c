@@ -177,7 +177,10 @@ static bool route(struct http_conn *c)
 	if (there && strcmp(there, method) == 0)
 		return true;
 	if (!there) {
-		snprintf(text, sizeof text, "there is no %s %s here", r->method, r->path);
+		snprintf(text, sizeof text,
+			 "there is no %s %.150s here; OpenAI's API is, at /v1/chat/completions and beside it, and "
+			 "llama-server's, at /completion",
+			 r->method, r->path);
 		refuse(r, 404, "invalid_request_error", text, 0);
 		return false;
 	}
