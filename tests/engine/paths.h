@@ -42,7 +42,8 @@ struct job {
 	bool holds_up; /* waits at the gate with its first token */
 	uint64_t hash[CHOICES];
 	uint32_t tokens[CHOICES];
-	uint32_t together; /* most sequences that were being computed at one of its tokens */
+	uint32_t answer[NEW], n_answer; /* of choice 0, its first tokens */
+	uint32_t together;              /* most sequences that were being computed at one of its tokens */
 	struct kvik_usage usage;
 	int code;
 };
@@ -73,6 +74,8 @@ static inline void hash_row(void *user, uint32_t choice, const uint32_t *ids, si
 static inline void on_event(void *user, const struct kvik_event *e)
 {
 	struct job *j = user;
+	if (e->kind == KVIK_EVENT_TOKEN && e->choice == 0 && e->token->id != KVIK_NO_ID && j->n_answer < NEW)
+		j->answer[j->n_answer++] = e->token->id;
 	if (e->kind != KVIK_EVENT_END)
 		return;
 	j->usage = *e->usage;
@@ -283,6 +286,7 @@ static inline void reset(struct job *j)
 {
 	memset(j->hash, 0, sizeof j->hash);
 	memset(j->tokens, 0, sizeof j->tokens);
+	j->n_answer = 0;
 }
 
 /* The text goes on after `at` tokens as j says, which alone gives `want`. */

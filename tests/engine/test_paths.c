@@ -14,6 +14,7 @@ static const struct {
 	{"tests/model/data/llama-odd.gguf", KVIK_ACT_F32},      /* heads of 20 dims: int4 does not rotate */
 	{"tests/model/data/mistral-window.gguf", KVIK_ACT_F32}, /* a window of 8 in every layer */
 	{"tests/model/data/qwen2-windows.gguf", KVIK_ACT_F32},  /* one full layer, two with windows */
+	{"tests/model/data/gemma4.gguf", KVIK_ACT_F32},         /* layers that share what others have stored */
 	{"synthetic:tiny-mixed:q4_0", KVIK_ACT_INT8},           /* 2 of 6 layers full, else a window of 64 */
 };
 enum { MODELS = sizeof models / sizeof *models };

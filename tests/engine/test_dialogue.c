@@ -1,0 +1,91 @@
+/* test_dialogue.c: what people do with a dialogue, on models whose layers have windows: go on, send the same again, ask for
+ * another answer, edit the last question, take the thinking out of the last answer. After each turn of eight, what has not
+ * changed comes from the cache, to the token (less the one whose logits are needed), and the answer has the bits of one
+ * computed alone. */
+#include "paths.h"
+
+enum { TURNS = 8, QUESTION = 9, THINKING = NEW / 2 };
+
+static const struct {
+	const char *path;
+	enum kvik_act act;
+} models[] = {
+	{"tests/model/data/gemma3.gguf", KVIK_ACT_F32},   /* windows of 8, every sixth layer sees everything */
+	{"tests/model/data/gptoss-mxfp4", KVIK_ACT_INT8}, /* every other one, with sinks */
+	{"tests/model/data/gemma4.gguf", KVIK_ACT_F32},   /* the last layers read what others have stored */
+};
+
+static void must_hit(const struct world *w, const struct job *j, uint32_t unchanged, const char *use)
+{
+	same(w, j, use);
+	if (j->usage.cached_tokens < unchanged)
+		fail_msg("%s: %s: %llu tokens of %u from the cache, of which %u had not changed", w->name, use,
+			 (unsigned long long)j->usage.cached_tokens, j->n, unchanged);
+}
+
+/* The text of j, its answer from token `from` on, and a question. */
+static struct job go_on_asking(struct world *w, const struct job *j, uint32_t from)
+{
+	struct job next = new_job(w, j->n + NEW - from + QUESTION);
+	assert_int_equal(j->n_answer, NEW);
+	memcpy(next.ids, j->ids, j->n * sizeof *next.ids);
+	memcpy(next.ids + j->n, j->answer + from, (NEW - from) * sizeof *next.ids);
+	return next;
+}
+
+static void five_uses(struct world *w)
+{
+	struct desk d;
+	open_desk(&d, w, 32, 4, 48);
+	struct job last = new_job(w, QUESTION), again;
+	run(&d, &last);
+	same(w, &last, "the first turn");
+	for (int turn = 1; turn < TURNS; turn++) {
+		again = last;
+		reset(&again);
+		run(&d, &again);
+		must_hit(w, &again, again.n - 1, "the same again");
+		reset(&again);
+		again.choices = 2;
+		run(&d, &again);
+		must_hit(w, &again, again.n - 1, "another answer");
+		struct job edited = new_branch(w, &last, last.n - QUESTION, last.n);
+		run(&d, &edited);
+		must_hit(w, &edited, last.n - QUESTION, "another question");
+		struct job stripped = go_on_asking(w, &last, THINKING), next = go_on_asking(w, &last, 0);
+		stripped.ids[last.n] = (last.answer[0] + 1) % w->n_vocab; /* nothing is the same by chance */
+		run(&d, &stripped);
+		must_hit(w, &stripped, last.n, "without the thinking");
+		run(&d, &next);
+		must_hit(w, &next, last.n + NEW - 1, "going on");
+		last = next;
+	}
+	kvik_engine_free(d.e);
+}
+
+static void windows_in_a_dialogue(void **state)
+{
+	static const enum kvik_dtype dtypes[] = {KVIK_F16, KVIK_INT8};
+	(void)state;
+	for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+		for (size_t k = 0; k < sizeof dtypes / sizeof *dtypes; k++) {
+			struct kvik_model_params p = kvik_model_params_default();
+			struct world w = {.name = models[i].path, .random = 7, .cache = kvik_cache_params_default()};
+			struct kvik_err err;
+			p.threads = 2;
+			p.act = models[i].act;
+			if (kvik_model_load(&w.m, models[i].path, &p, &err))
+				fail_msg("%s", err.text);
+			w.n_vocab = kvik_model_get_info(w.m).vocab_size;
+			w.cache.context = CONTEXT;
+			w.cache.k_dtype = w.cache.v_dtype = dtypes[k];
+			five_uses(&w);
+			kvik_model_free(w.m);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(windows_in_a_dialogue)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
