@@ -119,6 +119,7 @@ int api_new(struct api **out, const struct api_config *config, struct kvik_err *
 	if (!a->config.model_path)
 		a->config.model_path = config->model_name;
 	metrics_init(&a->metrics);
+	structured_cache_init(&a->constraints);
 	a->created = time(NULL);
 	int rc = config->chat_template && config->engine.vocab ? new_template(a, err) : 0;
 	if (rc)
@@ -134,6 +135,7 @@ void api_free(struct api *a)
 		return;
 	chat_template_free(a->chat_template);
 	metrics_release(&a->metrics);
+	structured_cache_release(&a->constraints);
 	mem_free(a);
 }
 

@@ -15,6 +15,7 @@
 #include "api/api.h"
 #include "api/fields.h"
 #include "api/metrics.h"
+#include "api/structured.h"
 
 #define API_ID_BYTES 64
 
@@ -25,6 +26,7 @@ struct api {
 	struct chat_template *chat_template; /* NULL: none */
 	int64_t created;                     /* seconds since 1970 */
 	_Atomic uint64_t unread[8];          /* hashes of the template's variables of which `warn` was told; 0: free */
+	struct structured_cache constraints; /* of answers that have a form */
 	struct metrics metrics;              /* of all */
 };
 

@@ -10,7 +10,7 @@
 
 #define ANY "*"
 #define NONE ""
-#define NO_FORMS "answers of a given form are not there yet"
+#define NO_FORMS "grammars are not there yet: use a JSON schema, a regex or choices"
 
 static const struct known {
 	const char *name, *neutral;
@@ -288,17 +288,11 @@ static const struct hint {
 	{"penalty_present", "say 'presence_penalty'"},
 	{"random_seed", "say 'seed'"},
 	{"grammar", NO_FORMS},
-	{"json_schema", NO_FORMS},
-	{"guided_json", NO_FORMS},
-	{"guided_regex", NO_FORMS},
-	{"guided_choice", NO_FORMS},
 	{"guided_grammar", NO_FORMS},
 	{"structural_tag", NO_FORMS},
-	{"structured_outputs", NO_FORMS},
 	{"regex", NO_FORMS},
 	{"ebnf", NO_FORMS},
 	{"format", NO_FORMS},
-	{"response_format", NO_FORMS},
 	{"functions", "say 'tools'"},
 	{"function_call", "say 'tool_choice'"},
 	{"thinking_token_budget", "thoughts have no length of their own"},

@@ -148,7 +148,7 @@ static const struct dialect dialect = {chat_logprob, delta, choice_end, end, who
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
 struct chat_fields {
-	json_t *messages, *tools, *tool_choice, *format, *kwargs, *stream_options, *prompt_logprobs, *salt;
+	json_t *messages, *tools, *tool_choice, *kwargs, *stream_options, *prompt_logprobs, *salt;
 	json_t *reasoning_effort, *verbosity, *enable_thinking; /* to the template */
 	json_t *max_tokens, *max_completion_tokens;
 	json_t *add_generation_prompt, *continue_final, *reasoning_format;
@@ -168,18 +168,6 @@ static int check_tool_choice(struct chat_fields *f, struct field_error *e)
 	if (f->tools && !json_is_array(f->tools))
 		return field_fail(e, "tools", "'tools' must be a list");
 	return 0;
-}
-
-static int check_format(const struct chat_fields *f, struct field_error *e)
-{
-	const json_t *type = json_object_get(f->format, "type");
-	if (!f->format || field_says(type, "text"))
-		return 0;
-	if (!json_is_string(type))
-		return field_fail(e, "response_format",
-				  "'response_format' must be an object with a 'type', such as text");
-	return field_fail(e, "response_format", "'response_format' of type '%.40s' is not supported yet; 'text' is",
-			  json_string_value(type));
 }
 
 static int check_template_words(const struct chat_fields *f, struct field_error *e)
@@ -229,7 +217,6 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 		{"tools", FIELD_JSON, &f->tools, 0, 0},
 		{"tool_choice", FIELD_JSON, &f->tool_choice, 0, 0},
 		{"parallel_tool_calls", FIELD_BOOL, &f->many_calls, 0, 0},
-		{"response_format", FIELD_JSON, &f->format, 0, 0},
 		{"chat_template_kwargs", FIELD_JSON, &f->kwargs, 0, 0},
 		{"add_generation_prompt", FIELD_JSON, &f->add_generation_prompt, 0, 0},
 		{"continue_final_message", FIELD_JSON, &f->continue_final, 0, 0},
@@ -245,8 +232,6 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc)
 		rc = check_tool_choice(f, e);
-	if (!rc)
-		rc = check_format(f, e);
 	if (!rc && f->max_completion_tokens)
 		rc = reply_read_max_tokens(c, "max_completion_tokens", f->max_completion_tokens, false, e);
 	else if (!rc)
@@ -292,6 +277,8 @@ void openai_chat(struct api_call *c, json_t *body)
 	int rc = chat_prompt(c, &q);
 	if (field_says(f.reasoning_format, "none"))
 		r->style.think_open = NULL, r->thinks = false; /* thoughts stay in the text */
+	if (structured_constraint(&r->structured))
+		r->thinks = false; /* the form holds from the first token on: there are no thoughts */
 	if (!rc)
 		reply_start(c);
 	json_decref(words);

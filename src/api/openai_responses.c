@@ -192,8 +192,8 @@ static int read_reasoning(struct response_fields *f, struct field_error *e)
 	return 0;
 }
 
-/* "text": {"format": {"type": "text"}, "verbosity": "low"} */
-static int read_text(struct response_fields *f, struct field_error *e)
+/* "text": {"format": {"type": "json_schema", "schema": ...}, "verbosity": "low"} */
+static int read_text(struct reply *r, struct response_fields *f, const struct kvik_vocab *v, struct field_error *e)
 {
 	json_t *format = NULL, *verbosity = NULL;
 	const struct field fields[] = {
@@ -205,10 +205,8 @@ static int read_text(struct response_fields *f, struct field_error *e)
 	if (!json_is_object(f->text))
 		return field_fail(e, "text", "'text' must be an object");
 	int rc = fields_read(f->text, fields, sizeof fields / sizeof *fields, e);
-	const json_t *type = json_object_get(format, "type");
-	if (!rc && format && !field_says(type, "text"))
-		rc = field_fail(e, "text", "'text.format' of type '%.40s' is not supported yet; 'text' is",
-				json_is_string(type) ? json_string_value(type) : "?");
+	if (!rc && format)
+		rc = structured_format(&r->structured, format, "text", r->constraints, v, e);
 	if (!rc && verbosity && !json_is_string(verbosity))
 		rc = field_fail(e, "text", "'text.verbosity' must be a text, such as low");
 	if (!rc && verbosity)
@@ -240,7 +238,7 @@ static int read_body(struct api_call *c, struct response_fields *f, struct field
 	if (!rc)
 		rc = read_reasoning(f, e);
 	if (!rc)
-		rc = read_text(f, e);
+		rc = read_text(r, f, c->api->config.engine.vocab, e);
 	if (!rc)
 		rc = reply_read_cache_salt(c, f->salt, e);
 	return rc ? rc : reply_read_max_tokens(c, "max_output_tokens", f->max_tokens, false, e);

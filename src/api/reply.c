@@ -28,6 +28,7 @@ struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *bod
 	snprintf(r->id, sizeof r->id, "%s%s", prefix, c->request_id);
 	sampling_init(&r->sampling, &c->api->config.sampling);
 	r->sampling.default_seed = c->api->config.seed;
+	r->constraints = &c->api->constraints;
 	c->reply = r;
 	return r;
 }
@@ -40,6 +41,7 @@ static void free_prompts(struct reply *r)
 		mem_free(p->text);
 		mem_free(p->echo);
 		mem_free(p->embedding);
+		kvik_constrained_free(p->constrained);
 		json_decref(p->logprobs);
 		json_decref(p->by_id);
 	}
@@ -67,6 +69,7 @@ void reply_free(struct reply *r)
 	}
 	mem_free(r->choices);
 	sampling_release(&r->sampling);
+	structured_release(&r->structured, r->constraints);
 	json_decref(r->body);
 	mem_free(r->state);
 	mem_free(r);
@@ -76,13 +79,16 @@ int reply_read(struct api_call *c, const struct field *own, size_t n, struct fie
 {
 	enum { OWN_MAX = 28 };
 	struct reply *r = c->reply;
-	struct field fields[SAMPLING_FIELDS + OWN_MAX];
+	struct field fields[SAMPLING_FIELDS + STRUCTURED_FIELDS + OWN_MAX];
 	size_t shared = sampling_fields(&r->sampling, fields);
+	shared += structured_fields(&r->structured, fields + shared);
 	assert(n <= OWN_MAX);
 	memcpy(fields + shared, own, n * sizeof *own);
 	int rc = fields_read(r->body, fields, shared + n, e);
 	uint32_t n_vocab = c->api->config.engine.model.vocab_size;
-	return rc ? rc : sampling_finish(&r->sampling, n_vocab, e);
+	if (!rc)
+		rc = sampling_finish(&r->sampling, n_vocab, e);
+	return rc ? rc : structured_finish(&r->structured, r->constraints, c->api->config.engine.vocab, e);
 }
 
 int reply_read_stream_options(struct reply *r, const json_t *options, struct field_error *e)
@@ -198,6 +204,19 @@ static uint32_t prompt_top(const struct reply *r)
 	return echo > by_id ? echo : by_id;
 }
 
+/* Each request of the engine has matchers of its own, for its answers. */
+static int hold_to_form(const struct reply *r, struct reply_prompt *p, struct kvik_generate_params *g,
+			struct kvik_err *err)
+{
+	struct kvik_constraint *form = structured_constraint(&r->structured);
+	if (!form)
+		return 0;
+	int rc = kvik_constrained_new(&p->constrained, form, r->sampling.n, err);
+	if (!rc)
+		g->processor = kvik_constrained_processor(p->constrained);
+	return rc;
+}
+
 static int submit_params(const struct api_call *c, struct reply_prompt *p, struct kvik_err *err)
 {
 	const struct reply *r = c->reply;
@@ -218,7 +237,8 @@ static int submit_params(const struct api_call *c, struct reply_prompt *p, struc
 	q.priority = r->sampling.priority;
 	q.on_event = reply_on_event;
 	q.user = p;
-	return engine->submit(engine->ctx, &q, &p->engine_id, err);
+	int rc = hold_to_form(r, p, &g, err);
+	return rc ? rc : engine->submit(engine->ctx, &q, &p->engine_id, err);
 }
 
 /* The lock keeps an abort from missing the request that is just being submitted. */

@@ -8,6 +8,7 @@
 
 #include "api/call.h"
 #include "api/sampling.h"
+#include "api/structured.h"
 #include "base/buf.h"
 #include "chat/answer.h"
 
@@ -45,6 +46,7 @@ struct reply_prompt {
 	json_t *logprobs;   /* of the prompt's own tokens, like those of a choice; owned; NULL = not wanted */
 	json_t *by_id;      /* the same as vLLM's prompt_logprobs; owned; NULL = not wanted */
 	float *embedding;   /* [dim], owned */
+	struct kvik_constrained *constrained; /* its answers, where the request gives them a form; owned */
 	uint64_t engine_id; /* of the running request, 0 = none; under the call's lock */
 	bool ended;         /* usage is there; under the call's lock */
 	struct kvik_usage usage;
@@ -71,6 +73,8 @@ struct reply {
 	const struct dialect *dialect;
 	json_t *body; /* owned: the request, into which sampling points */
 	struct sampling sampling;
+	struct structured structured;
+	struct structured_cache *constraints; /* of the server */
 	bool stream, wants_logprobs, wants_ids, explain, timings_per_token;
 	bool include_usage, usage_in_chunks; /* of a stream */
 	uint32_t top_logprobs;               /* most probable tokens shown of each of an answer, or of an echo */

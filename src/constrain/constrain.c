@@ -241,6 +241,17 @@ bool matcher_accepts(struct matcher *m)
 	return ok;
 }
 
+bool matcher_is_whole(struct matcher *m)
+{
+	struct constrain *c = m->c;
+	enter(m);
+	bool whole = m->state && c->masks.m.accepts(c->masks.m.ctx, m->state);
+	for (unsigned b = 0; whole && b < 256; b++)
+		whole = b == ' ' || b == '\t' || b == '\n' || b == '\r' || !masks_step(&c->masks, m->state, (uint8_t)b);
+	pthread_mutex_unlock(&c->lock);
+	return whole;
+}
+
 bool matcher_mask(struct matcher *m, uint32_t *mask)
 {
 	uint32_t any = 0, words = m->c->masks.t->words;

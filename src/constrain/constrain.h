@@ -45,6 +45,8 @@ size_t matcher_feed(struct matcher *m, const char *bytes, size_t n);
 /* The last bytes are taken back. */
 void matcher_rollback(struct matcher *m, size_t bytes);
 bool matcher_accepts(struct matcher *m); /* the text may end here */
+/* It may, and nothing but white space could follow. */
+bool matcher_is_whole(struct matcher *m);
 /* mask[trie.words]: a bit for each token that may come. false: none can (and the text may still be whole). */
 bool matcher_mask(struct matcher *m, uint32_t *mask);
 /* Appends to out, up to max bytes in all, what must come next because nothing else can. */

@@ -179,7 +179,13 @@ static void process(void *user, uint32_t choice, const uint32_t *ids, size_t n, 
 	struct kvik_constrained *c = user;
 	uint32_t *mask = c->masks + (size_t)choice * c->words;
 	(void)ids, (void)n;
-	mask_of(&c->matchers[choice], c->v, mask);
+	if (matcher_is_whole(
+		    &c->matchers[choice])) { /* no white space behind it, as the model might like to go on with */
+		memset(mask, 0, c->words * sizeof *mask);
+		allow_ends(c->v, mask);
+	} else {
+		mask_of(&c->matchers[choice], c->v, mask);
+	}
 	for (size_t w = 0; w * 32 < vocab_size; w++) {
 		uint32_t bits = w < c->words ? mask[w] : 0;
 		for (size_t id = w * 32; bits != UINT32_MAX && id < vocab_size && id < w * 32 + 32; id++)

@@ -62,13 +62,13 @@ static const struct api_case cases[] = {
 	 .end_bytes = 2,
 	 .answer = "200 application/json\n"
 		   "{`stopping_word`:`x\\u0000`,`stop_type`:`word`,`generation_settings/stop`:[`x\\u0000`]}"},
-	{.name = "json_schema is not ignored",
+	{.name = "a schema that cannot be enforced",
 	 .request = "POST /completion",
-	 .body = "{`prompt`:`Once`,`json_schema`:{}}",
-	 .answer =
-		 "400 application/json\n"
-		 "{`error`:{`message`:`'json_schema' is not supported here: answers of a given form are not there yet`,"
-		 "`type`:`invalid_request_error`,`param`:`json_schema`,`code`:400,`request_id`:`1`}}"},
+	 .body = "{`prompt`:`Once`,`json_schema`:{`properties`:{`a`:{`uniqueItems`:true}}}}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'json_schema': JSON schema: a keyword that is not supported at "
+		   "\\`/properties/a/uniqueItems\\``,"
+		   "`type`:`invalid_request_error`,`param`:`json_schema`,`code`:400,`request_id`:`1`}}"},
 	{.name = "json_schema null",
 	 .request = "POST /completion",
 	 .body = "{`prompt`:`Once`,`json_schema`:null,`n_predict`:1,`response_fields`:[`content`]}",

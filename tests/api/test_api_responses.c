@@ -94,7 +94,8 @@ static const struct api_case cases[] = {
 	 .request = "POST /v1/responses",
 	 .body = "{`input`:`Hi`,`text`:{`format`:{`type`:`json_schema`}}}",
 	 .answer = "400 application/json\n"
-		   "{`error`:{`message`:`'text.format' of type 'json_schema' is not supported yet; 'text' is`,"
+		   "{`error`:{`message`:`'text' of type json_schema must hold the schema: "
+		   "{\\`type\\`: \\`json_schema\\`, \\`json_schema\\`: {\\`name\\`: \\`...\\`, \\`schema\\`: {...}}}`,"
 		   "`type`:`invalid_request_error`,`param`:`text`,`code`:400,`request_id`:`1`}}"},
 	{.name = "a conversation that is not kept",
 	 .request = "POST /v1/responses",

@@ -154,7 +154,7 @@ class Api(unittest.TestCase):
                  ("POST", "/v1/chat/completions", "[]", 400), ("POST", "/v1/chat/completions", {"messages": []}, 400),
                  ("POST", "/v1/chat/completions", {"messages": STORY, "temprature": 1}, 400),
                  ("POST", "/v1/chat/completions", {"messages": STORY, "temperature": "hot"}, 400),
-                 ("POST", "/v1/chat/completions", {"messages": STORY, "response_format": {"type": "json_object"}}, 400),
+                 ("POST", "/v1/chat/completions", {"messages": STORY, "response_format": {"type": "json_schema"}}, 400),
                  ("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400),
                  ("POST", "/v1/completions", {"prompt": [1, {}]}, 400), ("POST", "/v1/completions", {"prompt": [999999]}, 400),
                  ("POST", "/v1/completions", {"prompt": "a", "n": 1000}, 400), ("POST", "/v1/completions", b"\xff\xfe{}", 400),

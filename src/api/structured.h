@@ -1,0 +1,48 @@
+/* structured.h: what a request says of the form of its answer, in every dialect's words, and the constraint that it means:
+ *
+ *   response_format      {"type": "json_object"}, {"type": "json_schema", "json_schema": {"schema": ...}}   OpenAI
+ *   structured_outputs   {"json": ...}, {"regex": ...}, {"choice": [...]}, {"json_object": true}            vLLM
+ *   guided_json, guided_regex, guided_choice                                                                vLLM, formerly
+ *   json_schema          ...                                                                                llama-server
+ *
+ * Constraints are kept by the server for a while, for requests that ask for the same: what was found out about one (its
+ * states and masks) serves them all. What cannot be enforced is an error of the request. Any thread. */
+#ifndef KVIK_API_STRUCTURED_H
+#define KVIK_API_STRUCTURED_H
+
+#include <pthread.h>
+
+#include <kvik.h>
+
+#include "api/fields.h"
+
+enum { STRUCTURED_FIELDS = 6, STRUCTURED_KEPT = 16 };
+
+/* The constraints that a server keeps. */
+struct kept_constraint;
+struct structured_cache {
+	pthread_mutex_t lock;
+	struct kept_constraint *kept[STRUCTURED_KEPT];
+	uint64_t clock;
+};
+void structured_cache_init(struct structured_cache *sc);
+void structured_cache_release(struct structured_cache *sc); /* nobody uses any more */
+
+/* Of a request; zeroed: none. */
+struct structured {
+	json_t *response_format, *outputs, *json, *regex, *choice, *json_schema; /* borrowed from the body */
+	struct kept_constraint *constraint;                                      /* held; NULL: any text */
+};
+/* Writes the fields into table[STRUCTURED_FIELDS]; returns how many. */
+size_t structured_fields(struct structured *s, struct field *table);
+/* After fields_read: what they mean. v: NULL where the model has no vocabulary. */
+int structured_finish(struct structured *s, struct structured_cache *sc, const struct kvik_vocab *v,
+		      struct field_error *e) MUST_CHECK;
+/* "format" of /v1/responses: as response_format, with the schema beside its type. */
+int structured_format(struct structured *s, const json_t *format, const char *name, struct structured_cache *sc,
+		      const struct kvik_vocab *v, struct field_error *e) MUST_CHECK;
+void structured_release(struct structured *s, struct structured_cache *sc);
+/* NULL: any text. Lives until the release. */
+struct kvik_constraint *structured_constraint(const struct structured *s);
+
+#endif
