@@ -58,19 +58,15 @@ static uint32_t take(struct json *j, struct rec *r, uint8_t byte)
 	return json_raise(j, r);
 }
 
-static bool enter(struct json *j, struct rec *r, enum part part, uint8_t byte)
+static bool enter(struct json *j, struct rec *r, enum part part)
 {
 	enum part before = r->w[REC_X] >> 8;
 	uint32_t digits = before == part ? (r->w[REC_X] & 0xFF) + 1 : 1;
 	if (digits > (part == EXPONENT_DIGITS ? (uint32_t)EXPONENT_DIGITS_MAX : (uint32_t)JSON_DIGITS_MAX))
 		return false;
 	r->w[REC_X] = (uint32_t)part << 8 | digits;
-	/* 1.0 is an integer, as the specification has it since draft 6; 1.5 and 1e3 are not. */
-	for (uint32_t i = 0; part == POINT && i < r->p->n; i++)
-		if (rec_node(j, r, i)->kind == NODE_TYPES && rec_node(j, r, i)->first &&
-		    !(rec_node(j, r, i)->types & TYPE_FRACTION))
-			bit_set(r->failed, i);
-	if (part >= EXPONENT || (part == FRACTION && byte != '0'))
+	/* An integer is written as one: readers of 1.0 get a float, whatever the specification says that it is. */
+	if (part >= POINT)
 		place_typed(&j->ps, r->p, TYPE_FRACTION, r->failed);
 	return true;
 }
@@ -109,7 +105,7 @@ uint32_t json_step_number(struct json *j, struct rec *r, uint8_t byte)
 		next = EXPONENT_SIGN;
 	else
 		return JSON_DEAD;
-	return enter(j, r, next, byte) ? take(j, r, byte) : JSON_DEAD;
+	return enter(j, r, next) ? take(j, r, byte) : JSON_DEAD;
 }
 
 uint32_t json_end_number(struct json *j, struct rec *r)

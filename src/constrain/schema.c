@@ -228,10 +228,7 @@ static void build_type(struct builder *b, const json_t *j, struct gathered *g)
 	if (types == 0 || !one)
 		build_fail(b, KVIK_ERR_FORMAT, "type", "no type");
 	else if (types != TYPE_ALL)
-		gather(b, g,
-		       build_node(b, (struct node){.kind = NODE_TYPES,
-						   .types = types,
-						   .first = draft_says(b, "draft-04") || draft_says(b, "draft-03")}));
+		gather(b, g, build_node(b, (struct node){.kind = NODE_TYPES, .types = types}));
 }
 
 /* ---- Schemas ----------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ enum json_type {
 	TYPE_OBJECT = 4,
 	TYPE_ARRAY = 8,
 	TYPE_STRING = 16,
-	TYPE_INTEGER = 32, /* a number without exponent and, but for zeros, fraction */
+	TYPE_INTEGER = 32, /* a number without point and exponent */
 	TYPE_FRACTION = 64,
 	TYPE_NUMBER = TYPE_INTEGER | TYPE_FRACTION,
 	TYPE_ALL = 127
@@ -41,7 +41,7 @@ enum node_kind {
 	NODE_NOT,
 	NODE_IF, /* kids: if, then, else */
 	/* Leaves. */
-	NODE_TYPES,    /* first: 1.0 is no integer (draft 4) */
+	NODE_TYPES,
 	NODE_WORDS,    /* true, false, null: some of them and nothing else */
 	NODE_TEXTS,    /* one of these strings and nothing else */
 	NODE_NUMBERS,  /* one of these numbers and nothing else */

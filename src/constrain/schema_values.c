@@ -58,14 +58,12 @@ struct values {
 	unsigned words;
 };
 
-/* The ways in which programs write this number: 1 as "1" and "1.0", 0.00001 also as "1e-05". */
+/* The ways in which programs write this number: 1 as "1", 1.0 also as "1.0", 0.00001 also as "1e-05". */
 static void add_number(struct builder *b, struct values *v, const json_t *j)
 {
 	char text[64];
 	if (json_is_integer(j)) {
 		snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
-		v->numbers[v->n_numbers++] = build_text(b, text, strlen(text));
-		strcat(text, ".0");
 		v->numbers[v->n_numbers++] = build_text(b, text, strlen(text));
 		return;
 	}

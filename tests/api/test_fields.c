@@ -98,7 +98,7 @@ static void values(void **state)
 		 "'guided_grammar' is not supported here: grammars are not there yet: use a JSON schema, a regex or "
 		 "choices"},
 		{"guided_choice", "[]", NULL},
-		{"guided_choice", "[\"a\"]", "'guided_choice' is not supported here"},
+		{"guided_choice", "[\"a\"]", "'guided_choice' is not supported here: leave it out, or say []"},
 		{"reasoning", "{}", NULL},
 		{"reasoning_budget", "-1", NULL},
 		{"mirostat", "0.0", NULL},

