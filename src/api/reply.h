@@ -43,12 +43,12 @@ struct reply_prompt {
 	size_t text_bytes;
 	char *echo; /* [echo_bytes] text put before the answers, owned; NULL = none */
 	size_t echo_bytes;
-	json_t *logprobs;   /* of the prompt's own tokens, like those of a choice; owned; NULL = not wanted */
-	json_t *by_id;      /* the same as vLLM's prompt_logprobs; owned; NULL = not wanted */
-	float *embedding;   /* [dim], owned */
+	json_t *logprobs; /* of the prompt's own tokens, like those of a choice; owned; NULL = not wanted */
+	json_t *by_id;    /* the same as vLLM's prompt_logprobs; owned; NULL = not wanted */
+	float *embedding; /* [dim], owned */
 	struct kvik_constrained *constrained; /* its answers, where the request gives them a form; owned */
-	uint64_t engine_id; /* of the running request, 0 = none; under the call's lock */
-	bool ended;         /* usage is there; under the call's lock */
+	uint64_t engine_id;                   /* of the running request, 0 = none; under the call's lock */
+	bool ended;                           /* usage is there; under the call's lock */
 	struct kvik_usage usage;
 	struct kvik_prefix prefix;
 };
