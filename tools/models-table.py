@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Writes the table of architectures in docs/MODELS.md anew, from src/model/arch*.c: the names in the table of arch.c, what
+each file's first comment says, and which kinds of groups its layers have in the cache.
+
+Usage: tools/models-table.py [--check]      (from anywhere; --check: 1 where the table is not as the code has it)
+"""
+import re
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).parent.parent
+BEGIN, END = "<!-- architectures: tools/models-table.py -->\n", "<!-- end -->\n"
+
+
+def listed():
+    text = (TOP / "src/model/arch.c").read_text()
+    return re.findall(r"&(arch_\w+)", re.search(r"archs\[\] = \{(.*?)\};", text, re.S)[1])
+
+
+def described():
+    """arch_NAME -> (GGUF name, model_type, source text, the function that reads its fields)."""
+    found = {}
+    for path in sorted((TOP / "src/model").glob("arch_*.c")):
+        text = path.read_text()
+        for name, fields in re.findall(r"const struct arch (arch_\w+) = \{(.*?)\};", text, re.S):
+            field = dict(re.findall(r'\.(name|hf_name|read) = "?(\w[\w-]*)', fields))
+            read = re.search(rf"\nstatic void {field['read']}\(.*?\n}}", text, re.S)[0]
+            found[name] = (field["name"], field.get("hf_name", field["name"]), text, read)
+    return found
+
+
+def about(text, hf):
+    comment = " ".join(re.match(r"/\*(.*?)\*/", text, re.S)[1].replace("\n *", "\n").split())
+    of = re.search(rf"\b{hf.removesuffix('_text')} (arXiv [\d.]+)", comment)  # of a file with several
+    source = of[1] if of else (re.search(r"arXiv [\d.]+", comment) or [""])[0]
+    return source
+
+
+def kinds(text, read):
+    words = ["pages"]
+    if "read_windows" in read:
+        words.append("windows")
+    if "MIXER_DELTA" in text:
+        words.append("states")
+    return ", ".join(words)
+
+
+def table():
+    arches = described()
+    rows = ["| GGUF `general.architecture` | `model_type` of config.json | source | groups of the cache |", "|---|---|---|---|"]
+    for name in listed():
+        gguf, hf, text, read = arches[name]
+        rows.append(f"| {gguf} | {hf} | {about(text, hf)} | {kinds(text, read)} |")
+    return "\n".join(rows) + "\n"
+
+
+def main():
+    path = TOP / "docs/MODELS.md"
+    old = path.read_text()
+    before, rest = old.split(BEGIN)
+    new = before + BEGIN + "\n" + table() + "\n" + END + rest.split(END)[1]
+    if "--check" in sys.argv[1:]:
+        sys.exit(new != old)
+    path.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
