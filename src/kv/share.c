@@ -272,6 +272,6 @@ void share_finish(struct kv *kv, struct kv_seq *s)
 			if (!tree_path_page(t, &at, g, b, s->tokens, s->tokens))
 				give_window_page(t, s->node, at, g, b, table_page(&s->table[g], b));
 	}
-	state_mark(kv, s);
+	state_snapshot(kv, s, 2); /* a conversation goes on here; what lies a token before is as good */
 	share_touch(kv, s->node, &s->share, UINT32_MAX);
 }

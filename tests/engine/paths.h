@@ -20,7 +20,7 @@
 
 #define SHARE .size = sizeof(struct kvik_share)
 
-enum { NEW = 12, PROMPT_MAX = 220, CHOICES = 3, BATCH_MAX = 32, CONTEXT = 256 };
+enum { NEW = 12, PROMPT_MAX = 480, CHOICES = 3, BATCH_MAX = 32, CONTEXT = 256 };
 
 /* ---- One request ------------------------------------------------------------------------------------------------- */
 
@@ -39,7 +39,8 @@ struct job {
 	uint32_t ids[PROMPT_MAX], n, new_tokens, choices, n_vocab;
 	uint64_t scope;
 	bool read_public;
-	bool holds_up; /* waits at the gate with its first token */
+	bool holds_up;                          /* waits at the gate with its first token */
+	uint32_t text[PROMPT_MAX + 64], n_text; /* prompt and answer, as far as they were computed */
 	uint64_t hash[CHOICES];
 	uint32_t tokens[CHOICES];
 	uint32_t answer[NEW], n_answer; /* of choice 0, its first tokens */
@@ -60,8 +61,10 @@ static inline void hash_row(void *user, uint32_t choice, const uint32_t *ids, si
 {
 	struct job *j = user;
 	uint32_t running = kvik_engine_get_stats(j->desk->e).running;
-	(void)ids;
-	(void)n;
+	if (choice == 0 && n <= sizeof j->text / sizeof *j->text) {
+		memcpy(j->text, ids, n * sizeof *ids);
+		j->n_text = (uint32_t)n;
+	}
 	j->hash[choice] = hash_chain(j->hash[choice], logits, n_vocab * sizeof(float));
 	j->tokens[choice]++;
 	pthread_mutex_lock(&j->desk->lock);

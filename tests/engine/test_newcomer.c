@@ -344,6 +344,74 @@ static void sessions(struct world *w)
 	kvik_cache_free(c);
 }
 
+/* A dialogue of 8 turns, each behind all before, and what people do at its end. The last token of an answer is not
+ * computed: its text ends before. */
+static void dialogue(struct world *w)
+{
+	enum { TURNS = 8, ASKED = 10, ANSWER = 40, THOUGHT = 15 };
+	static struct job turn[TURNS + 1];
+	struct desk d;
+	w->cache.context = 512;
+	open_desk(&d, w, 16, 8, 48);
+	for (int t = 0; t < TURNS; t++) {
+		uint32_t known = t ? turn[t - 1].n_text : 0;
+		turn[t] = new_job(w, known + ASKED);
+		turn[t].new_tokens = ANSWER;
+		if (t)
+			memcpy(turn[t].ids, turn[t - 1].text, known * sizeof *turn[t].ids);
+		run(&d, &turn[t]);
+		same(w, &turn[t], "a turn");
+		cached_about(&turn[t], known, 1);
+	}
+	const struct job *last = &turn[TURNS - 1];
+	struct job *then = &turn[TURNS];
+	for (uint32_t more = 0; more < 10; more += 9) { /* the same, and another answer */
+		*then = *last;
+		reset(then);
+		then->new_tokens += more;
+		run(&d, then);
+		same(w, then, "the same prompt again");
+		cached_about(then, last->n - 1, 0);
+	}
+	*then = new_branch(w, last, last->n - ASKED, last->n + 5);
+	run(&d, then);
+	same(w, then, "an edited turn");
+	cached_about(then, last->n - ASKED, EVERY);
+
+	*then = new_job(w, last->n + ANSWER - THOUGHT + ASKED);
+	memcpy(then->ids, last->ids, last->n * sizeof *then->ids);
+	memcpy(then->ids + last->n, last->text + last->n + THOUGHT, (ANSWER - 1 - THOUGHT) * sizeof *then->ids);
+	run(&d, then);
+	same(w, then, "an answer that comes back without its thoughts");
+	cached_about(then, last->n, EVERY);
+	kvik_engine_free(d.e);
+	w->cache.context = CONTEXT;
+}
+
+static size_t no_guess(void *user, const uint32_t *ids, size_t n, uint32_t *out, size_t max)
+{
+	(void)user;
+	(void)ids;
+	(void)n;
+	(void)out;
+	(void)max;
+	return 0;
+}
+
+/* Going back to where a draft was wrong takes a state that is not kept. */
+static void drafts_are_refused(struct world *w)
+{
+	struct kvik_engine_params p = kvik_engine_params_default();
+	struct kvik_engine *e = NULL;
+	struct kvik_err err;
+	p.cache = &w->cache;
+	p.drafts = 4;
+	p.draft = no_guess;
+	assert_int_equal(kvik_engine_new(&e, w->m, &p, &err), KVIK_ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "drafts"));
+	assert_null(e);
+}
+
 /* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static struct folder dir;
@@ -410,13 +478,20 @@ EACH_WORLD(evicted_and_computed_again)
 EACH_WORLD(preempted)
 EACH_WORLD(however_it_is_cut)
 EACH_WORLD(sessions)
+EACH_WORLD(dialogue)
+EACH_WORLD(drafts_are_refused)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prefixes_joins_and_forks),   cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_evicted_and_computed_again), cmocka_unit_test(test_preempted),
-		cmocka_unit_test(test_however_it_is_cut),          cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_prefixes_joins_and_forks),
+		cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_evicted_and_computed_again),
+		cmocka_unit_test(test_preempted),
+		cmocka_unit_test(test_however_it_is_cut),
+		cmocka_unit_test(test_sessions),
+		cmocka_unit_test(test_dialogue),
+		cmocka_unit_test(test_drafts_are_refused),
 	};
 	return cmocka_run_group_tests(tests, add_newcomer, remove_newcomer);
 }
