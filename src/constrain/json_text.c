@@ -128,9 +128,12 @@ struct json_text json_text_step(uint32_t x, uint8_t b)
 	case UTF8: return continued(x, b);
 	case ESCAPE: return escaped(b);
 	case HEX: return hex_digit(x, hex(b));
-	case LOW: return b == '\\' ? escape_so_far(X(LOW_U, v), lo, lo | 0x3FF) : (struct json_text){JSON_TEXT_BAD};
+	case LOW:
+		return b == '\\' ? escape_so_far(X(LOW_U, v), lo, lo | 0x3FF)
+				 : (struct json_text){.kind = JSON_TEXT_BAD};
 	case LOW_U:
-		return b == 'u' ? escape_so_far(X(LOW_HEX_0, v), lo, lo | 0x3FF) : (struct json_text){JSON_TEXT_BAD};
+		return b == 'u' ? escape_so_far(X(LOW_HEX_0, v), lo, lo | 0x3FF)
+				: (struct json_text){.kind = JSON_TEXT_BAD};
 	default: return low_digit(x, hex(b));
 	}
 }
