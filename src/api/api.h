@@ -1,7 +1,7 @@
 /* api.h: the JSON dialects people's programs speak, over an engine and without sockets: a call comes in as method, path
  * and body, and goes out through a sink.
  *
- * Threads: api_handle in any thread; what needs the engine is answered later from the engine's thread. A sink's
+ * Threads: api_handle in any thread; what needs the engine is answered later from the engine's consumer thread. A sink's
  * functions are called in order, never two at a time, and must not block. */
 #ifndef KVIK_API_API_H
 #define KVIK_API_API_H

@@ -1,6 +1,6 @@
 /* reply.h: what a generating call collects from the engine's events, and how a dialect writes it.
  *
- * Owner: the call. Filled by the engine's thread once the request is submitted. */
+ * Owner: the call. Filled by the engine's consumer thread once the request is submitted. */
 #ifndef KVIK_API_REPLY_H
 #define KVIK_API_REPLY_H
 
@@ -55,7 +55,7 @@ struct reply_prompt {
 
 struct reply;
 
-/* How a dialect writes; everything runs on the engine's thread. */
+/* How a dialect writes; everything runs on the engine's consumer thread. */
 struct dialect {
 	/* One token's entry of logprobs. */
 	json_t *(*logprob)(const struct api_call *c, const struct kvik_token *t);

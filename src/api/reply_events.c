@@ -1,4 +1,4 @@
-/* reply_events.c: see reply_events.h. Everything runs on the engine's thread, but reply_fail for a prompt that could
+/* reply_events.c: see reply_events.h. Everything runs on the engine's consumer thread, but reply_fail for a prompt that could
  * not be submitted. */
 #include "api/reply_events.h"
 

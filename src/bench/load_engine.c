@@ -1,6 +1,6 @@
 /* load_engine.c: the target that is an engine of this process: no sockets, no text, random token ids.
  *
- * The engine's thread notes what happens, with the time, and wakes the loop through a pipe; the loop takes the notes.
+ * The engine's consumer thread notes what happens, with the time, and wakes the loop through a pipe; the loop takes the notes.
  * A state whose conversation was given up stays until its request has ended, as its notes point to it. */
 #include <errno.h>
 #include <event2/event.h>
@@ -23,7 +23,7 @@ struct engine_state {
 	struct ids ids;             /* all tokens so far */
 	uint64_t request;
 	bool busy; /* its end is still to come */
-	/* The end, noted by the engine's thread, which needs no memory for it: no end may be lost. */
+	/* The end, noted by the engine's consumer thread, which needs no memory for it: no end may be lost. */
 	struct engine_state *next_ended; /* under the target's lock */
 	struct load_end end;
 	char failure[LOAD_FAILURE_TEXT];
@@ -60,7 +60,7 @@ static struct engine_target *target_of(struct load_target *t)
 	return (struct engine_target *)(void *)t;
 }
 
-/* ---- The engine's thread ----------------------------------------------------------------------------------------- */
+/* ---- The engine's consumer thread -------------------------------------------------------------------------------- */
 
 static bool is_empty(const struct engine_target *t)
 {

@@ -26,6 +26,11 @@ struct sample_slot {
 	struct kvik_err err;
 };
 
+/* Time by the clock, and of it with a processor. */
+struct spent {
+	uint64_t ns, cpu_ns;
+};
+
 struct kvik_engine {
 	struct kvik_model *model;         /* borrowed */
 	struct kvik_engine_params params; /* its cache: that of `cache` */
@@ -43,9 +48,9 @@ struct kvik_engine {
 	struct request_event polled; /* whoever polls: the event at hand, */
 	struct request *ended;       /* and its request, if it was the last; owned */
 	double step_ms;
-	uint64_t computing_ns;                  /* of the loop at hand: forward passes and sampling */
-	uint64_t busy_ns_sum, computing_ns_sum; /* of all loops that computed something */
-	uint64_t sampled;                       /* tokens, of all requests */
+	struct spent computing;               /* of the loop at hand: forward passes and sampling */
+	struct spent busy_sum, computing_sum; /* of all loops that computed something */
+	uint64_t sampled;                     /* tokens, of all requests */
 
 	pthread_t thread;
 	bool started;

@@ -29,6 +29,17 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+static struct spent clocks(void)
+{
+	return (struct spent){os_clock_ns(), cpu_ns()};
+}
+
+static void add_since(struct spent *sum, struct spent since, struct spent now)
+{
+	sum->ns += now.ns - since.ns;
+	sum->cpu_ns += now.cpu_ns - since.cpu_ns;
+}
+
 /* ---- The queue --------------------------------------------------------------------------------------------------- */
 
 /* The most of `room` new tokens behind n that the KV cache could hold if the request were alone; at least 1, so that of
@@ -197,9 +208,9 @@ static void draft(struct kvik_engine *e)
 /* ---- A step ------------------------------------------------------------------------------------------------------ */
 
 /* What is measured as the model's and the sampler's time; all else is overhead of the owner. */
-static void computing(struct kvik_engine *e, uint64_t since_ns)
+static void computed(struct kvik_engine *e, struct spent since)
 {
-	e->computing_ns += os_clock_ns() - since_ns;
+	add_since(&e->computing, since, clocks());
 }
 
 /* Rows that an item wants: its last one to sample from; every one for what is said about the prompt itself. */
@@ -213,9 +224,9 @@ static void compute(struct kvik_engine *e, const struct sched_plan *plan)
 						 .n_logits = it->n_rows,
 						 .n_hidden = engine_prompt_rows(it)};
 	}
-	uint64_t start = os_clock_ns();
+	struct spent start = clocks();
 	cache_forward(e->cache, e->items, plan->n_items, e->logits, e->hidden);
-	computing(e, start);
+	computed(e, start);
 }
 
 static void sample_slot(void *ctx, uint32_t item, uint32_t thread)
@@ -256,10 +267,10 @@ static bool emit_slot(struct kvik_engine *e, struct sample_slot *s)
 static void run_slots(struct kvik_engine *e, uint32_t n)
 {
 	while (n > 0) {
-		uint64_t start = os_clock_ns();
+		struct spent start = clocks();
 		uint32_t go_on = 0;
 		device_run_once(e->model->device, n, sample_slot, e);
-		computing(e, start);
+		computed(e, start);
 		for (uint32_t i = 0; i < n; i++)
 			if (emit_slot(e, &e->slots[i]))
 				e->slots[go_on++] = e->slots[i];
@@ -345,8 +356,11 @@ void engine_publish(struct kvik_engine *e)
 					.steps = s.steps,
 					.queue_ms_sum = (double)s.queue_us_sum / 1e3,
 					.step_ms_last = e->step_ms,
-					.step_ms_sum = (double)e->busy_ns_sum / 1e6,
-					.overhead_ms_sum = (double)(e->busy_ns_sum - e->computing_ns_sum) / 1e6,
+					.step_ms_sum = (double)e->busy_sum.ns / 1e6,
+					.overhead_ms_sum = (double)(e->busy_sum.ns - e->computing_sum.ns) / 1e6,
+					.step_cpu_ms_sum = (double)e->busy_sum.cpu_ns / 1e6,
+					.overhead_cpu_ms_sum =
+						(double)(e->busy_sum.cpu_ns - e->computing_sum.cpu_ns) / 1e6,
 					.disk_bytes = disk.bytes,
 					.disk_bytes_max = disk.bytes_max,
 					.disk_records = disk.records,
@@ -399,14 +413,14 @@ static bool take(struct kvik_engine *e, bool idle, int64_t wake_us, struct reque
 }
 
 /* A loop is over, which began then and computed something or not; returns when the next begins. */
-static uint64_t note_time(struct kvik_engine *e, uint64_t begun_ns, bool computed)
+static struct spent note_time(struct kvik_engine *e, struct spent begun, bool has_computed)
 {
-	uint64_t now = os_clock_ns();
-	if (computed) {
-		e->busy_ns_sum += now - begun_ns;
-		e->computing_ns_sum += e->computing_ns;
+	struct spent now = clocks();
+	if (has_computed) {
+		add_since(&e->busy_sum, begun, now);
+		add_since(&e->computing_sum, (struct spent){0}, e->computing);
 	}
-	e->computing_ns = 0;
+	e->computing = (struct spent){0};
 	return now;
 }
 
@@ -426,10 +440,10 @@ void *engine_run(void *engine)
 	struct request *incoming;
 	const struct sched_plan *plan = NULL;
 	bool cancels;
-	uint64_t begun_ns = os_clock_ns();
+	struct spent begun = clocks();
 	while (take(e, !plan || plan->n_tokens == 0, wake_us(e, plan), &incoming, &cancels)) {
 		if (!plan || plan->n_tokens == 0)
-			begun_ns = os_clock_ns(); /* it has slept */
+			begun = clocks(); /* it has slept */
 		take_incoming(e, incoming);
 		if (incoming)
 			events_flush(e->events); /* what is refused waits for no step */
@@ -444,7 +458,7 @@ void *engine_run(void *engine)
 		engine_publish(e); /* who has seen an end finds it in the figures */
 		take_ended(e);
 		events_flush(e->events);
-		begun_ns = note_time(e, begun_ns, plan->n_tokens > 0);
+		begun = note_time(e, begun, plan->n_tokens > 0);
 	}
 	assert(!e->live && !incoming);
 	return NULL;

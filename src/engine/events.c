@@ -277,8 +277,9 @@ uint32_t events_watch(struct events *e)
 	pthread_mutex_lock(&e->lock);
 	if (e->n_replaced > 0)
 		reap(e);
-	bool waiting = !e->polled && e->now->in_hand.size > 0 && e->taken != e->flushed;
-	if (!waiting || e->n_taken != e->looked_at) {
+	/* A consumer that has not begun yet will be looked at too: it may be the next record that it never returns from. */
+	bool waiting = !e->polled && e->taken != e->flushed;
+	if (!waiting || e->now->in_hand.size == 0 || e->n_taken != e->looked_at) {
 		e->looked_at = e->n_taken;
 		e->looks = 0;
 		e->look_ns = now + LOOK_NS;

@@ -1,6 +1,6 @@
 /* http.h: the server: sockets, TLS, keys, logs and figures around src/api. One event loop in the thread of http_run.
  *
- * Answers come from the engine's thread and are handed to the loop through a queue (http_reply.c). */
+ * Answers come from the engine's consumer thread and are handed to the loop through a queue (http_reply.c). */
 #ifndef KVIK_HTTP_HTTP_H
 #define KVIK_HTTP_HTTP_H
 

@@ -843,6 +843,8 @@ struct kvik_engine_stats {
 	uint64_t requests, refused, finished, cancelled, expired, failed, preemptions, steps;
 	double queue_ms_sum, step_ms_last;
 	double step_ms_sum, overhead_ms_sum; /* of all steps; of these, outside forward passes and sampling */
+	/* The same in processor time of the engine's own thread, which others on the machine do not stretch. */
+	double step_cpu_ms_sum, overhead_cpu_ms_sum;
 	double hit_rate_at[4]; /* predicted at half, the same, twice and four times the memory; NAN: unknown yet */
 	/* Since 0.2.0, of the disk below the cache (kvik_cache_params.disk); all 0 without one. */
 	uint64_t disk_bytes, disk_bytes_max, disk_records; /* in the folder */
