@@ -317,7 +317,7 @@ static void bench_kv(const struct bench *b, enum kv_dtype d)
 		t.ids[i] = i + 1; /* no page has id 0 */
 	t.q = random_floats((size_t)TOKENS_MAX * KV_HEADS * HEADS * HEAD_DIM);
 	t.out = bench_alloc((size_t)TOKENS_MAX * KV_HEADS * HEADS * HEAD_DIM * sizeof(float));
-	t.scratch_bytes = attn_scratch_bytes(HEADS, HEAD_DIM);
+	t.scratch_bytes = attn_scratch_bytes(HEADS, HEAD_DIM, false);
 	t.scratch = bench_alloc(pool_threads(b->pool) * t.scratch_bytes);
 	double s = bench_time(run_writes, &t, b->seconds, b->best);
 	snprintf(what, sizeof what, "kv_write %s", kv_dtype_name(d));

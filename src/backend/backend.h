@@ -68,6 +68,8 @@ struct work_limits {
 	uint32_t rows;   /* of a product's input: the same, or more where more logits are wanted */
 	uint32_t cols;   /* of a product's input */
 	uint32_t kv_heads, heads_per_kv, head_dim;
+	bool shared_kv;               /* some layer's values are its keys */
+	uint32_t own_heads, own_cols; /* of head_linear: heads, columns of an input; 0: never asked for */
 	uint32_t dim;
 	uint32_t experts, experts_used; /* the shared one counts; 0: no layer has any */
 	uint32_t experts_dim;           /* of the largest expert */
@@ -117,8 +119,9 @@ enum activation {
 
 /* The attention of a layer, all tokens of the batch. */
 struct attention_call {
-	struct dev_f32 *q;       /* [T][heads][head_dim] */
-	struct dev_f32 *k;       /* [T][kv_heads][head_dim]; NULL: an earlier layer has stored them */
+	struct dev_f32 *q; /* [T][heads][head_dim] */
+	struct dev_f32 *
+		k; /* [T][kv_heads][head_dim]; of a shared layout the values too; NULL: an earlier layer has stored them */
 	const struct dev_f32 *v; /* the same */
 	struct dev_f32 *out;     /* as q */
 	uint32_t heads, kv_heads, head_dim;
@@ -129,6 +132,24 @@ struct attention_call {
 	const struct dev_f32 *sink_logits; /* [heads] of the softmax, without values; NULL = none */
 	uint32_t rope_dim;                 /* dims of a head that are rotated, half-split */
 	const struct dev_f32 *cos_row, *sin_row; /* [T][rope_dim / 2] */
+};
+
+/* Each head with a matrix of its own: out[t][h] = m[h] x[t][h]. Strides in floats. */
+struct heads_call {
+	const struct dev_f32 *x; /* of token 0, head 0 */
+	struct dev_f32 *out;
+	size_t x_token, x_head, out_token, out_head;
+	struct dev_mat *const *m; /* [heads], of one shape */
+	uint32_t heads, tokens;
+	uint32_t cols;
+};
+
+/* Columns of a matrix to another place: to[r * to_stride + c] = from[r * from_stride + c]. */
+struct copy_call {
+	const struct dev_f32 *from;
+	struct dev_f32 *to;
+	size_t from_stride, to_stride;
+	uint32_t rows, cols;
 };
 
 /* What a gated delta net does between its projections, all tokens of the batch: convolution, delta rule, and a norm of
@@ -249,6 +270,8 @@ struct backend {
 	/* Matrices of the same columns, x: [tokens][columns]. */
 	void (*linear)(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, const struct linear_out *outs,
 		       uint32_t n);
+	void (*head_linear)(struct dev_work *w, const struct heads_call *c);
+	void (*copy)(struct dev_work *w, const struct copy_call *c);
 	/* Rotates q and k; stores k and v in the pages. Without k: rotates q. */
 	void (*rope_write)(struct dev_work *w, const struct attention_call *c);
 	/* out = softmax(q K) V of what the pages hold. */

@@ -195,15 +195,41 @@ static void segment_softmax(const struct attn *a, struct attn_scratch *s, const 
 
 static bool is_wide(const struct attn *a, const struct attn_scratch *s)
 {
-	return a->layout->v != KV_INT4 && s->dims != a->layout->head_dim;
+	return a->layout->shared || (a->layout->v != KV_INT4 && s->dims != a->layout->head_dim);
 }
 
-/* head_dim is no multiple of 16: the segment's V as f32 rows of s->dims in s->room; g then lists these. */
+/* The keys of a page, which are its values too, as rows of f32; int4 stays rotated. */
+static void turn_keys(const struct kv_layout *l, const uint8_t *head, uint32_t dims, float *rows)
+{
+	float column[16], high[16];
+	vf scales = token_scales(l->k, head, l->head_dim);
+	for (uint32_t d = 0; l->k != KV_INT4 && d < l->head_dim; d++) {
+		vf_store(column, vf_mul(load_code(l->k, head, (size_t)d * P), scales));
+		for (uint32_t t = 0; t < P; t++)
+			rows[t * dims + d] = column[t];
+	}
+	for (uint32_t i = 0; l->k == KV_INT4 && i < kv_groups(l->head_dim) * GROUP_BYTES; i++) {
+		const uint16_t *of = group_scales(head, l->head_dim, i / GROUP_BYTES);
+		vf scale = vf_load_f16(of), min = vf_load_f16(of + P);
+		uint32_t d = i / GROUP_BYTES * KV_GROUP_DIMS + i % GROUP_BYTES;
+		vf_store(column, vf_fma(vf_load_low4(head + (size_t)i * P), scale, min));
+		vf_store(high, vf_fma(vf_load_high4(head + (size_t)i * P), scale, min));
+		for (uint32_t t = 0; t < P && d < l->head_dim; t++)
+			rows[t * dims + d] = column[t];
+		for (uint32_t t = 0; t < P && d + GROUP_BYTES < l->head_dim; t++)
+			rows[t * dims + d + GROUP_BYTES] = high[t];
+	}
+}
+
+/* head_dim is no multiple of 16, or V is K: the segment's V as f32 rows of s->dims in s->room; g then lists these. */
 static void widen_values(const struct kv_layout *l, struct attn_scratch *s, struct segment *g)
 {
 	for (uint32_t i = 0; i < g->n; i++) {
 		float *page = s->room + (size_t)i * P * s->dims, codes[16];
-		for (uint32_t at = 0; at < P * l->head_dim; at += 16) { /* P is 16, so this ends at the end */
+		if (l->shared)
+			turn_keys(l, g->k[i], s->dims, page);
+		for (uint32_t at = 0; !l->shared && at < P * l->head_dim;
+		     at += 16) { /* P is 16, so this ends at the end */
 			vf_store(codes, load_code(l->v, g->v[i], at));
 			for (uint32_t c = 0; c < 16; c++)
 				page[(at + c) / l->head_dim * s->dims + (at + c) % l->head_dim] = codes[c];
@@ -302,7 +328,7 @@ static void finish_row(const struct kv_layout *l, const float *values, struct at
 	float inverse = row.old / row.sum;
 	for (uint32_t d = 0; d < l->head_dim; d++)
 		out[d] = values[d] * inverse;
-	if (kv_rotates(l->v, l->head_dim))
+	if (kv_rotates(l->shared ? l->k : l->v, l->head_dim))
 		rotate(out, l->head_dim);
 }
 

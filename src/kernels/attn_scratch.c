@@ -48,17 +48,18 @@ static size_t carve_all(struct attn_scratch *s, void *memory, size_t rows, uint3
 	return c.at;
 }
 
-size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim)
+size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim, bool shared)
 {
 	struct attn_scratch s;
-	return carve_all(&s, NULL, heads > ATTN_ROWS_MAX ? heads : ATTN_ROWS_MAX, head_dim, head_dim % 16 != 0, true);
+	return carve_all(&s, NULL, heads > ATTN_ROWS_MAX ? heads : ATTN_ROWS_MAX, head_dim,
+			 shared || head_dim % 16 != 0, true);
 }
 
 void attn_scratch_carve(struct attn_scratch *s, void *memory, uint32_t rows, const struct kv_layout *l)
 {
-	bool int4 = l->v == KV_INT4, wide = !int4 && l->head_dim % 16 != 0;
+	bool int4 = l->v == KV_INT4, padded = !int4 && l->head_dim % 16 != 0, wide = padded || l->shared;
 	carve_all(s, memory, rows, l->head_dim, wide, int4);
 	memset(s->row, 0, rows * sizeof *s->row);
-	if (wide) /* the padding is computed and dropped */
+	if (padded) /* the padding is computed and dropped */
 		memset(s->room, 0, (size_t)s->dims * ATTN_SEGMENT * sizeof *s->room);
 }

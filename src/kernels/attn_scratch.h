@@ -4,7 +4,7 @@
 
 #include "kernels/kernels.h"
 
-enum { ATTN_HEAD_DIM_MAX = 512 };
+enum { ATTN_HEAD_DIM_MAX = KV_HEAD_DIM_MAX };
 
 /* What is known of a row after some segments. */
 struct attn_row {
@@ -16,7 +16,7 @@ struct attn_row {
 
 struct attn_scratch {
 	uint32_t dims;        /* head_dim rounded up to whole vectors, or (V in int4) groups */
-	float *room;          /* [ATTN_SEGMENT][dims]: V in f32, only where dims is not head_dim */
+	float *room;          /* [ATTN_SEGMENT][dims]: V in f32, only where dims is not head_dim, or V is K */
 	float *scores;        /* [rows][ATTN_SEGMENT], then the weights */
 	float *scaled;        /* V in int4: [groups][rows][ATTN_SEGMENT] weights times scales */
 	float *minima;        /* V in int4: [rows][groups] sums of weights times minima */

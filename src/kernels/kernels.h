@@ -61,7 +61,8 @@ struct attn {
 };
 /* heads * queries of one call may not exceed this, unless queries is 1. */
 #define ATTN_ROWS_MAX 64
-size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim);
+/* shared: some layout is. */
+size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim, bool shared);
 /* Positions are cut into segments at multiples of this; what a row sees in one of them is a part: its maximum, sum and
  * weighted values. Parts of a row, merged in ascending order, give the bits of one call over all of them. */
 #define ATTN_SEGMENT 256
@@ -114,7 +115,7 @@ struct kernels {
 	void (*rope)(float *x, uint32_t heads, uint32_t head_dim, uint32_t rope_dim, const float *cos_row,
 		     const float *sin_row);
 
-	/* Stores one token's K and V ([kv_heads][head_dim] each) of a layer into slot (0..page_tokens-1) of a page. */
+	/* Stores one token's K and V ([kv_heads][head_dim] each; of a shared layout only K) of a layer into slot (0..page_tokens-1) of a page. */
 	void (*kv_write)(const struct kv_layout *l, uint8_t *page, uint32_t layer, uint32_t slot, const float *k,
 			 const float *v);
 	void (*attention)(const struct attn *a);

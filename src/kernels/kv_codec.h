@@ -178,7 +178,8 @@ static void kv_write(const struct kv_layout *l, uint8_t *page, uint32_t layer, u
 	uint32_t n = l->head_dim;
 	for (uint32_t h = 0; h < l->kv_heads; h++) {
 		write_k(l->k, page + kv_layout_k(l, layer, h), k + h * n, n, slot);
-		write_v(l->v, page + kv_layout_v(l, layer, h), v + h * n, n, slot);
+		if (!l->shared)
+			write_v(l->v, page + kv_layout_v(l, layer, h), v + h * n, n, slot);
 	}
 }
 

@@ -76,7 +76,9 @@ void kv_convert(const struct kernels *kern, const struct kv_layout *from, const 
 		for (uint32_t slot = 0; slot < tokens; slot++) {
 			for (uint32_t h = 0; h < from->kv_heads; h++) {
 				read_row(from->k, src + kv_layout_k(from, layer, h), true, n, slot, k + (size_t)h * n);
-				read_row(from->v, src + kv_layout_v(from, layer, h), false, n, slot, v + (size_t)h * n);
+				if (!from->shared)
+					read_row(from->v, src + kv_layout_v(from, layer, h), false, n, slot,
+						 v + (size_t)h * n);
 			}
 			kern->kv_write(to, dst, layer, slot, k, v);
 		}

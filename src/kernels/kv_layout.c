@@ -1,7 +1,7 @@
 /* kv_layout.c: sizes of a page's parts. */
 #include "kernels/kv_layout.h"
 
-enum { ALIGN = 64, HEAD_DIM_MAX = 512 };
+enum { ALIGN = 64, HEAD_DIM_MAX = KV_HEAD_DIM_MAX };
 
 static const struct {
 	const char *name;
@@ -44,7 +44,21 @@ int kv_layout_init(struct kv_layout *l, enum kv_dtype k, enum kv_dtype v, uint32
 	return 0;
 }
 
+int kv_layout_init_shared(struct kv_layout *l, enum kv_dtype d, uint32_t layers, uint32_t kv_heads, uint32_t head_dim,
+			  struct kvik_err *err)
+{
+	int rc = kv_layout_init(l, d, KV_F32, layers, kv_heads, head_dim, err);
+	if (rc)
+		return rc;
+	l->shared = true;
+	l->v_head_bytes = 0;
+	l->layer_bytes = kv_heads * l->k_head_bytes;
+	l->page_bytes = layers * l->layer_bytes;
+	return 0;
+}
+
 size_t kv_layout_token_bytes(const struct kv_layout *l)
 {
-	return l->layers * l->kv_heads * (token_bytes(l->k, l->head_dim) + token_bytes(l->v, l->head_dim));
+	size_t v = l->shared ? 0 : token_bytes(l->v, l->head_dim);
+	return l->layers * l->kv_heads * (token_bytes(l->k, l->head_dim) + v);
 }

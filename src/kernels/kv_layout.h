@@ -10,6 +10,8 @@
  *   [group] of f16 scale [page_tokens], f16 minimum [page_tokens]; value = scale * code + minimum
  * Before it is cut into codes an int4 row is rotated (kv_rotates), which spreads a large dim over all of them.
  *
+ * A shared layout has no V: the keys are the values too (latent attention).
+ *
  * Every head's part begins at a multiple of 64 bytes. Read-only after kv_layout_init; any thread. */
 #ifndef KVIK_KERNELS_KV_LAYOUT_H
 #define KVIK_KERNELS_KV_LAYOUT_H
@@ -17,6 +19,7 @@
 #include "base/err.h"
 
 #define KV_PAGE_TOKENS 16
+#define KV_HEAD_DIM_MAX 576 /* DeepSeek's latent attention: 512 and 64 rotated */
 
 enum kv_dtype { KV_F32, KV_F16, KV_BF16, KV_INT8, KV_FP8, KV_INT4, KV_DTYPE_COUNT };
 
@@ -26,13 +29,17 @@ enum kv_dtype { KV_F32, KV_F16, KV_BF16, KV_INT8, KV_FP8, KV_INT4, KV_DTYPE_COUN
 struct kv_layout {
 	enum kv_dtype k, v;
 	uint32_t layers, kv_heads, head_dim;
+	bool shared;                       /* the values are the keys; v is f32, as which they are read */
 	size_t k_head_bytes, v_head_bytes; /* of one kv head in a page */
 	size_t layer_bytes, page_bytes;
 };
 
-/* ARG: a zero, or head_dim above 512. */
+/* ARG: a zero, or head_dim above KV_HEAD_DIM_MAX. */
 int kv_layout_init(struct kv_layout *l, enum kv_dtype k, enum kv_dtype v, uint32_t layers, uint32_t kv_heads,
 		   uint32_t head_dim, struct kvik_err *err) MUST_CHECK;
+
+int kv_layout_init_shared(struct kv_layout *l, enum kv_dtype d, uint32_t layers, uint32_t kv_heads, uint32_t head_dim,
+			  struct kvik_err *err) MUST_CHECK;
 
 const char *kv_dtype_name(enum kv_dtype d);
 /* Bytes that one token costs in all layers of the group, scales included. */

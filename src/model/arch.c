@@ -6,11 +6,12 @@
 #include <string.h>
 
 extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe, arch_gemma,
-	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4, arch_qwen35, arch_qwen35moe;
+	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4, arch_qwen35, arch_qwen35moe, arch_deepseek2, arch_deepseek3;
 
 static const struct arch *const archs[] = {
-	&arch_llama,  &arch_mistral, &arch_mixtral, &arch_qwen2,  &arch_qwen3,  &arch_qwen3moe,  &arch_gemma,
-	&arch_gemma2, &arch_gemma3,  &arch_gptoss,  &arch_gemma4, &arch_qwen35, &arch_qwen35moe,
+	&arch_llama,    &arch_mistral, &arch_mixtral,   &arch_qwen2,     &arch_qwen3,
+	&arch_qwen3moe, &arch_gemma,   &arch_gemma2,    &arch_gemma3,    &arch_gptoss,
+	&arch_gemma4,   &arch_qwen35,  &arch_qwen35moe, &arch_deepseek2, &arch_deepseek3,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs, REGISTERED_MAX = 8 };

@@ -81,6 +81,35 @@ int bind_attention(struct binder *b, struct layer *l, int i, const struct attent
 	return rc;
 }
 
+static int bind_latent(struct binder *b, struct layer *l, int i, const struct layer_spec *spec, uint32_t dim)
+{
+	const struct attention_spec *a = &spec->attention;
+	const struct latent_spec *x = &spec->latent;
+	struct latent_params *p = &l->latent;
+	uint32_t rope = bind_rope_dim(b, a->rope), latent = a->head_dim - rope, q_dim = x->nope + rope;
+	uint32_t both = x->nope + x->v_dim; /* rows of a head in kv_b */
+	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
+	if (!rc && x->q_rank)
+		rc = bind_mat(b, &p->q_a, i, "attn_q_a.weight", x->q_rank, dim, 0);
+	if (!rc && x->q_rank)
+		rc = bind_vec(b, &p->q_norm, i, "attn_q_a_norm.weight", x->q_rank, BIND_NORM);
+	if (!rc)
+		rc = bind_mat_heads(b, &l->q, i, x->q_rank ? "attn_q_b.weight" : "attn_q.weight", a->heads * q_dim,
+				    x->q_rank ? x->q_rank : dim, q_dim, x->nope, rope, x->interleaved);
+	if (!rc)
+		rc = bind_mat_heads(b, &p->kv_a, i, "attn_kv_a_mqa.weight", a->head_dim, dim, a->head_dim, latent, rope,
+				    x->interleaved);
+	if (!rc)
+		rc = bind_vec(b, &p->kv_norm, i, "attn_kv_a_norm.weight", latent, BIND_NORM);
+	if (!rc)
+		rc = bind_heads(b, &p->k, i, "attn_k_b.weight", "attn_kv_b.weight", a->heads, latent, x->nope, both, 0,
+				true);
+	if (!rc)
+		rc = bind_heads(b, &p->v, i, "attn_v_b.weight", "attn_kv_b.weight", a->heads, x->v_dim, latent, both,
+				x->nope, false);
+	return rc ? rc : bind_mat(b, &l->o, i, "attn_output.weight", dim, a->heads * x->v_dim, 0);
+}
+
 static int bind_delta(struct binder *b, struct layer *l, int i, const struct delta_spec *d, uint32_t dim)
 {
 	struct delta_params *p = &l->delta;
@@ -180,8 +209,9 @@ static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_s
 int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
 {
 	uint32_t dim = bind_dim(b);
-	int rc = spec->mixer == MIXER_DELTA ? bind_delta(b, l, i, &spec->delta, dim)
-					    : bind_attention(b, l, i, &spec->attention);
+	int rc = spec->mixer == MIXER_DELTA    ? bind_delta(b, l, i, &spec->delta, dim)
+		 : spec->mixer == MIXER_LATENT ? bind_latent(b, l, i, spec, dim)
+					       : bind_attention(b, l, i, &spec->attention);
 	if (!rc && spec->post_norms)
 		rc = bind_vec(b, &l->attn_post_norm, i, "post_attention_norm.weight", dim, BIND_NORM);
 	if (!rc && spec->post_norms)

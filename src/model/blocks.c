@@ -133,6 +133,93 @@ void block_attention_out(struct step *s, const struct layer *l)
 	add_linear(s, l->o, l->o_bias, l->attn_post_norm, s->w->attn);
 }
 
+/* ---- Latent attention -------------------------------------------------------------------------------------------- */
+
+static void norm_rows(struct step *s, struct dev_f32 *x, const struct dev_f32 *weight, uint32_t cols)
+{
+	s->backend->norm(s->dev, &(struct norm_call){.x = x,
+						     .weight = weight,
+						     .out = x,
+						     .eps = s->m->h.rms_eps,
+						     .rows = s->b->batch.n_tokens,
+						     .cols = cols});
+}
+
+static void copy_cols(struct step *s, struct dev_f32 *to, size_t to_stride, const struct dev_f32 *from,
+		      size_t from_stride, uint32_t rows, uint32_t cols)
+{
+	s->backend->copy(s->dev, &(struct copy_call){.from = from,
+						     .to = to,
+						     .from_stride = from_stride,
+						     .to_stride = to_stride,
+						     .rows = rows,
+						     .cols = cols});
+}
+
+/* norm -> k: the rotated dims, then the latent row, normed. attn is room. */
+static void latent_key(struct step *s, const struct layer *l, uint32_t rope, uint32_t latent)
+{
+	struct model_work *w = s->w;
+	uint32_t tokens = s->b->batch.n_tokens, both = rope + latent;
+	struct linear_out out = {l->latent.kv_a, NULL, w->v};
+	s->backend->linear(s->dev, w->norm, tokens, &out, 1);
+	copy_cols(s, w->attn, latent, w->v, both, tokens, latent);
+	norm_rows(s, w->attn, l->latent.kv_norm, latent);
+	copy_cols(s, w->k, both, dev_at(w->v, latent), both, tokens, rope);
+	copy_cols(s, dev_at(w->k, rope), both, w->attn, latent, tokens, latent);
+}
+
+/* norm -> attn: [T][heads][nope, then rope] */
+static void latent_queries(struct step *s, const struct layer *l)
+{
+	struct model_work *w = s->w;
+	struct linear_out a = {l->latent.q_a, NULL, w->q}, out = {l->q, NULL, w->attn};
+	uint32_t rank = s->spec->latent.q_rank;
+	if (rank) {
+		s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, &a, 1);
+		norm_rows(s, w->q, l->latent.q_norm, rank);
+	}
+	s->backend->linear(s->dev, rank ? w->q : w->norm, s->b->batch.n_tokens, &out, 1);
+}
+
+/* Absorbed: a head's query meets the latent row through the head's key matrix, and its output leaves through the value
+ * matrix, so that the cache holds one row for all heads. The attention's output has the rotated dims in front, unused. */
+void block_latent(struct step *s, const struct layer *l)
+{
+	const struct attention_spec *a = &s->spec->attention;
+	const struct latent_spec *x = &s->spec->latent;
+	struct model_work *w = s->w;
+	uint32_t tokens = s->b->batch.n_tokens, rope = s->m->h.ropes[a->rope].dim, latent = a->head_dim - rope;
+	size_t q_dim = x->nope + rope, row = (size_t)a->heads * a->head_dim;
+	block_norm(s, l->attn_norm);
+	latent_key(s, l, rope, latent);
+	latent_queries(s, l);
+	copy_cols(s, w->q, a->head_dim, dev_at(w->attn, x->nope), q_dim, tokens * a->heads, rope);
+	s->backend->head_linear(s->dev, &(struct heads_call){.x = w->attn,
+							     .out = dev_at(w->q, rope),
+							     .x_token = a->heads * q_dim,
+							     .x_head = q_dim,
+							     .out_token = row,
+							     .out_head = a->head_dim,
+							     .m = l->latent.k,
+							     .heads = a->heads,
+							     .tokens = tokens,
+							     .cols = x->nope});
+	block_rope(s);
+	block_attention(s);
+	s->backend->head_linear(s->dev, &(struct heads_call){.x = dev_at(w->attn, rope),
+							     .out = w->q,
+							     .x_token = row,
+							     .x_head = a->head_dim,
+							     .out_token = (size_t)a->heads * x->v_dim,
+							     .out_head = x->v_dim,
+							     .m = l->latent.v,
+							     .heads = a->heads,
+							     .tokens = tokens,
+							     .cols = latent});
+	add_linear(s, l->o, l->o_bias, l->attn_post_norm, w->q);
+}
+
 /* ---- Gated delta net --------------------------------------------------------------------------------------------- */
 
 void block_delta(struct step *s, const struct layer *l)
@@ -247,6 +334,8 @@ void block_layer(struct step *s, const struct layer *l)
 {
 	if (s->spec->mixer == MIXER_DELTA)
 		block_delta(s, l);
+	else if (s->spec->mixer == MIXER_LATENT)
+		block_latent(s, l);
 	else
 		attention_mixer(s, l);
 	if (s->spec->ffn_kind == FFN_DENSE)

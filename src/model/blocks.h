@@ -15,6 +15,7 @@ void block_head_norms(struct step *s, const struct layer *l);       /* q, k: RMS
 void block_rope(struct step *s);                                    /* q, k rotated; k, v written into the pages */
 void block_attention(struct step *s);                               /* q, pages -> attn, gated where the layer is */
 void block_attention_out(struct step *s, const struct layer *l);    /* x += o attn */
+void block_latent(struct step *s, const struct layer *l);           /* x += latent attention to it */
 void block_delta(struct step *s, const struct layer *l);            /* x += a gated delta net of it; states move on */
 void block_ffn(struct step *s, const struct layer *l);              /* x += down (activation(gate) * up) */
 void block_experts(struct step *s, const struct layer *l);          /* the same, by the experts of each token */

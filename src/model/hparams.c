@@ -33,7 +33,7 @@ static int check_attention(const struct hparams *h, const struct attention_spec 
 	const struct range ranges[] = {
 		{"the number of attention heads", a->heads, 1, 4096},
 		{"the number of KV heads", a->kv_heads, 1, 4096},
-		{"the head dimension", a->head_dim, 2, 512},
+		{"the head dimension", a->head_dim, 2, KV_HEAD_DIM_MAX},
 		{"the number of rotated dimensions", rotated, 2, a->head_dim},
 		{"the scale of attention", (double)a->scale, 1e-6, 1e6},
 		{"the soft cap of attention", (double)a->soft_cap, 0, 1e6},
@@ -45,6 +45,16 @@ static int check_attention(const struct hparams *h, const struct attention_spec 
 		return err_set(err, KVIK_ERR_FORMAT, "%s: %u attention heads%s cannot share %u KV heads evenly", what,
 			       a->heads, of, a->kv_heads);
 	return 0;
+}
+
+static int check_latent(const struct latent_spec *l, const char *what, const char *of, struct kvik_err *err)
+{
+	const struct range ranges[] = {
+		{"the rank of the queries", l->q_rank, 0, 1 << 16},
+		{"the number of dims of a query that are not rotated", l->nope, 1, 1024},
+		{"the number of dims of a value", l->v_dim, 1, 1024},
+	};
+	return check_ranges(ranges, sizeof ranges / sizeof *ranges, what, of, err);
 }
 
 static int check_experts(const struct experts_spec *x, const char *what, const char *of, struct kvik_err *err)
@@ -106,6 +116,8 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 		snprintf(of, sizeof of, " of layer %u", i);
 	int rc = l->mixer == MIXER_DELTA ? check_delta(&l->delta, what, of, err)
 					 : check_attention(h, &l->attention, what, of, err);
+	if (!rc && l->mixer == MIXER_LATENT)
+		rc = check_latent(&l->latent, what, of, err);
 	if (rc)
 		return rc;
 	if (l->mixer == MIXER_ATTENTION && l->attention.shares && !can_share(h, i))
@@ -121,7 +133,7 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 static int check_attends(const struct hparams *h, const char *what, struct kvik_err *err)
 {
 	for (uint32_t i = 0; i < h->n_layers; i++)
-		if (h->layers[i].mixer == MIXER_ATTENTION)
+		if (h->layers[i].mixer != MIXER_DELTA)
 			return 0;
 	return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: no layer has attention, which kvik does not run", what);
 }
@@ -157,7 +169,7 @@ static void grow(uint32_t *most, uint32_t v)
 		*most = v;
 }
 
-static void grow_mixer(struct hparams_widths *w, const struct layer_spec *l)
+static void grow_mixer(struct hparams_widths *w, const struct hparams *h, const struct layer_spec *l)
 {
 	const struct attention_spec *a = &l->attention;
 	if (l->mixer == MIXER_DELTA) {
@@ -168,6 +180,14 @@ static void grow_mixer(struct hparams_widths *w, const struct layer_spec *l)
 	}
 	grow(&w->q, a->heads * a->head_dim);
 	grow(&w->kv, a->kv_heads * a->head_dim);
+	if (l->mixer == MIXER_LATENT) { /* what lies in q for a while */
+		uint32_t latent = a->head_dim - h->ropes[a->rope].dim;
+		grow(&w->q, a->heads * (l->latent.nope + h->ropes[a->rope].dim));
+		grow(&w->q, a->heads * l->latent.v_dim);
+		grow(&w->q, l->latent.q_rank);
+		grow(&w->latent_heads, a->heads);
+		grow(&w->latent_cols, latent > l->latent.nope ? latent : l->latent.nope);
+	}
 	grow(&w->heads, a->heads);
 	grow(&w->kv_heads, a->kv_heads);
 	grow(&w->rows, a->heads / a->kv_heads);
@@ -179,7 +199,7 @@ struct hparams_widths hparams_widths(const struct hparams *h)
 {
 	struct hparams_widths w = {0};
 	for (uint32_t i = 0; i < h->n_layers; i++) {
-		grow_mixer(&w, &h->layers[i]);
+		grow_mixer(&w, h, &h->layers[i]);
 		if (h->layers[i].ffn_kind == FFN_DENSE) {
 			grow(&w.ffn_dim, h->layers[i].ffn.dim);
 			continue;

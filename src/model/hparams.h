@@ -12,6 +12,7 @@ enum { HPARAMS_LAYERS_MAX = 1024, HPARAMS_ROPES_MAX = 4, HPARAMS_UNKNOWN_MAX = 2
 /* How a layer lets tokens see each other. Each kind has its specification below; that of another is all zeros. */
 enum mixer {
 	MIXER_ATTENTION, /* over keys and values of each token */
+	MIXER_LATENT,    /* over one latent row of each token, which is key and value of all heads */
 	MIXER_DELTA      /* gated delta net: a state that sums up all tokens so far */
 };
 
@@ -32,6 +33,14 @@ struct attention_spec {
 	uint32_t shares;    /* 1 + the earlier layer whose keys and values this one reads; 0 = it has its own */
 	bool sinks;         /* each head has a learned logit in its softmax, without a value */
 	enum biases biases; /* of q, k, v and o */
+};
+
+/* Beside its attention, which has one kv head: rotated dims of the key, then the latent row. */
+struct latent_spec {
+	uint32_t q_rank;  /* of the queries' two factors; 0 = one matrix */
+	uint32_t nope;    /* dims of a head's query that are not rotated, of its own product with the latent row */
+	uint32_t v_dim;   /* of a head's output, of its own product with the latent row */
+	bool interleaved; /* rotated pairs are neighbours in the source */
 };
 
 enum ffn { FFN_DENSE, FFN_EXPERTS };
@@ -63,7 +72,8 @@ static inline uint32_t experts_all(const struct experts_spec *x)
 
 struct layer_spec {
 	enum mixer mixer;
-	struct attention_spec attention; /* of MIXER_ATTENTION */
+	struct attention_spec attention; /* of MIXER_ATTENTION, MIXER_LATENT */
+	struct latent_spec latent;       /* of MIXER_LATENT */
 	struct delta_spec delta;         /* of MIXER_DELTA */
 	enum ffn ffn_kind;
 	struct ffn_spec ffn;         /* of FFN_DENSE */
@@ -110,6 +120,7 @@ struct hparams_widths {
 	bool gated;                         /* some attention is */
 	uint32_t experts, experts_used;     /* the shared one counts; 0: no layer has any */
 	uint32_t experts_dim;               /* of the largest expert */
+	uint32_t latent_heads, latent_cols; /* of latent attention: heads; the widest row that one multiplies */
 	uint32_t channels, v_heads, values; /* of delta nets: of the convolution; heads, and all their value dims */
 };
 struct hparams_widths hparams_widths(const struct hparams *h);

@@ -41,6 +41,19 @@ static int check_exempt(const struct hparams *h, const struct kvplan_params *par
 	return 0;
 }
 
+/* Of a latent row there is one: it cannot be stored in two dtypes. */
+static int check_latent(const struct hparams *h, const struct kvplan_params *params, struct kvik_err *err)
+{
+	bool apart = params->k != params->v || (params->n_exempt && params->exempt_k != params->exempt_v) ||
+		     (params->has_floor && params->floor_k != params->floor_v);
+	for (uint32_t i = 0; apart && i < h->n_layers; i++)
+		if (h->layers[i].mixer == MIXER_LATENT)
+			return err_set(err, KVIK_ERR_ARG,
+				       "this model's attention keeps one latent row per token, which is key and value: "
+				       "give one KV dtype for both");
+	return 0;
+}
+
 static bool is_exempt(const struct hparams *h, const struct kvplan_params *params, uint32_t layer)
 {
 	for (uint32_t i = 0; i < params->n_exempt; i++)
@@ -53,26 +66,29 @@ static bool is_exempt(const struct hparams *h, const struct kvplan_params *param
 struct kind {
 	uint32_t kv_heads, head_dim, window;
 	enum kv_dtype k, v;
-	bool exempt;
+	bool exempt, shared;
 };
 
 static struct kind kind_of(const struct hparams *h, const struct kvplan_params *params, uint32_t layer)
 {
 	const struct attention_spec *a = &h->layers[layer].attention;
-	bool exempt = is_exempt(h, params, layer);
+	bool exempt = is_exempt(h, params, layer), shared = h->layers[layer].mixer == MIXER_LATENT;
 	return (struct kind){.kv_heads = a->kv_heads,
 			     .head_dim = a->head_dim,
 			     .window = window_of(h, params, layer),
 			     .k = exempt ? params->exempt_k : params->k,
-			     .v = exempt ? params->exempt_v : params->v,
-			     .exempt = exempt};
+			     .v = shared   ? KV_F32
+				  : exempt ? params->exempt_v
+					   : params->v,
+			     .exempt = exempt,
+			     .shared = shared};
 }
 
 static bool is_of(const struct kvplan *p, uint32_t g, const struct kind *k)
 {
 	const struct kv_layout *l = &p->layout[g];
 	return l->kv_heads == k->kv_heads && l->head_dim == k->head_dim && p->desc[g].window == k->window &&
-	       l->k == k->k && l->v == k->v && p->exempt[g] == k->exempt;
+	       l->k == k->k && l->v == k->v && l->shared == k->shared && p->exempt[g] == k->exempt;
 }
 
 /* The group of this kind; a new one when there is none; KV_GROUPS_MAX when there is no room. */
@@ -83,8 +99,8 @@ static uint32_t find_group(struct kvplan *p, const struct kind *k)
 		g++;
 	if (g == p->n_groups && g < KV_GROUPS_MAX) {
 		p->desc[g].window = k->window;
-		p->layout[g] =
-			(struct kv_layout){.k = k->k, .v = k->v, .kv_heads = k->kv_heads, .head_dim = k->head_dim};
+		p->layout[g] = (struct kv_layout){
+			.k = k->k, .v = k->v, .kv_heads = k->kv_heads, .head_dim = k->head_dim, .shared = k->shared};
 		p->exempt[g] = k->exempt;
 		p->n_groups++;
 	}
@@ -97,17 +113,24 @@ static int too_many_kinds(struct kvik_err *err)
 		       KV_GROUPS_MAX);
 }
 
+static int init_layout(struct kv_layout *to, const struct kv_layout *like, enum kv_dtype k, enum kv_dtype v,
+		       uint32_t layers, struct kvik_err *err)
+{
+	return like->shared ? kv_layout_init_shared(to, k, layers, like->kv_heads, like->head_dim, err)
+			    : kv_layout_init(to, k, v, layers, like->kv_heads, like->head_dim, err);
+}
+
 /* The packed form of a group's pages: keys and values each in the smaller of their dtype and the floor's. */
 static int lay_out_packed(struct kvplan *p, uint32_t g, const struct kvplan_params *params, struct kvik_err *err)
 {
 	const struct kv_layout *l = &p->layout[g];
 	struct kv_layout *to = &p->packed[g];
-	int rc = kv_layout_init(to, params->floor_k, params->floor_v, l->layers, l->kv_heads, l->head_dim, err);
+	int rc = init_layout(to, l, params->floor_k, params->floor_v, l->layers, err);
 	if (rc)
 		return rc;
 	enum kv_dtype k = to->k_head_bytes < l->k_head_bytes ? params->floor_k : l->k;
 	enum kv_dtype v = to->v_head_bytes < l->v_head_bytes ? params->floor_v : l->v;
-	rc = kv_layout_init(to, k, v, l->layers, l->kv_heads, l->head_dim, err);
+	rc = init_layout(to, l, k, v, l->layers, err);
 	if (!rc && kv_host_stride(to->page_bytes) < kv_host_stride(l->page_bytes))
 		p->desc[g].packed_bytes = to->page_bytes;
 	return rc;
@@ -117,7 +140,9 @@ static int lay_out_group(struct kvplan *p, uint32_t g, uint32_t layers, const st
 			 struct kvik_err *err)
 {
 	struct kv_layout *l = &p->layout[g];
-	int rc = kv_layout_init(l, l->k, l->v, layers, l->kv_heads, l->head_dim, err);
+	int rc = init_layout(l,
+			     &(struct kv_layout){.kv_heads = l->kv_heads, .head_dim = l->head_dim, .shared = l->shared},
+			     l->k, l->v, layers, err);
 	p->desc[g].page_tokens = KV_PAGE_TOKENS;
 	p->desc[g].page_bytes = l->page_bytes;
 	p->desc[g].sinks = p->desc[g].window ? params->sinks : 0;
@@ -149,6 +174,8 @@ int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_p
 	uint16_t layers[KV_GROUPS_MAX] = {0};
 	memset(p, 0, sizeof *p);
 	int rc = check_exempt(h, params, err);
+	if (!rc)
+		rc = check_latent(h, params, err);
 	for (uint32_t l = 0; l < h->n_layers && !rc; l++) {
 		if (h->layers[l].mixer == MIXER_DELTA)
 			continue;

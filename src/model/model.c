@@ -139,12 +139,16 @@ static struct work_limits limits_of(struct model_work *w, const struct hparams *
 	struct hparams_widths n = hparams_widths(h);
 	uint32_t inner = n.ffn_dim > n.experts_dim ? n.ffn_dim : n.experts_dim, cols = inner > n.q ? inner : n.q;
 	cols = cols > n.values ? cols : n.values;
+	cols = cols > n.latent_cols ? cols : n.latent_cols;
 	return (struct work_limits){.tokens = w->tokens_max,
 				    .rows = w->tokens_max > w->logits_max ? w->tokens_max : w->logits_max,
 				    .cols = cols > h->dim ? cols : h->dim,
 				    .kv_heads = n.kv_heads,
 				    .heads_per_kv = n.rows,
 				    .head_dim = n.head_dim,
+				    .shared_kv = n.latent_heads > 0,
+				    .own_heads = n.latent_heads,
+				    .own_cols = n.latent_cols,
 				    .dim = h->dim,
 				    .experts = n.experts,
 				    .experts_used = n.experts_used,

@@ -21,6 +21,15 @@ static const struct tensor_name shared[] = {
 	{"ffn_up", "mlp.up_proj"},
 	{"ffn_down", "mlp.down_proj"},
 	{"ffn_gate_inp", "mlp.gate"},
+	{"attn_q_a", "self_attn.q_a_proj"},
+	{"attn_q_a_norm", "self_attn.q_a_layernorm"},
+	{"attn_q_b", "self_attn.q_b_proj"},
+	{"attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa"},
+	{"attn_kv_a_norm", "self_attn.kv_a_layernorm"},
+	{"attn_kv_b", "self_attn.kv_b_proj"},
+	{"ffn_gate_shexp", "mlp.shared_experts.gate_proj"},
+	{"ffn_up_shexp", "mlp.shared_experts.up_proj"},
+	{"ffn_down_shexp", "mlp.shared_experts.down_proj"},
 	{"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
 	{"ffn_gate_up_exps.weight", "mlp.experts.gate_up_proj"},
 	{"ffn_down_exps.weight", "mlp.experts.down_proj"},
@@ -108,6 +117,8 @@ bool names_draft_part(const char *name, uint32_t n_layers)
 {
 	if (strncmp(name, "blk.", 4) == 0)
 		return strtoul(name + 4, NULL, 10) >= n_layers;
+	if (strncmp(name, "model.layers.", 13) == 0)
+		return strtoul(name + 13, NULL, 10) >= n_layers;
 	return strncmp(name, "mtp.", 4) == 0 || strncmp(name, "model.mtp.", 10) == 0;
 }
 

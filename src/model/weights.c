@@ -24,15 +24,17 @@ struct binding {
 	enum wtype type; /* that is packed: the tensor's, or what it is quantised to */
 	/* Of rows that are brought back to half-split order; else 0. */
 	uint32_t head_dim, rotated;
-	uint64_t first; /* row of the tensor that becomes row 0 */
-	uint32_t run;   /* of rows that are taken, as many being left out behind; 0: all are taken */
-	float plus;     /* to each element of vec */
-	float times;    /* each element of vec, where it is not 0 */
-	bool log_rate;  /* element v of vec becomes -e^v */
-	uint32_t taps;  /* of vec, which is a convolution's; else 0 */
-	uint32_t step;  /* from one row (of a vector: element) to the next that is meant; 0 is 1 */
-	uint32_t skip;  /* elements of a vector before the first that is meant */
-	bool by_column; /* rows of the matrix are columns of the tensor, of floats */
+	uint32_t rotated_at; /* in the head */
+	uint32_t turned;     /* columns, where row r is column r of so many rows from first on; else 0 */
+	uint64_t first;      /* row of the tensor that becomes row 0 */
+	uint32_t run;        /* of rows that are taken, as many being left out behind; 0: all are taken */
+	float plus;          /* to each element of vec */
+	float times;         /* each element of vec, where it is not 0 */
+	bool log_rate;       /* element v of vec becomes -e^v */
+	uint32_t taps;       /* of vec, which is a convolution's; else 0 */
+	uint32_t step;       /* from one row (of a vector: element) to the next that is meant; 0 is 1 */
+	uint32_t skip;       /* elements of a vector before the first that is meant */
+	bool by_column;      /* rows of the matrix are columns of the tensor, of floats */
 	uint32_t cols;
 	size_t at; /* number of the matrix, or where the vector begins among the floats */
 };
@@ -184,6 +186,58 @@ int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *n
 		return absent(b, layer, name);
 	int rc = check_shape(b, t, cols, 2 * (uint64_t)rows);
 	return rc ? rc : bind_rows(b, m, t, second ? run : 0, run, rows, cols, 0);
+}
+
+int bind_mat_heads(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
+		   uint32_t run, uint32_t at, uint32_t rotated, bool interleaved)
+{
+	int rc = bind_mat(b, m, layer, name, rows, cols, 0);
+	struct binding *x = b->n ? &b->list[b->n - 1] : NULL;
+	if (!rc && interleaved) {
+		x->head_dim = run;
+		x->rotated = rotated;
+		x->rotated_at = at;
+	}
+	return rc;
+}
+
+/* Slices of a tensor that has a matrix for each head. */
+static int bind_head_slices(struct binder *b, struct dev_mat **mats, const struct source_tensor *t, uint32_t heads,
+			    uint32_t rows, uint32_t cols)
+{
+	int rc = 0;
+	if (t->dims[0] != cols || t->dims[1] != rows || t->dims[2] != heads || t->dims[3] != 1)
+		return err_set(b->err, KVIK_ERR_FORMAT,
+			       "%s: tensor '%s' does not have %u heads of %u rows of %u, as the hyperparameters say",
+			       source_name(b->source), t->name, heads, rows, cols);
+	for (uint32_t h = 0; h < heads && !rc; h++)
+		rc = bind_rows(b, &mats[h], t, (uint64_t)h * rows, 0, rows, cols, 0);
+	return rc;
+}
+
+int bind_heads(struct binder *b, struct dev_mat ***mats, int layer, const char *name, const char *both, uint32_t heads,
+	       uint32_t rows, uint32_t cols, uint32_t run, uint32_t at, bool turned)
+{
+	const struct source_tensor *t = take(b, layer, name);
+	*mats = mem_zalloc(heads, sizeof **mats);
+	if (!*mats)
+		return err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u heads", heads);
+	if (t)
+		return bind_head_slices(b, *mats, t, heads, rows, cols);
+	t = take(b, layer, both);
+	if (!t)
+		return absent(b, layer, name);
+	int rc = check_shape(b, t, turned ? rows : cols, (uint64_t)heads * run);
+	if (!rc && turned && !is_float(t->type))
+		return err_set(b->err, KVIK_ERR_UNSUPPORTED,
+			       "%s: tensor '%s' is quantised, which kvik cannot take apart; convert the model again",
+			       source_name(b->source), t->name);
+	for (uint32_t h = 0; h < heads && !rc; h++) {
+		rc = bind_rows(b, &(*mats)[h], t, (uint64_t)h * run + at, 0, rows, cols, 0);
+		if (!rc && turned)
+			b->list[b->n - 1].turned = cols;
+	}
+	return rc;
 }
 
 int bind_experts_new(struct binder *b, struct layer *l, uint32_t n)
@@ -385,6 +439,11 @@ const struct hparams *bind_hparams(const struct binder *b)
 	return b->h;
 }
 
+uint32_t bind_rope_dim(const struct binder *b, uint32_t rope)
+{
+	return b->h->ropes[rope].dim;
+}
+
 uint32_t bind_dim(const struct binder *b)
 {
 	return b->h->dim;
@@ -428,8 +487,32 @@ static uint32_t source_row(const struct binding *x, uint32_t r)
 		return r + r / x->run * x->run;
 	if (x->head_dim == 0)
 		return r;
-	uint32_t in_head = r % x->head_dim, half = x->rotated / 2;
-	return in_head < x->rotated ? r - in_head + in_head % half * 2 + in_head / half : r;
+	uint32_t at = r % x->head_dim - x->rotated_at, half = x->rotated / 2; /* beyond rotated where it lies before */
+	return at < x->rotated ? r - at + at % half * 2 + at / half : r;
+}
+
+/* Elements first .. first + n - 1 of column r. */
+static void read_column(const struct binding *x, uint32_t r, uint64_t first, uint32_t n, float *out)
+{
+	size_t element = row_bytes(x->t->type, 1), row = row_bytes(x->t->type, x->t->dims[0]);
+	const uint8_t *from = x->t->data + (x->first + first) * row + r * element;
+	for (uint32_t i = 0; i < n; i++)
+		dequant_row(x->t->type, from + i * row, 1, out + i);
+}
+
+/* A column of a float tensor as a row. */
+static const uint8_t *turned_row(const struct binding *x, uint32_t r, uint8_t *room)
+{
+	size_t element = row_bytes(x->t->type, 1), row = row_bytes(x->t->type, x->t->dims[0]);
+	const uint8_t *from = x->t->data + x->first * row + r * element;
+	float f32[QUANT_ELEMS];
+	for (uint32_t i = 0; x->type == x->t->type && i < x->turned; i++)
+		memcpy(room + i * element, from + i * row, element);
+	for (uint32_t i = 0; x->type != x->t->type && i < x->turned; i += QUANT_ELEMS) {
+		read_column(x, r, i, QUANT_ELEMS, f32);
+		quant_row(x->type, f32, QUANT_ELEMS, room + row_bytes(x->type, i));
+	}
+	return room;
 }
 
 /* Element k of a block of a checkpoint's MXFP4: the two of a byte are neighbours. */
@@ -477,6 +560,8 @@ static const uint8_t *stored_row(void *ctx, uint32_t r, uint8_t *room)
 {
 	const struct binding *x = ctx;
 	const struct source_tensor *t = x->t;
+	if (x->turned)
+		return turned_row(x, r, room);
 	uint64_t row = x->first + (uint64_t)source_row(x, r) * (x->step ? x->step : 1);
 	uint8_t some[QUANT_ELEMS * sizeof(float)];
 	float f32[QUANT_ELEMS];
@@ -497,7 +582,7 @@ static const uint8_t *stored_row(void *ctx, uint32_t r, uint8_t *room)
 
 static bool in_place(const struct binding *x)
 {
-	return x->type == x->t->type && !x->t->exponents && !x->by_column;
+	return !x->turned && x->type == x->t->type && !x->t->exponents && !x->by_column;
 }
 
 static int load_mat(const struct binder *b, struct dev_weights *w, const struct binding *x)
@@ -678,8 +763,11 @@ void weights_release(struct weights *w)
 	if (w->packed)
 		w->backend->weights_free(w->packed);
 	mem_free(w->rope_divisor);
-	for (uint32_t i = 0; w->layers && i < w->n_layers; i++)
+	for (uint32_t i = 0; w->layers && i < w->n_layers; i++) {
 		mem_free(w->layers[i].experts);
+		mem_free(w->layers[i].latent.k);
+		mem_free(w->layers[i].latent.v);
+	}
 	mem_free(w->layers);
 	*w = (struct weights){0};
 }

@@ -29,6 +29,13 @@ struct ple_params {
 	struct dev_f32 *post_norm;  /* [dim] */
 };
 
+/* Parameters of latent attention; the layer's q and o are its own. rope, latent: dims of the key. */
+struct latent_params {
+	struct dev_mat *q_a, *kv_a;       /* [q_rank][dim], [latent + rope][dim] */
+	struct dev_f32 *q_norm, *kv_norm; /* [q_rank], [latent] */
+	struct dev_mat **k, **v;          /* [heads] of [latent][nope], of [v_dim][latent]; owned */
+};
+
 /* Parameters of a layer, on the device; NULL: the layer lacks it. Widths are of its specification. */
 struct layer {
 	struct dev_f32 *attn_norm, *ffn_norm;           /* [dim] */
@@ -38,6 +45,7 @@ struct layer {
 	struct dev_f32 *q_bias, *k_bias, *v_bias; /* [rows of the matrix] */
 	struct dev_f32 *o_bias;
 	struct dev_mat *attn_gate; /* as q, of gated attention */
+	struct latent_params latent;
 	struct delta_params delta;
 	struct dev_f32 *sinks;            /* [heads] */
 	struct dev_mat *gate, *up, *down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
@@ -101,6 +109,13 @@ int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert
 /* Half of a tensor's 2 * rows rows: every other run of `run` rows, from the first one on, or the second. */
 int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
 		  uint32_t run, bool second) MUST_CHECK;
+/* A matrix of heads of `run` rows, of which `rotated` from row `at` on come in pairs of neighbours if interleaved. */
+int bind_mat_heads(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
+		   uint32_t run, uint32_t at, uint32_t rotated, bool interleaved) MUST_CHECK;
+/* A matrix for each head, mats: [heads], new: slices of a tensor [heads][rows][cols]; or, where that is absent, of
+ * `both` [heads * run][..], from row `at` of each head on: its rows, or (turned) its columns. */
+int bind_heads(struct binder *b, struct dev_mat ***mats, int layer, const char *name, const char *both, uint32_t heads,
+	       uint32_t rows, uint32_t cols, uint32_t run, uint32_t at, bool turned) MUST_CHECK;
 /* Weights of a convolution: [channels][taps] in the source, [taps][channels] on the device. */
 int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t channels,
 	      uint32_t taps) MUST_CHECK;
@@ -124,6 +139,7 @@ int bind_vec_times(struct binder *b, struct dev_f32 **v, const char *name, uint3
 void bind_unread(struct binder *b, int layer, const char *name);
 uint32_t bind_dim(const struct binder *b); /* of the model */
 const struct hparams *bind_hparams(const struct binder *b);
+uint32_t bind_rope_dim(const struct binder *b, uint32_t rope);
 
 /* Release with weights_release, also after an error. The source must outlive w. */
 int weights_load(struct weights *w, const struct source *s, const struct hparams *h, const struct weights_params *p,

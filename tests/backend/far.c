@@ -32,7 +32,7 @@ static void *show(const void *p)
 
 /* ---- What is noted ----------------------------------------------------------------------------------------------- */
 
-enum { EXPERTS_MAX = 256, FAR_READ = 0x7f };
+enum { EXPERTS_MAX = 256, HEADS_MAX = 32, FAR_READ = 0x7f };
 
 struct call {
 	void (*run)(struct dev_work *w, const struct call *c);
@@ -41,6 +41,11 @@ struct call {
 		struct norm_call norm;
 		struct attention_call attention;
 		struct delta_call delta;
+		struct copy_call copy;
+		struct {
+			struct heads_call heads;
+			struct dev_mat *head_mats[HEADS_MAX];
+		};
 		struct experts_call experts;
 		struct linear_out outs[LINEAR_OUTS_MAX];
 		const struct dev_mat *mat;
@@ -342,6 +347,36 @@ static void far_attention(struct dev_work *w, const struct attention_call *c)
 	note(w, run_attention)->attention = show_attention(c);
 }
 
+static void run_head_linear(struct dev_work *w, const struct call *c)
+{
+	struct heads_call h = c->heads;
+	h.m = c->head_mats;
+	CPU.head_linear(w, &h);
+}
+
+static void far_head_linear(struct dev_work *w, const struct heads_call *call)
+{
+	struct call *c = note(w, run_head_linear);
+	c->heads = *call;
+	c->heads.x = show(call->x);
+	c->heads.out = show(call->out);
+	for (uint32_t i = 0; i < call->heads && i < HEADS_MAX; i++)
+		c->head_mats[i] = show(call->m[i]);
+}
+
+static void run_copy(struct dev_work *w, const struct call *c)
+{
+	CPU.copy(w, &c->copy);
+}
+
+static void far_copy(struct dev_work *w, const struct copy_call *call)
+{
+	struct copy_call *c = &note(w, run_copy)->copy;
+	*c = *call;
+	c->from = show(call->from);
+	c->to = show(call->to);
+}
+
 static void run_delta(struct dev_work *w, const struct call *c)
 {
 	CPU.delta(w, &c->delta);
@@ -469,6 +504,8 @@ const struct backend __wrap_backend_cpu = {
 	.rope_write = far_rope_write,
 	.attention = far_attention,
 	.delta = far_delta,
+	.head_linear = far_head_linear,
+	.copy = far_copy,
 	.experts = far_experts,
 	.logits = far_logits,
 };

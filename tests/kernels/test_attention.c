@@ -122,7 +122,7 @@ static void attend_so(const struct kernels *kern, const struct setup *s, uint32_
 	void *scratch = NULL;
 	uint32_t *ids = malloc(s->n_pages * sizeof *ids);
 	struct page_area area = number_pages(s, ids);
-	assert_int_equal(posix_memalign(&scratch, 64, attn_scratch_bytes(s->heads, s->l.head_dim)), 0);
+	assert_int_equal(posix_memalign(&scratch, 64, attn_scratch_bytes(s->heads, s->l.head_dim, s->l.shared)), 0);
 	for (uint32_t h = 0; h < s->l.kv_heads; h++)
 		for (uint32_t p = from; p < to; p += block) {
 			size_t at = p * stride + h * s->heads * s->l.head_dim;

@@ -23,7 +23,8 @@ import transformers
 import make_models
 
 BOUND = 1e-4
-KINDS = ["llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "gemma", "gemma2", "gemma3_text"]
+KINDS = ["llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "deepseek_v2", "deepseek_v3", "gemma",
+         "gemma2", "gemma3_text"]
 
 
 def random_rope(rng, context):
@@ -86,6 +87,30 @@ def random_gemma(rng, v):
         v["rope_parameters"] = dict(rope_type="default")
 
 
+def random_deepseek(rng, v):
+    """llama.cpp's converter knows no ties of the two ends here, and takes mscale for equal to mscale_all_dim."""
+    groups, in_group = rng.choice([(1, 3), (1, 8), (2, 4), (4, 2), (4, 4)])
+    used = rng.randint(1, groups)
+    v["num_key_value_heads"] = v["num_attention_heads"]
+    v["hidden_size"] += -v["hidden_size"] % v["num_attention_heads"]
+    v.pop("head_dim")
+    v.update(tie_word_embeddings=False, kv_lora_rank=rng.choice([8, 24, 40, 128]), qk_rope_head_dim=rng.choice([2, 8, 16]),
+             qk_nope_head_dim=rng.choice([4, 12, 32]), v_head_dim=rng.choice([6, 16, 32]),
+             q_lora_rank=rng.choice([None, 5, 32]), moe_intermediate_size=rng.choice([8, 17, 32]),
+             n_routed_experts=groups * in_group, n_shared_experts=rng.choice([1, 2]), n_group=groups, topk_group=used,
+             num_experts_per_tok=rng.randint(1, used * in_group), first_k_dense_replace=rng.randint(0, 1),
+             routed_scaling_factor=rng.choice([1.0, 2.5]), Converter=1)
+    if v["model_type"] == "deepseek_v2":
+        v.update(topk_method="group_limited_greedy" if groups > 1 else "greedy", norm_topk_prob=False)
+    else:
+        v.update(scoring_func="sigmoid", topk_method="noaux_tc", norm_topk_prob=rng.random() < 0.7,
+                 num_nextn_predict_layers=0)
+    if v["rope_parameters"]["rope_type"] == "yarn" and rng.random() < 0.7:
+        v["rope_parameters"].update(mscale=0.707, mscale_all_dim=0.707)
+    elif v["rope_parameters"]["rope_type"] != "yarn":
+        v["rope_parameters"] = dict(rope_type="default")
+
+
 def random_variant(rng, long, kinds=KINDS):
     v = dict(model_type=rng.choice(kinds), tie_word_embeddings=rng.random() < 0.5)
     v.update(long_sizes(rng) if long else random_sizes(rng))
@@ -105,6 +130,8 @@ def random_variant(rng, long, kinds=KINDS):
         v.update(random_experts(rng, v["model_type"], v["num_hidden_layers"]))
     if v["model_type"].startswith("gemma"):
         random_gemma(rng, v)
+    if v["model_type"].startswith("deepseek"):
+        random_deepseek(rng, v)
     if v["model_type"] == "qwen2":  # has no head_dim of its own
         v["hidden_size"] = v["num_attention_heads"] * v.pop("head_dim")
     elif v["model_type"] == "llama":  # transformers insists on a multiple

@@ -42,6 +42,8 @@ def two_ropes(full=None, theta=1e6):
     return dict(full_attention={"rope_type": "default", "rope_theta": theta, **(full or {})},
                 sliding_attention=dict(rope_type="default", rope_theta=1e4))
 
+LATENT = dict(kv_lora_rank=24, qk_rope_head_dim=8, qk_nope_head_dim=12, v_head_dim=10, moe_intermediate_size=16,
+              num_key_value_heads=4, num_hidden_layers=3)
 
 DELTA = dict(mtp_num_hidden_layers=1, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=12, linear_value_head_dim=20)
 
@@ -125,6 +127,15 @@ VARIANTS = {
     "qwen3_5moe": dict(model_type="qwen3_5_moe_text", num_hidden_layers=4, head_dim=16, moe_intermediate_size=24,
                        shared_expert_intermediate_size=20, num_experts=6, num_experts_per_tok=2, Stacked=1,
                        tie_word_embeddings=False, Seed=203, Converter=1, **DELTA),
+    "deepseek2": dict(model_type="deepseek_v2", Converter=1, Seed=60, **LATENT, q_lora_rank=None,
+                      n_routed_experts=6, n_shared_experts=2,
+                      num_experts_per_tok=2, first_k_dense_replace=1, routed_scaling_factor=1.5,
+                      rope_parameters=dict(YARN, mscale=0.707, mscale_all_dim=0.707), tie_word_embeddings=False),
+    "deepseek3": dict(model_type="deepseek_v3", Converter=1, Seed=61, **LATENT, q_lora_rank=20,
+                      n_routed_experts=8, n_shared_experts=1,
+                      num_experts_per_tok=3, first_k_dense_replace=1, n_group=4, topk_group=2, norm_topk_prob=True,
+                      routed_scaling_factor=2.5, num_nextn_predict_layers=0, scoring_func="sigmoid", topk_method="noaux_tc",
+                      tie_word_embeddings=False, F32=1),
 }
 
 
@@ -159,6 +170,9 @@ def make_model(config, seed, f32):
             if name.endswith("layer_scalar"):
                 b.uniform_(0.5, 1.5)
                 b.copy_(b.bfloat16().float())
+        for name, p in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                p.normal_(0, 0.2)
     return model
 
 

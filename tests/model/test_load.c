@@ -161,7 +161,7 @@ static int load_all(const char *path, struct device *device, bool quantized, str
 static void every_allocation_may_fail(void **state)
 {
 	static const char *const paths[] = {DATA "llama-llama3.gguf", DATA "llama-q8_0.gguf", DATA "qwen2",
-					    DATA "qwen3moe"};
+					    DATA "qwen3moe", DATA "deepseek3"};
 	struct device *device;
 	(void)state;
 	assert_int_equal(device_new(&device, &backend_cpu, NULL, 2, NULL), 0);

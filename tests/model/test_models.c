@@ -8,7 +8,7 @@ static const char *const names[] = {
 	"qwen2-windows", "qwen2-windows-v4", "qwen3",          "qwen3-bias-yarn", "qwen3moe",     "qwen3moe-mixed",
 	"qwen3moe-q8_0", "mixtral",          "gemma",          "gemma2",          "gemma3",       "gemma3-vision",
 	"gptoss",        "gptoss-mxfp4",     "gemma4",         "gemma4-kv",       "qwen3_5",      "qwen3_5-vision",
-	"qwen3_5moe"};
+	"qwen3_5moe",    "deepseek2",        "deepseek3"};
 
 static void compare(const struct runner_params *p, const struct golden *g, double bound, bool greedy)
 {

@@ -62,6 +62,9 @@ struct cpu_work {
 	uint8_t *scratch; /* [threads] of scratch_bytes */
 	size_t scratch_bytes;
 	struct experts_work experts;
+	uint32_t heads_rows_max; /* what cpu_head_linear takes at once; at least T */
+	struct product_group *heads;
+	float *heads_x; /* [heads_rows_max][own_cols] */
 };
 
 static inline struct cpu_work *work_of(struct dev_work *w)
@@ -100,7 +103,7 @@ struct product_group {
 /* Makes row `row` of x, counted from the first group's first, before it is multiplied. */
 typedef void cpu_row_fn(void *ctx, uint32_t row, float *x);
 /* Each group's x times its n_outs matrices, after fill (NULL: x is there) has made its rows. All rows together: at most
- * rows_max of the work's experts. */
+ * rows_max of the work's experts, or heads_rows_max. */
 void cpu_product_groups(struct cpu_work *w, struct product_group *groups, uint32_t n, uint32_t n_outs, cpu_row_fn *fill,
 			void *ctx);
 
@@ -140,6 +143,8 @@ void cpu_sigmoid_mul(struct dev_work *w, struct dev_f32 *x, const struct dev_f32
 void cpu_linear(struct dev_work *w, const struct dev_f32 *x, uint32_t tokens, const struct linear_out *outs,
 		uint32_t n);
 void cpu_logits(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap, float *to);
+void cpu_head_linear(struct dev_work *w, const struct heads_call *c);
+void cpu_copy(struct dev_work *w, const struct copy_call *c);
 void cpu_rope_write(struct dev_work *w, const struct attention_call *c);
 void cpu_attention(struct dev_work *w, const struct attention_call *c);
 void cpu_delta(struct dev_work *w, const struct delta_call *c);

@@ -5,7 +5,7 @@
 /* Parts of rows that a thread may have in a wave of attention: 64 rows of 8 segments. */
 enum { SLOTS_PER_THREAD = 512 };
 
-/* Rows that experts compute at once, where the tokens are fewer. */
+/* Rows that experts (or heads) compute at once, where the tokens are fewer. */
 enum { EXPERT_ROWS = 256 };
 
 /* Gives out parts of the region; with data NULL it only measures. */
@@ -18,8 +18,9 @@ static void *part(struct region *r, size_t *at, size_t count, size_t size)
 
 static void carve_acts(struct cpu_work *w, size_t *at, const struct work_limits *l)
 {
-	size_t rows = act_rows(l->rows), groups = 2 * (size_t)w->experts.rows_max; /* a group of 9 rows takes 16 */
+	size_t rows = act_rows(l->rows), groups = w->experts.rows_max; /* a group of 9 rows takes 16 */
 	size_t wide = l->int8 ? (l->cols + (size_t)31) / 32 * 32 : 0;
+	groups = 2 * (groups > w->heads_rows_max ? groups : w->heads_rows_max);
 	rows = rows > groups ? rows : groups;
 	w->act_cols = (uint32_t)wide;
 	w->act_q = part(&w->region, at, rows * wide, 1);
@@ -41,7 +42,7 @@ static void carve_attention(struct cpu_work *w, size_t *at, const struct work_li
 	w->parts = part(r, at, cut ? w->part_slots * w->part_floats : 0, sizeof *w->parts);
 	w->part_state = part(r, at, cut ? (size_t)attn_split_max(threads) * w->part_rows * w->part_floats : 0,
 			     sizeof *w->part_state);
-	w->scratch_bytes = attn_scratch_bytes(l->heads_per_kv, l->head_dim);
+	w->scratch_bytes = attn_scratch_bytes(l->heads_per_kv, l->head_dim, l->shared_kv);
 	w->scratch = part(r, at, threads, w->scratch_bytes);
 }
 
@@ -67,11 +68,23 @@ static void carve_experts(struct cpu_work *w, size_t *at, const struct work_limi
 	x->up = part(r, at, X * l->experts_dim, sizeof *x->up);
 }
 
+static void carve_heads(struct cpu_work *w, size_t *at, const struct work_limits *l)
+{
+	size_t T = l->tokens, all = T * l->own_heads, few = all < EXPERT_ROWS ? all : EXPERT_ROWS,
+	       X = T > few ? T : few;
+	if (l->own_heads == 0)
+		return;
+	w->heads_rows_max = (uint32_t)X;
+	w->heads = part(&w->region, at, l->own_heads, sizeof *w->heads);
+	w->heads_x = part(&w->region, at, X * l->own_cols, sizeof *w->heads_x);
+}
+
 static size_t carve(struct cpu_work *w, const struct work_limits *l, uint32_t threads)
 {
 	size_t at = 0;
 	w->floats = part(&w->region, &at, l->floats, sizeof *w->floats);
 	carve_experts(w, &at, l);
+	carve_heads(w, &at, l);
 	carve_acts(w, &at, l);
 	carve_attention(w, &at, l, threads);
 	return at;
