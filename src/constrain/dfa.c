@@ -171,7 +171,7 @@ static bool room_for_state(struct dfa *d, uint32_t set_n)
 		d->next = next;
 		d->next_cap = cap;
 	}
-	while (d->sets_n + set_n > d->sets_cap) {
+	while (!d->sets || d->sets_n + set_n > d->sets_cap) {
 		size_t cap = d->sets_cap ? 2 * d->sets_cap : 256;
 		uint32_t *sets = mem_realloc(d->sets, cap, sizeof *sets);
 		if (!sets)

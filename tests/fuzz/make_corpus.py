@@ -409,6 +409,24 @@ def answer_words():
                                           b"<|channel|>", b"to=functions.f", b"<|end|>"}
 
 
+def constrain_seeds():
+    """Some of the schemas and expressions of tests/constrain, each with a text; the first byte is the kind."""
+    rows = [json.loads(line) for line in (HERE.parent / "constrain/cases.jsonl").read_text().splitlines()]
+    seeds = {"any": b"\0\0" + b'{"a": [1, "x", null]}', "choice": b'\3["yes", "no"]\0yes'}
+    for i, row in enumerate(rows[::20]):
+        what = row["regex"] if "regex" in row else json.dumps(row["schema"])
+        text = next((t for t, valid in row["tests"] if valid), row["tests"][0][0])
+        seeds[f"case{i}"] = bytes([2 if "regex" in row else 1]) + what.encode() + b"\0" + text.encode()
+    return seeds
+
+
+def constrain_words():
+    words = "type enum const properties patternProperties additionalProperties required minimum maximum exclusiveMinimum multipleOf " \
+            "minLength maxLength pattern format items prefixItems contains minContains maxContains minItems maxItems anyOf oneOf " \
+            "allOf not if then else $ref $defs $id $anchor propertyNames minProperties dependentSchemas date-time uri object array"
+    return {b'"%s":' % w.encode() for w in words.split()} | {b"\0", b"(?:", b"{2,3}", b"[^", b"\\u00e9", b"(?=", b"#/$defs/"}
+
+
 def main():
     keys = {**hparams("llama", rope__scaling__type=0, rope__freq_base=0, rope__dimension_count=0, expert_count=0,
                       attention__sliding_window=0, attention__sliding_window_pattern=0, attention__key_length=0,
@@ -438,7 +456,8 @@ def main():
                                       b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n"}),
                                     ("fuzz_store_heads", store_seeds(), {b"KVKr", b"kvik store heads 1\n", bytes(64)}),
                                     ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"}),
-                                    ("fuzz_answer", answer_seeds(), answer_words())):
+                                    ("fuzz_answer", answer_seeds(), answer_words()),
+                                    ("fuzz_constrain", constrain_seeds(), constrain_words())):
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds.items():
