@@ -343,9 +343,10 @@ static void end_read(struct disk *d, struct arriving *a, bool ok)
 	mem_free(a);
 }
 
-void disk_run(struct disk *d)
+bool disk_run(struct disk *d)
 {
 	struct store_done done;
+	uint64_t ended = d->in.done + d->out.done + d->stats.failed;
 	if (d->watches) {
 		pthread_mutex_lock(&d->lock);
 		d->news = false;
@@ -364,6 +365,7 @@ void disk_run(struct disk *d)
 		}
 	}
 	take_tickets(d);
+	return d->in.done + d->out.done + d->stats.failed != ended;
 }
 
 void disk_wait(struct disk *d, uint32_t ms)

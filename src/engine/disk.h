@@ -24,8 +24,9 @@ void disk_find(void *disk, const struct kv_share *share, const uint32_t *ids, ui
 void disk_flush(struct disk *d);
 void disk_close(struct disk *d); /* after kv_free; NULL is fine */
 
-/* Hands out tickets, takes completions: once per step, and when there is news. */
-void disk_run(struct disk *d);
+/* Hands out tickets, takes completions: once per step, and when there is news. Whether anything has ended: who has planned
+ * before that plans again before he sleeps. */
+bool disk_run(struct disk *d);
 /* Waits for news, at most so long. */
 void disk_wait(struct disk *d, uint32_t ms);
 /* When disk_run is to be called at the latest (os_clock_ns in microseconds): something is to be copied, or the disk is

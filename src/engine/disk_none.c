@@ -34,9 +34,10 @@ void disk_close(struct disk *d)
 	(void)d;
 }
 
-void disk_run(struct disk *d)
+bool disk_run(struct disk *d)
 {
 	(void)d;
+	return false;
 }
 
 void disk_wait(struct disk *d, uint32_t ms)

@@ -428,9 +428,11 @@ static struct spent note_time(struct kvik_engine *e, struct spent begun, bool ha
 static int64_t wake_us(const struct kvik_engine *e, const struct sched_plan *plan)
 {
 	uint32_t look_ms = events_watch(e->events);
-	int64_t wake = plan ? plan->wake_us : SCHED_NEVER, look = now_us() + (int64_t)look_ms * 1000;
+	int64_t wake = plan ? plan->wake_us : SCHED_NEVER, look = now_us() + (int64_t)(look_ms ? look_ms : 1000) * 1000;
 	int64_t disk = e->cache->disk ? disk_due_us(e->cache->disk) : SCHED_NEVER;
 	wake = look_ms > 0 && look < wake ? look : wake;
+	if (plan && plan->n_loading > 0 && look < wake)
+		wake = look; /* in any case */
 	return disk < wake ? disk : wake;
 }
 
@@ -439,9 +441,9 @@ void *engine_run(void *engine)
 	struct kvik_engine *e = engine;
 	struct request *incoming;
 	const struct sched_plan *plan = NULL;
-	bool cancels;
+	bool cancels, again = false; /* again: the disk has had news since the plan */
 	struct spent begun = clocks();
-	while (take(e, !plan || plan->n_tokens == 0, wake_us(e, plan), &incoming, &cancels)) {
+	while (take(e, !again && (!plan || plan->n_tokens == 0), wake_us(e, plan), &incoming, &cancels)) {
 		if (!plan || plan->n_tokens == 0)
 			begun = clocks(); /* it has slept */
 		take_incoming(e, incoming);
@@ -453,7 +455,7 @@ void *engine_run(void *engine)
 		draft(e);
 		plan = sched_plan(e->sched, now_us());
 		if (e->cache->disk)
-			disk_run(e->cache->disk); /* what it wants read is on its way while others compute */
+			again = disk_run(e->cache->disk); /* what it wants read is on its way while others compute */
 		step(e, plan);
 		engine_publish(e); /* who has seen an end finds it in the figures */
 		take_ended(e);
