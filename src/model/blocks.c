@@ -135,12 +135,15 @@ void block_attention_out(struct step *s, const struct layer *l)
 
 /* ---- Latent attention -------------------------------------------------------------------------------------------- */
 
+/* Of the norms of latent rows, whatever the model's others have, as the reference. */
+#define LATENT_EPS 1e-6f
+
 static void norm_rows(struct step *s, struct dev_f32 *x, const struct dev_f32 *weight, uint32_t cols)
 {
 	s->backend->norm(s->dev, &(struct norm_call){.x = x,
 						     .weight = weight,
 						     .out = x,
-						     .eps = s->m->h.rms_eps,
+						     .eps = LATENT_EPS,
 						     .rows = s->b->batch.n_tokens,
 						     .cols = cols});
 }
