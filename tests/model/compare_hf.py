@@ -24,7 +24,7 @@ import make_models
 
 BOUND = 1e-4
 KINDS = ["llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "deepseek_v2", "deepseek_v3", "gemma",
-         "gemma2", "gemma3_text"]
+         "gemma2", "gemma3_text", "gpt_oss", "gemma4_text"]
 
 
 def random_rope(rng, context):
@@ -69,6 +69,31 @@ def random_experts(rng, kind, layers):
     if kind == "qwen3_moe" and rng.random() < 0.3:
         v.update(mlp_only_layers=[rng.randrange(layers)], norm_topk_prob=rng.random() < 0.5, Folder=1)
     return v
+
+
+def random_gpt_oss(rng, v):
+    experts = rng.choice([1, 2, 5, 8])
+    v.update(Converter=1, tie_word_embeddings=False, sliding_window=rng.choice([1, 5, 17, 128]), num_local_experts=experts,
+             num_experts_per_tok=rng.randint(1, min(experts, 4)), rope_parameters=make_models.OSS_YARN)
+    if rng.random() < 0.5:
+        v.update(MX=1, hidden_size=rng.choice([32, 64, 96]), intermediate_size=rng.choice([32, 64, 160]))
+
+
+def random_gemma4(rng, v):
+    kinds = [rng.choice(["sliding_attention", "full_attention"]) for _ in range(v["num_hidden_layers"] + 3)]
+    kinds[:2], kinds[-1] = ["sliding_attention", "full_attention"], "full_attention"
+    same = rng.random() < 0.5
+    v.update(Converter=1, tie_word_embeddings=True, num_hidden_layers=len(kinds), layer_types=kinds,
+             sliding_window=rng.choice([1, 5, 17, 300]), global_head_dim=rng.choice([8, 24, 64, 96]),
+             attention_k_eq_v=same, num_global_key_value_heads=1 if same else None,
+             num_kv_shared_layers=rng.randint(0, len(kinds) - 2), use_double_wide_mlp=rng.random() < 0.5,
+             hidden_size_per_layer_input=rng.choice([0, 4, 16]), vocab_size_per_layer_input=v["vocab_size"],
+             final_logit_softcapping=rng.choice([None, 3.0, 30.0]), rope_parameters=make_models.two_ropes(
+                 dict(rope_type="proportional", partial_rotary_factor=rng.choice([0.25, 0.5, 1.0]))))
+    if v["hidden_size_per_layer_input"] == 0:  # transformers 5.23 fails on sharing without
+        v["num_kv_shared_layers"] = 0
+    if rng.random() < 0.5:
+        v["Hub"] = 1
 
 
 def random_gemma(rng, v):
@@ -128,7 +153,11 @@ def random_variant(rng, long, kinds=KINDS):
                  max_window_layers=rng.randint(0, v["num_hidden_layers"]))
     if v["model_type"] in ("qwen3_moe", "mixtral"):
         v.update(random_experts(rng, v["model_type"], v["num_hidden_layers"]))
-    if v["model_type"].startswith("gemma"):
+    if v["model_type"] == "gpt_oss":
+        random_gpt_oss(rng, v)
+    elif v["model_type"] == "gemma4_text":
+        random_gemma4(rng, v)
+    elif v["model_type"].startswith("gemma"):
         random_gemma(rng, v)
     if v["model_type"].startswith("deepseek"):
         random_deepseek(rng, v)
@@ -155,6 +184,8 @@ def worst(got, want):
 
 def compare(kvik, v, seed, tokens, folder):
     model = make_models.make_model(make_models.make_config(v), seed, "F32" in v)
+    if "MX" in v:
+        make_models.round_to_mxfp4(model)
     make_models.write_folder(folder / "hf", model, v)
     if "Converter" not in v and "Folder" not in v:
         make_models.write_gguf(folder / "model.gguf", model, v)
