@@ -274,7 +274,7 @@ static inline vw vw_lookup(vw w, const uint8_t table[16])
 static inline vw vw_or_high(vw w, vw h, int shift, unsigned mask)
 {
 	for (int i = 0; i < 64; i++)
-		w.b[i] |= (uint8_t)((h.b[i] >> shift & mask) << 4);
+		w.b[i] |= (uint8_t)(((unsigned)h.b[i] >> shift & mask) << 4);
 	return w;
 }
 

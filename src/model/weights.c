@@ -518,7 +518,7 @@ static const uint8_t *turned_row(const struct binding *x, uint32_t r, uint8_t *r
 /* Element k of a block of a checkpoint's MXFP4: the two of a byte are neighbours. */
 static unsigned mxfp4_code(const uint8_t *codes, uint32_t k)
 {
-	return codes[k / 2] >> k % 2 * 4 & 15u;
+	return (unsigned)codes[k / 2] >> k % 2 * 4 & 15u;
 }
 
 /* A row of a checkpoint's MXFP4, whose exponents lie apart, as GGUF has it: the exponent before the codes, of which the two

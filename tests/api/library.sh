@@ -53,7 +53,8 @@ else
 	objects "$out/build" >"$out/alone"
 	objects "$2" >"$out/beside"
 	[ "$(wc -l <"$out/alone")" -gt 100 ]
-	LC_ALL=C comm -23 "$out/alone" "$out/beside" | grep . && {
+	# disk_none.c stands in for what needs the store, and is in the library alone.
+	LC_ALL=C comm -23 "$out/alone" "$out/beside" | grep -v '^src/engine/disk_none\.c ' | grep . && {
 		echo "these are compiled otherwise in the library alone"
 		exit 1
 	}
