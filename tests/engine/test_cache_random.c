@@ -68,7 +68,7 @@ static void compare(struct world *w, const struct actor *a, size_t n)
 	if (kvik_session_new(&s, w->twin, &alone, &err) || kvik_session_feed(s, a->ids, n, NULL, &err))
 		fail_msg("the twin: %s", err.text);
 	if (memcmp(kvik_session_logits(s), kvik_session_logits(a->s), w->n_vocab * sizeof(float)) != 0)
-		fail_msg("step %u, %s, K %s, V %s, window %u: other bits after %zu tokens, %zu of them cached", w->step,
+		fail_msg("step %u, %s, K %s, V %s, window %u: other bits after %zu tokens, %u of them cached", w->step,
 			 w->name, kvik_dtype_name(w->params.k_dtype), kvik_dtype_name(w->params.v_dtype),
 			 w->params.window, n, kvik_session_get_prefix(a->s).found_tokens);
 	kvik_session_free(s);

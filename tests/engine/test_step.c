@@ -176,7 +176,7 @@ static void what_can_not_be_is_refused(void **state)
 	const struct kvik_step_item good = {ITEM, .session = b, .ids = ids, .n = 2, .rows = 1};
 	const struct kvik_step_item wrong[] = {
 		{.session = a, .ids = ids, .n = 1},
-		{.size = 4096, .session = a, .ids = ids, .n = 1},
+		{.size = 8, .session = a, .ids = ids, .n = 1},
 		{ITEM, .session = NULL, .ids = ids, .n = 1},
 		{ITEM, .session = foreign, .ids = ids, .n = 1},
 		{ITEM, .session = b, .ids = ids, .n = 1},

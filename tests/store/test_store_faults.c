@@ -330,8 +330,10 @@ static void run_random(struct mem_disk *d, uint64_t n, uint32_t fails_one_in, ui
 		there += places[k] &&
 			 fix_get(s, places[k], k, (uint32_t)(200 + mix(k) % (max > 8 * MIB ? 20000 : max / 80))) ==
 				 STORE_OK;
-	if (!fails_one_in && max > 8 * MIB)
+	if (!fails_one_in && max > 8 * MIB) {
 		assert_int_equal(lost, 0);
+		assert_true(there > 0);
+	}
 	store_close(s);
 	d->off = false;
 }
