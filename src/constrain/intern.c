@@ -61,13 +61,11 @@ static uint32_t *room(struct intern *t, size_t words)
 	return b->words + b->used - words;
 }
 
-uint32_t intern_add(struct intern *t, const uint32_t *words, uint32_t n, bool *fresh)
+uint32_t intern_add(struct intern *t, const uint32_t *words, uint32_t n)
 {
 	if (2 * (t->n + 1) > t->index_n && !grow_index(t))
 		return 0;
 	size_t at = slot(t, words, n);
-	if (fresh)
-		*fresh = !t->index[at];
 	if (t->index[at])
 		return t->index[at];
 	uint32_t **items = mem_grow(t->items, &t->cap, t->n + 1, sizeof *items);

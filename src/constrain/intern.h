@@ -18,8 +18,8 @@ struct intern {
 	size_t bytes; /* of all of it */
 };
 
-/* 0: no memory. *fresh, which may be NULL: it was not there before. */
-uint32_t intern_add(struct intern *t, const uint32_t *words, uint32_t n, bool *fresh);
+/* 0: no memory. */
+uint32_t intern_add(struct intern *t, const uint32_t *words, uint32_t n);
 /* 0: not there. */
 uint32_t intern_find(const struct intern *t, const uint32_t *words, uint32_t n);
 void intern_release(struct intern *t);

@@ -52,7 +52,7 @@ bool rec_copy(struct json *j, struct rec *r, uint32_t state)
 
 uint32_t rec_state(struct json *j, const struct rec *r)
 {
-	return intern_add(&j->states, r->w, r->n, NULL);
+	return intern_add(&j->states, r->w, r->n);
 }
 
 /* ---- Breaking ---------------------------------------------------------------------------------------------------- */
@@ -191,6 +191,25 @@ uint32_t json_begin_value(struct json *j, const struct rec *r, uint8_t byte)
 	case TYPE_NUMBER: return json_begin_number(j, parent, place, v.failed, byte);
 	default: return begin_word(j, parent, place, v.failed, byte == 't' ? 0 : byte == 'f' ? 1 : 2);
 	}
+}
+
+uint32_t json_expect_value(struct json *j, uint32_t parent, uint32_t place)
+{
+	struct rec value;
+	return rec_new(j, &value, parent, place, MODE_VALUE, 0) ? rec_state(j, &value) : JSON_DEAD;
+}
+
+uint32_t json_begin_container(struct json *j, uint32_t parent, uint32_t place, const uint32_t *failed, enum mode mode,
+			      uint32_t data)
+{
+	struct rec r;
+	uint32_t depth = 0, n;
+	for (uint32_t s = parent; s != 0; s = intern_words(&j->states, s, &n)[REC_PARENT])
+		depth++;
+	if (depth >= JSON_DEPTH_MAX || !rec_new(j, &r, parent, place, mode, data))
+		return JSON_DEAD;
+	memcpy(r.failed, failed, r.p->words * sizeof *failed);
+	return json_raise(j, &r);
 }
 
 static uint32_t step_blank(struct json *j, struct rec *r)

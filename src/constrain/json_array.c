@@ -6,20 +6,27 @@
 
 uint32_t json_begin_array(struct json *j, uint32_t parent, uint32_t place, const uint32_t *failed)
 {
-	struct rec r;
-	uint32_t depth = 0, n;
-	for (uint32_t s = parent; s != 0; s = intern_words(&j->states, s, &n)[REC_PARENT])
-		depth++;
-	if (depth >= JSON_DEPTH_MAX ||
-	    !rec_new(j, &r, parent, place, MODE_ARRAY_OPEN, DATA_HEAD + place_get(&j->ps, place)->n_contains))
-		return JSON_DEAD;
-	memcpy(r.failed, failed, r.p->words * sizeof *failed);
-	return json_raise(j, &r);
+	uint32_t data = DATA_HEAD + place_get(&j->ps, place)->n_contains;
+	return json_begin_container(j, parent, place, failed, MODE_ARRAY_OPEN, data);
+}
+
+static uint32_t ask_items(struct json *j, const struct rec *a, struct asked *asked)
+{
+	uint32_t n = 0, at = a->data[DATA_COUNT];
+	for (uint32_t i = 0; i < a->p->n_arrays; i++) {
+		uint32_t leaf = a->p->arrays[i], node = NODE_IS_TRUE;
+		const struct node *l = rec_node(j, a, leaf);
+		if (l->kind == NODE_ITEMS)
+			node = at < l->n ? j->ps.schema->kids[l->first + at] : l->rest;
+		if (l->kind == NODE_CONTAINS || (node != NODE_IS_TRUE && !bit_get(a->failed, leaf)))
+			asked[n++] = (struct asked){l->kind == NODE_CONTAINS ? l->rest : node, leaf};
+	}
+	return n;
 }
 
 static bool item_place(struct json *j, const struct rec *a, uint32_t *place, uint32_t *links)
 {
-	uint32_t n = 3 + a->p->words, asked_n = 0;
+	uint32_t n = 3 + a->p->words;
 	uint32_t *key = mem_alloc(n * sizeof *key);
 	struct asked *asked = mem_alloc((a->p->n_arrays + 1) * sizeof *asked);
 	bool ok = key && asked;
@@ -28,21 +35,8 @@ static bool item_place(struct json *j, const struct rec *a, uint32_t *place, uin
 		key[1] = MODE_ARRAY_CHILD;
 		key[2] = a->data[DATA_COUNT];
 		memcpy(key + 3, a->failed, a->p->words * sizeof *key);
-		if (place_child_known(&j->ps, key, n, place, links)) {
-			mem_free(key);
-			mem_free(asked);
-			return true;
-		}
-		for (uint32_t i = 0; i < a->p->n_arrays; i++) {
-			uint32_t leaf = a->p->arrays[i], node = NODE_IS_TRUE;
-			const struct node *l = rec_node(j, a, leaf);
-			if (l->kind == NODE_ITEMS)
-				node = a->data[DATA_COUNT] < l->n ? j->ps.schema->kids[l->first + a->data[DATA_COUNT]]
-								  : l->rest;
-			if (l->kind == NODE_CONTAINS || (node != NODE_IS_TRUE && !bit_get(a->failed, leaf)))
-				asked[asked_n++] = (struct asked){l->kind == NODE_CONTAINS ? l->rest : node, leaf};
-		}
-		ok = place_child(&j->ps, key, n, asked, asked_n, place, links);
+		ok = place_child_known(&j->ps, key, n, place, links) ||
+		     place_child(&j->ps, key, n, asked, ask_items(j, a, asked), place, links);
 	}
 	mem_free(key);
 	mem_free(asked);
@@ -53,7 +47,6 @@ static bool item_place(struct json *j, const struct rec *a, uint32_t *place, uin
 static uint32_t begin_item(struct json *j, struct rec *a)
 {
 	uint32_t place, links;
-	struct rec value;
 	for (uint32_t i = 0; i < a->p->n_arrays; i++) {
 		const struct node *n = rec_node(j, a, a->p->arrays[i]);
 		if (n->kind == NODE_SIZE && a->data[DATA_COUNT] >= n->limits.max)
@@ -65,7 +58,7 @@ static uint32_t begin_item(struct json *j, struct rec *a)
 	json_ask(j, a, place, links);
 	a->data[DATA_COUNT] += a->data[DATA_COUNT] < a->p->counted;
 	uint32_t state = json_raise(j, a);
-	return state && rec_new(j, &value, state, place, MODE_VALUE, 0) ? rec_state(j, &value) : JSON_DEAD;
+	return state ? json_expect_value(j, state, place) : JSON_DEAD;
 }
 
 static uint32_t end_array(struct json *j, struct rec *a)

@@ -1,19 +1,13 @@
 /* json_object.c: objects: which members they have, and what is asked of those. */
 #include <string.h>
 
-#include "constrain/json_object.h"
 #include "base/mem.h"
+#include "constrain/json_object.h"
 
 uint32_t json_begin_object(struct json *j, uint32_t parent, uint32_t place, const uint32_t *failed)
 {
-	struct rec r;
-	uint32_t depth = 0, n, words = (place_get(&j->ps, place)->n_names + 31) / 32;
-	for (uint32_t s = parent; s != 0; s = intern_words(&j->states, s, &n)[REC_PARENT])
-		depth++;
-	if (depth >= JSON_DEPTH_MAX || !rec_new(j, &r, parent, place, MODE_OBJECT_OPEN, DATA_HEAD + words))
-		return JSON_DEAD;
-	memcpy(r.failed, failed, r.p->words * sizeof *failed);
-	return json_raise(j, &r);
+	uint32_t data = DATA_HEAD + (place_get(&j->ps, place)->n_names + 31) / 32;
+	return json_begin_container(j, parent, place, failed, MODE_OBJECT_OPEN, data);
 }
 
 /* ---- What may come ----------------------------------------------------------------------------------------------- */
@@ -176,7 +170,6 @@ uint32_t json_step_object(struct json *j, struct rec *o, uint8_t byte)
 {
 	struct name_so_far any = {.hi = o->p->n_names};
 	enum mode mode = rec_mode(o);
-	struct rec value;
 	if (byte == '"' && (mode == MODE_OBJECT_OPEN || mode == MODE_OBJECT_COMMA))
 		return json_begin_name(j, o);
 	if (byte == '}' && (mode == MODE_OBJECT_OPEN || mode == MODE_OBJECT_NEXT))
@@ -190,6 +183,5 @@ uint32_t json_step_object(struct json *j, struct rec *o, uint8_t byte)
 		return JSON_DEAD;
 	rec_set(o, MODE_OBJECT_CHILD, 0);
 	uint32_t state = rec_state(j, o);
-	return state && rec_new(j, &value, state, o->data[DATA_CHILD], MODE_VALUE, 0) ? rec_state(j, &value)
-										      : JSON_DEAD;
+	return state ? json_expect_value(j, state, o->data[DATA_CHILD]) : JSON_DEAD;
 }

@@ -68,6 +68,11 @@ uint32_t json_end(struct json *j, struct rec *r);
 
 /* What comes after a byte, by mode. */
 uint32_t json_begin_value(struct json *j, const struct rec *r, uint8_t byte); /* r: MODE_VALUE */
+/* The state in which a value of this place is expected, in the value of state `parent`. */
+uint32_t json_expect_value(struct json *j, uint32_t parent, uint32_t place);
+/* An object or array begins, with so much data. */
+uint32_t json_begin_container(struct json *j, uint32_t parent, uint32_t place, const uint32_t *failed, enum mode mode,
+			      uint32_t data);
 uint32_t json_begin_string(struct json *j, uint32_t parent, uint32_t place, const uint32_t *failed);
 uint32_t json_step_string(struct json *j, struct rec *r, uint8_t byte);
 uint32_t json_begin_name(struct json *j, struct rec *object);

@@ -111,15 +111,15 @@ static uint32_t close_after(struct masks *ms, uint32_t state, uint32_t character
 	return masks_step(ms, state, '"');
 }
 
-/* The subtree of node `at`, which leads to state. */
-static void walk(struct masks *ms, uint32_t at, uint32_t state, uint32_t *mask)
+/* The nodes first .. end, siblings and what is below them, from the state of the node above. */
+static void walk(struct masks *ms, uint32_t first, uint32_t end, uint32_t state, uint32_t *mask)
 {
 	const struct trie *t = ms->t;
-	const struct trie_node *node = &t->nodes[at];
-	uint32_t states[TRIE_DEPTH_MAX + 1], end = node->skip, first = node->depth, i = at + 1;
-	states[first] = state;
-	while (i < end) {
-		node = &t->nodes[i];
+	uint32_t states[TRIE_DEPTH_MAX + 1];
+	if (first < end)
+		states[t->nodes[first].depth - 1] = state;
+	for (uint32_t i = first; i < end;) {
+		const struct trie_node *node = &t->nodes[i];
 		uint32_t next = masks_step(ms, states[node->depth - 1], node->byte), left;
 		if (!next) {
 			i = node->skip;
@@ -137,7 +137,7 @@ static void walk(struct masks *ms, uint32_t at, uint32_t state, uint32_t *mask)
 	}
 }
 
-/* The same, from a state in which `left` characters make no difference; the way to `at` is one between two characters. */
+/* What is below node `at`, which leads to a state in which `left` characters make no difference. */
 static void walk_free(struct masks *ms, uint32_t at, uint32_t state, uint32_t left, uint32_t *mask)
 {
 	const struct trie *t = ms->t;
@@ -154,22 +154,6 @@ static void walk_free(struct masks *ms, uint32_t at, uint32_t state, uint32_t le
 }
 
 /* ---- All tokens -------------------------------------------------------------------------------------------------- */
-
-static void walk_all(struct masks *ms, uint32_t state, uint32_t *mask)
-{
-	const struct trie *t = ms->t;
-	uint32_t left;
-	for (uint32_t i = 0; i < t->n; i = t->nodes[i].skip) {
-		uint32_t next = masks_step(ms, state, t->nodes[i].byte);
-		if (!next)
-			continue;
-		allow(t, &t->nodes[i], mask);
-		if (t->nodes[i].flags & TRIE_BETWEEN && (left = free_characters(ms, next)) && is_between(ms, next))
-			walk_free(ms, i, next, left, mask);
-		else
-			walk(ms, i, next, mask);
-	}
-}
 
 /* What closes the string below node `at`, whose state is a free one. */
 static void walk_closes(struct masks *ms, uint32_t at, uint32_t state, uint32_t left, uint32_t *mask)
@@ -188,8 +172,7 @@ static void walk_closes(struct masks *ms, uint32_t at, uint32_t state, uint32_t 
 		if (!closed)
 			continue;
 		allow(t, node, mask);
-		if (node->skip > t->closes[i] + 1)
-			walk(ms, t->closes[i], closed, mask);
+		walk(ms, t->closes[i] + 1, node->skip, closed, mask);
 	}
 }
 
@@ -279,7 +262,7 @@ void masks_fill(struct masks *ms, uint32_t state, uint32_t *mask)
 		fill_inside(ms->t, left, mask);
 		correct(ms, 0, ms->t->n, state, left, mask);
 	} else {
-		walk_all(ms, state, mask);
+		walk(ms, 0, ms->t->n, state, mask);
 	}
 	keep(ms, state, mask);
 }

@@ -27,20 +27,13 @@ static void gather_node(struct gathering *g, uint32_t node)
 		return;
 	for (uint32_t i = 0; n->kind <= NODE_IF && i < n->n; i++)
 		gather_node(g, g->s->kids[n->first + i]);
-	if (!intern_add(&g->order, &node, 1, NULL))
+	if (!intern_add(&g->order, &node, 1))
 		g->failed = true;
 }
 
 static bool is_in(enum node_kind kind, enum node_kind first, enum node_kind last)
 {
 	return kind >= first && kind <= last;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	const struct text *x = a, *y = b;
-	int c = memcmp(x->bytes, y->bytes, x->n < y->n ? x->n : y->n);
-	return c ? c : (x->n > y->n) - (x->n < y->n);
 }
 
 static bool list_leaves(const struct places *ps, struct place *p)
@@ -86,16 +79,16 @@ static bool list_names(const struct places *ps, struct place *p)
 			p->names[n++] = s->texts[node->first + k];
 	}
 	if (n > 0)
-		qsort(p->names, n, sizeof *p->names, compare_names);
+		qsort(p->names, n, sizeof *p->names, text_compare);
 	for (size_t i = 0; i < n; i++)
-		if (p->n_names == 0 || compare_names(&p->names[p->n_names - 1], &p->names[i]) != 0)
+		if (p->n_names == 0 || text_compare(&p->names[p->n_names - 1], &p->names[i]) != 0)
 			p->names[p->n_names++] = p->names[i];
 	return true;
 }
 
 static uint32_t name_number(const struct place *p, struct text name)
 {
-	const struct text *t = bsearch(&name, p->names, p->n_names, sizeof *t, compare_names);
+	const struct text *t = bsearch(&name, p->names, p->n_names, sizeof *t, text_compare);
 	return (uint32_t)(t - p->names);
 }
 
@@ -184,7 +177,6 @@ static bool list_nodes(struct place *p, const struct gathering *g, const uint32_
 		for (uint32_t j = 0; n->kind <= NODE_IF && j < n->n; j++)
 			p->kids[k++] = local(g, g->s->kids[n->first + j]);
 	}
-	p->n_seeds = n_seeds;
 	for (uint32_t i = 0; i < n_seeds; i++)
 		p->seeds[i] = local(g, seeds[i]);
 	return true;
@@ -243,7 +235,7 @@ uint32_t place_of(struct places *ps, uint32_t *nodes, uint32_t n)
 	if (id)
 		return id;
 	struct place *p = place_new(ps, nodes, kept);
-	id = p ? intern_add(&ps->seeds, nodes, kept, NULL) : 0;
+	id = p ? intern_add(&ps->seeds, nodes, kept) : 0;
 	struct place **list = id ? mem_grow(ps->list, &ps->cap, id, sizeof *list) : NULL;
 	if (!list) {
 		place_free(p);
@@ -366,11 +358,11 @@ bool place_child(struct places *ps, const uint32_t *key, uint32_t key_n, const s
 			const uint32_t *seed = bsearch(&asked[i].node, seeds, words, sizeof *seed, compare_words);
 			list[i] = (struct link){p->seeds[seed - seeds], asked[i].leaf};
 		}
-		*links = intern_add(&ps->links, (const uint32_t *)list, 2 * n, NULL);
+		*links = intern_add(&ps->links, (const uint32_t *)list, 2 * n);
 	}
 	mem_free(nodes);
 	mem_free(list);
-	uint32_t id = *links ? intern_add(&ps->children, key, key_n, NULL) : 0;
+	uint32_t id = *links ? intern_add(&ps->children, key, key_n) : 0;
 	if (id && 2 * (size_t)id + 1 >= ps->child_cap) {
 		uint32_t *child = mem_realloc(ps->child, 2 * (ps->child_cap + 64), sizeof *child);
 		if (!child)

@@ -28,9 +28,8 @@ struct place {
 	uint32_t n, words; /* nodes; 32-bit words of their bits */
 	uint32_t *nodes;   /* [n] */
 	uint32_t *kids;    /* [n_kids]: local numbers of the kids of gates, in the order of the nodes */
-	uint32_t n_seeds;
-	uint32_t *seeds; /* [n_seeds] local numbers, in the order of their nodes */
-	uint8_t *start;  /* [n]: some value can make it true */
+	uint32_t *seeds;   /* local numbers, in the order of their nodes */
+	uint8_t *start;    /* [n]: some value can make it true */
 	/* Leaves (local numbers) by what they look at. */
 	uint32_t *strings, n_strings; /* TEXTS, LENGTH, PATTERN */
 	uint32_t *numbers, n_numbers; /* NUMBERS, RANGE */

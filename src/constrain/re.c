@@ -174,7 +174,7 @@ int re_compile(struct re_prog *p, const char *pattern, size_t bytes, unsigned fl
 {
 	struct re_tree t;
 	*p = (struct re_prog){0};
-	int rc = re_parse(&t, pattern, bytes, flags, err);
+	int rc = re_parse(&t, pattern, bytes, err);
 	if (!rc) {
 		struct compiler c = {.p = p, .t = &t};
 		uint32_t end = emit(&c, (struct re_inst){.op = RE_MATCH});
@@ -201,48 +201,40 @@ void re_prog_release(struct re_prog *p)
 
 /* ---- Look-aheads ------------------------------------------------------------------------------------------------- */
 
-bool re_lookahead(const char *pattern, size_t n, struct re_lookahead *out)
+/* The first `wanted` from `from` on that stands in no group that begins there, no class and no escape; n: none. */
+static size_t find_outside(const char *text, size_t n, size_t from, char wanted)
 {
-	size_t at = n > 0 && pattern[0] == '^', depth = 0, start;
+	size_t depth = 0;
 	bool in_class = false;
-	if (n - at < 4 || pattern[at] != '(' || pattern[at + 1] != '?' ||
-	    (pattern[at + 2] != '=' && pattern[at + 2] != '!'))
-		return false;
-	start = at + 3;
-	for (size_t i = at; i < n; i++) {
-		char c = pattern[i];
+	for (size_t i = from; i < n; i++) {
+		char c = text[i];
 		if (c == '\\')
 			i++;
 		else if (in_class)
 			in_class = c != ']';
 		else if (c == '[')
 			in_class = true;
-		else if (c == '(')
-			depth++;
-		else if (c == ')' && --depth == 0) {
-			*out = (struct re_lookahead){pattern[at + 2] == '!', pattern + start, pattern + i + 1,
-						     i - start, n - i - 1};
-			break;
-		}
-	}
-	if (!out->rest || depth > 0)
-		return false;
-	/* An alternative at the top would not be under the look-ahead. */
-	in_class = false;
-	for (size_t i = 0; i < out->rest_bytes; i++) {
-		char c = out->rest[i];
-		if (c == '\\')
-			i++;
-		else if (in_class)
-			in_class = c != ']';
-		else if (c == '[')
-			in_class = true;
+		else if (c == wanted && depth == 0)
+			return i;
 		else if (c == '(')
 			depth++;
 		else if (c == ')')
 			depth--;
-		else if (c == '|' && depth == 0)
-			return false;
 	}
-	return true;
+	return n;
+}
+
+bool re_lookahead(const char *pattern, size_t n, struct re_lookahead *out)
+{
+	size_t at = n > 0 && pattern[0] == '^', start = at + 3, end;
+	if (n - at < 4 || pattern[at] != '(' || pattern[at + 1] != '?' ||
+	    (pattern[at + 2] != '=' && pattern[at + 2] != '!'))
+		return false;
+	end = find_outside(pattern, n, start, ')');
+	if (end == n)
+		return false;
+	*out = (struct re_lookahead){pattern[at + 2] == '!', pattern + start, pattern + end + 1, end - start,
+				     n - end - 1};
+	/* An alternative at the top would not be under the look-ahead. */
+	return find_outside(out->rest, out->rest_bytes, 0, '|') == out->rest_bytes;
 }

@@ -32,8 +32,7 @@ struct re_prog {
 };
 
 enum re_flags {
-	RE_SEARCH = 1, /* the pattern may lie anywhere in the text; else it is the whole text */
-	RE_DOT_ALL = 2 /* '.' is also a line's end */
+	RE_SEARCH = 1 /* the pattern may lie anywhere in the text; else it is the whole text */
 };
 
 /* Into *p, which re_prog_release frees also after an error. FORMAT: no regular expression; UNSUPPORTED: names what is not

@@ -15,7 +15,7 @@ struct parser {
 	struct re_tree *t;
 	const char *text;
 	size_t n, at;
-	unsigned flags, depth;
+	unsigned depth;
 	struct kvik_err *err;
 	int rc;
 };
@@ -347,10 +347,7 @@ static uint32_t atom(struct parser *p)
 	if (take(p, '$'))
 		return node_add(p, (struct re_node){.kind = RE_AT_END});
 	if (take(p, '.')) {
-		if (p->flags & RE_DOT_ALL)
-			range_add(p, 0, LAST);
-		else
-			NAMED(p, line_ends, true);
+		NAMED(p, line_ends, true);
 		return set_node(p, first);
 	}
 	if (take(p, '\\'))
@@ -428,9 +425,9 @@ static uint32_t alternatives(struct parser *p)
 	return a;
 }
 
-int re_parse(struct re_tree *t, const char *pattern, size_t bytes, unsigned flags, struct kvik_err *err)
+int re_parse(struct re_tree *t, const char *pattern, size_t bytes, struct kvik_err *err)
 {
-	struct parser p = {.t = t, .text = pattern, .n = bytes, .flags = flags, .err = err};
+	struct parser p = {.t = t, .text = pattern, .n = bytes, .err = err};
 	*t = (struct re_tree){0};
 	node_add(&p, (struct re_node){.kind = RE_EMPTY});
 	t->root = alternatives(&p);

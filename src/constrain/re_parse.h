@@ -28,7 +28,7 @@ struct re_tree {
 };
 
 /* Release also after an error. Errors as re_compile. */
-int re_parse(struct re_tree *t, const char *pattern, size_t bytes, unsigned flags, struct kvik_err *err) MUST_CHECK;
+int re_parse(struct re_tree *t, const char *pattern, size_t bytes, struct kvik_err *err) MUST_CHECK;
 void re_tree_release(struct re_tree *t);
 
 #endif

@@ -322,14 +322,6 @@ static void begin(struct builder *b, struct schema *s, struct kvik_err *err)
 	build_node(b, (struct node){.kind = NODE_ANY});
 }
 
-int schema_any(struct schema *s, struct kvik_err *err)
-{
-	struct builder b;
-	begin(&b, s, err);
-	s->root = NODE_IS_TRUE;
-	return b.rc;
-}
-
 int schema_compile(struct schema *s, const char *text, size_t bytes, struct kvik_err *err)
 {
 	struct builder b;

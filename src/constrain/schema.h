@@ -54,8 +54,7 @@ enum node_kind {
 	NODE_NAMES,    /* what the names of an object's members are */
 	NODE_ITEMS,    /* what the items of an array are */
 	NODE_SIZE,     /* how many items an array has */
-	NODE_CONTAINS, /* how many items of an array are something */
-	NODE_UNIQUE    /* no two items of an array are equal */
+	NODE_CONTAINS  /* how many items of an array are something */
 };
 
 enum word { WORD_TRUE = 1, WORD_FALSE = 2, WORD_NULL = 4 };
@@ -64,6 +63,9 @@ struct text {
 	const char *bytes;
 	uint32_t n;
 };
+
+/* Order of texts by their bytes: for qsort and bsearch. */
+int text_compare(const void *a, const void *b);
 
 struct range {
 	struct decimal min, max, multiple;           /* multiple: of which the number is one; scaled to an integer */
@@ -128,8 +130,6 @@ struct schema {
 /* text: the schema, as JSON. Errors name keyword and path ("/properties/a/pattern"): FORMAT (no JSON, no schema),
  * UNSUPPORTED (what cannot be enforced), LIMIT, NOMEM. Release also after an error. */
 int schema_compile(struct schema *s, const char *text, size_t bytes, struct kvik_err *err) MUST_CHECK;
-/* Any JSON value. */
-int schema_any(struct schema *s, struct kvik_err *err) MUST_CHECK;
 void schema_release(struct schema *s);
 
 #endif

@@ -53,11 +53,15 @@ uint32_t build_required_names(struct builder *b, const json_t *j);
 /* Adds to the schema's lists; the index of the first. Texts are copied. */
 struct text build_text(struct builder *b, const char *bytes, size_t n);
 uint32_t build_texts(struct builder *b, struct text *texts, size_t n); /* sorts them, drops doubles: see n_texts */
-struct dfa *build_dfa(struct builder *b, const char *pattern, size_t n, unsigned flags, const char *keyword);
+/* The pattern somewhere in a text; NULL after an error. */
+struct dfa *build_dfa(struct builder *b, const char *pattern, size_t n, const char *keyword);
 /* A pattern of ECMA-262 somewhere in the string, with its look-aheads. */
 uint32_t build_pattern(struct builder *b, const char *pattern, size_t n, const char *keyword);
 /* NULL: a format that only annotates. */
 const char *format_pattern(const char *format);
+/* A number as it stood in the schema: the shortest text that is read as the same double. */
+enum { NUMBER_TEXT = 64 };
+void number_text(const json_t *j, char text[NUMBER_TEXT]);
 /* A count of the keyword; *value stays what it is where it is absent. */
 bool build_count(struct builder *b, const json_t *j, const char *keyword, uint32_t *value);
 

@@ -9,9 +9,7 @@
 
 static int compare_members(const void *a, const void *b)
 {
-	const struct text *x = &((const struct member *)a)->name, *y = &((const struct member *)b)->name;
-	int c = memcmp(x->bytes, y->bytes, x->n < y->n ? x->n : y->n);
-	return c ? c : (x->n > y->n) - (x->n < y->n);
+	return text_compare(&((const struct member *)a)->name, &((const struct member *)b)->name);
 }
 
 /* MEMBERS with these, which are sorted. */
@@ -47,7 +45,7 @@ static void read_patterns(struct builder *b, const json_t *patterns, struct node
 	/* First all of them: what they hold may have patterns too. */
 	json_object_keylen_foreach((json_t *)patterns, key, length, v)
 	{
-		list[i].dfa = build_dfa(b, key, length, RE_SEARCH, "patternProperties");
+		list[i].dfa = build_dfa(b, key, length, "patternProperties");
 		list[i++].node = build_schema(b, v, "patternProperties", key, -1);
 	}
 	node->patterns_first = (uint32_t)s->n_patterns;

@@ -8,7 +8,7 @@
 
 /* ---- Strings ----------------------------------------------------------------------------------------------------- */
 
-struct dfa *build_dfa(struct builder *b, const char *pattern, size_t n, unsigned flags, const char *keyword)
+struct dfa *build_dfa(struct builder *b, const char *pattern, size_t n, const char *keyword)
 {
 	struct schema *s = b->s;
 	struct re_prog prog;
@@ -16,7 +16,7 @@ struct dfa *build_dfa(struct builder *b, const char *pattern, size_t n, unsigned
 	struct dfa *d = NULL;
 	if (b->rc)
 		return NULL;
-	int rc = re_compile(&prog, pattern, n, flags, &err);
+	int rc = re_compile(&prog, pattern, n, RE_SEARCH, &err);
 	if (rc) {
 		re_prog_release(&prog);
 		build_fail(b, rc, keyword, err.text);
@@ -39,7 +39,7 @@ struct dfa *build_dfa(struct builder *b, const char *pattern, size_t n, unsigned
 
 static uint32_t pattern_node(struct builder *b, const char *pattern, size_t n, const char *keyword)
 {
-	struct dfa *d = build_dfa(b, pattern, n, RE_SEARCH, keyword);
+	struct dfa *d = build_dfa(b, pattern, n, keyword);
 	return build_node(b, (struct node){.kind = NODE_PATTERN, .dfa = d});
 }
 
@@ -104,22 +104,14 @@ void build_strings(struct builder *b, const json_t *j, struct gathered *g)
 
 /* ---- Numbers ----------------------------------------------------------------------------------------------------- */
 
-/* The shortest decimal number that is read as the same double: what stood in the schema, up to 15 digits. */
 static bool decimal_of(struct builder *b, const json_t *v, const char *keyword, struct decimal *d)
 {
-	char text[64];
+	char text[NUMBER_TEXT];
 	if (!json_is_number(v)) {
 		build_fail(b, KVIK_ERR_FORMAT, keyword, "no number");
 		return false;
 	}
-	if (json_is_integer(v))
-		snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-	else
-		for (int digits = 15; digits <= 17; digits++) {
-			snprintf(text, sizeof text, "%.*g", digits, json_real_value(v));
-			if (strtod(text, NULL) == json_real_value(v))
-				break;
-		}
+	number_text(v, text);
 	return decimal_parse(d, text, strlen(text));
 }
 

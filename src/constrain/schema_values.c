@@ -23,7 +23,7 @@ struct text build_text(struct builder *b, const char *bytes, size_t n)
 	return (struct text){copy, (uint32_t)n};
 }
 
-static int compare_texts(const void *a, const void *b)
+int text_compare(const void *a, const void *b)
 {
 	const struct text *x = a, *y = b;
 	int c = memcmp(x->bytes, y->bytes, x->n < y->n ? x->n : y->n);
@@ -35,9 +35,9 @@ uint32_t build_texts(struct builder *b, struct text *texts, size_t n)
 	struct schema *s = b->s;
 	uint32_t first = (uint32_t)s->n_texts;
 	if (n > 0)
-		qsort(texts, n, sizeof *texts, compare_texts);
+		qsort(texts, n, sizeof *texts, text_compare);
 	for (size_t i = 0; i < n && !b->rc; i++) {
-		if (i > 0 && compare_texts(&texts[i - 1], &texts[i]) == 0)
+		if (i > 0 && text_compare(&texts[i - 1], &texts[i]) == 0)
 			continue;
 		struct text *grown = mem_grow(s->texts, &s->texts_cap, s->n_texts, sizeof *grown);
 		if (!grown) {
@@ -58,22 +58,26 @@ struct values {
 	unsigned words;
 };
 
+void number_text(const json_t *j, char text[NUMBER_TEXT])
+{
+	if (json_is_integer(j))
+		snprintf(text, NUMBER_TEXT, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
+	for (int digits = 15; json_is_real(j) && digits <= 17; digits++) {
+		snprintf(text, NUMBER_TEXT, "%.*g", digits, json_real_value(j));
+		if (strtod(text, NULL) == json_real_value(j))
+			break;
+	}
+}
+
 /* The ways in which programs write this number: 1 as "1", 1.0 also as "1.0", 0.00001 also as "1e-05". */
 static void add_number(struct builder *b, struct values *v, const json_t *j)
 {
-	char text[64];
-	if (json_is_integer(j)) {
-		snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
-		v->numbers[v->n_numbers++] = build_text(b, text, strlen(text));
-		return;
-	}
+	char text[NUMBER_TEXT];
 	double d = json_real_value(j);
-	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof text, "%.*g", digits, d);
-		if (strtod(text, NULL) == d)
-			break;
-	}
+	number_text(j, text);
 	v->numbers[v->n_numbers++] = build_text(b, text, strlen(text));
+	if (json_is_integer(j))
+		return;
 	if (!strpbrk(text, ".e")) {
 		strcat(text, ".0");
 		v->numbers[v->n_numbers++] = build_text(b, text, strlen(text));
