@@ -53,6 +53,17 @@ static int list_tokens(const struct vocab *v, struct trie_token *tokens, struct 
 	return rc;
 }
 
+static int list_stops(struct kvik_vocab *v, uint32_t n, struct kvik_err *err)
+{
+	bool ok = true;
+	v->stops.n = 0;
+	for (uint32_t id = 0; id < n; id++)
+		ok = ok && (!vocab_is_end(v->v, id) || ids_add(&v->stops, id));
+	for (size_t i = 0; i < v->n_ends; i++)
+		ok = ok && (v->ends[i] >= n || ids_add(&v->stops, v->ends[i]));
+	return ok ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for the tokens of a constraint");
+}
+
 static int make_trie(struct kvik_vocab *v, struct kvik_err *err)
 {
 	uint32_t n = (uint32_t)vocab_size(v->v);
@@ -60,6 +71,8 @@ static int make_trie(struct kvik_vocab *v, struct kvik_err *err)
 	struct buf text = {0};
 	int rc = tokens ? list_tokens(v->v, tokens, &text, err)
 			: err_set(err, KVIK_ERR_NOMEM, "no memory for the tokens of a constraint");
+	if (!rc)
+		rc = list_stops(v, n, err);
 	if (!rc)
 		rc = trie_new(&v->trie, tokens, n, n, err);
 	buf_release(&text);
@@ -147,13 +160,8 @@ bool kvik_matcher_accepts(struct kvik_matcher *m)
 
 static void allow_ends(const struct kvik_vocab *v, uint32_t *mask)
 {
-	uint32_t n = (uint32_t)vocab_size(v->v);
-	for (uint32_t id = 0; id < n; id++)
-		if (vocab_is_end(v->v, id))
-			mask[id / 32] |= 1u << id % 32;
-	for (size_t i = 0; i < v->n_ends; i++)
-		if (v->ends[i] < n)
-			mask[v->ends[i] / 32] |= 1u << v->ends[i] % 32;
+	for (size_t i = 0; i < v->stops.n; i++)
+		mask[v->stops.data[i] / 32] |= 1u << v->stops.data[i] % 32;
 }
 
 /* A text that can neither go on nor is whole is ended: nothing else may follow. */

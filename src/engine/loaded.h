@@ -5,6 +5,7 @@
 #include <kvik.h>
 #include <pthread.h>
 
+#include "base/buf.h"
 #include "constrain/trie.h"
 #include "model/model.h"
 #include "token/vocab.h"
@@ -16,6 +17,7 @@ struct kvik_vocab {
 	size_t n_ends;
 	pthread_mutex_t lock; /* of what is made when it is first asked for: */
 	struct trie *trie;    /* the tokens by their bytes, for constraints */
+	struct ids stops;     /* made with it: all ids at which the model stops */
 };
 void vocab_init(struct kvik_vocab *v);
 void vocab_release(struct kvik_vocab *v);

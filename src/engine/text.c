@@ -29,6 +29,7 @@ void vocab_init(struct kvik_vocab *v)
 void vocab_release(struct kvik_vocab *v)
 {
 	trie_free(v->trie);
+	ids_release(&v->stops);
 	vocab_free(v->v);
 	warnings_release(&v->warnings);
 	pthread_mutex_destroy(&v->lock);
@@ -62,28 +63,29 @@ size_t kvik_vocab_size(const struct kvik_vocab *v)
 	return vocab_size(v->v);
 }
 
+static uint32_t id_or_none(int64_t id)
+{
+	return id >= 0 ? (uint32_t)id : KVIK_NO_ID;
+}
+
 uint32_t kvik_vocab_bos(const struct kvik_vocab *v)
 {
-	int64_t bos = vocab_bos(v->v);
-	return bos >= 0 ? (uint32_t)bos : KVIK_NO_ID;
+	return id_or_none(vocab_bos(v->v));
 }
 
 uint32_t kvik_vocab_eos(const struct kvik_vocab *v)
 {
-	int64_t eos = vocab_eos(v->v);
-	return eos >= 0 ? (uint32_t)eos : KVIK_NO_ID;
+	return id_or_none(vocab_eos(v->v));
 }
 
 uint32_t kvik_vocab_unk(const struct kvik_vocab *v)
 {
-	int64_t unk = vocab_unk(v->v);
-	return unk >= 0 ? (uint32_t)unk : KVIK_NO_ID;
+	return id_or_none(vocab_unk(v->v));
 }
 
 uint32_t kvik_vocab_pad(const struct kvik_vocab *v)
 {
-	int64_t pad = vocab_pad(v->v);
-	return pad >= 0 ? (uint32_t)pad : KVIK_NO_ID;
+	return id_or_none(vocab_pad(v->v));
 }
 
 uint32_t kvik_vocab_fim(const struct kvik_vocab *v, enum kvik_fim role)
@@ -92,8 +94,7 @@ uint32_t kvik_vocab_fim(const struct kvik_vocab *v, enum kvik_fim role)
 		[KVIK_FIM_PREFIX] = VOCAB_FIM_PREFIX, [KVIK_FIM_SUFFIX] = VOCAB_FIM_SUFFIX,
 		[KVIK_FIM_MIDDLE] = VOCAB_FIM_MIDDLE, [KVIK_FIM_PAD] = VOCAB_FIM_PAD,
 		[KVIK_FIM_REPO] = VOCAB_FIM_REPO,     [KVIK_FIM_FILE] = VOCAB_FIM_FILE};
-	int64_t id = (size_t)role < sizeof roles / sizeof *roles ? vocab_fim(v->v, roles[role]) : -1;
-	return id >= 0 ? (uint32_t)id : KVIK_NO_ID;
+	return id_or_none((size_t)role < sizeof roles / sizeof *roles ? vocab_fim(v->v, roles[role]) : -1);
 }
 
 const char *kvik_vocab_warning(const struct kvik_vocab *v, size_t i)
