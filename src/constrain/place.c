@@ -234,15 +234,17 @@ uint32_t place_of(struct places *ps, uint32_t *nodes, uint32_t n)
 	uint32_t id = intern_find(&ps->seeds, nodes, kept);
 	if (id)
 		return id;
+	/* Room first: a number that was given out has its place. */
+	struct place **list = mem_grow(ps->list, &ps->cap, ps->seeds.n + 1, sizeof *list);
+	if (!list)
+		return 0;
+	ps->list = list;
 	struct place *p = place_new(ps, nodes, kept);
 	id = p ? intern_add(&ps->seeds, nodes, kept) : 0;
-	struct place **list = id ? mem_grow(ps->list, &ps->cap, id, sizeof *list) : NULL;
-	if (!list) {
+	if (id)
+		list[id] = p;
+	else
 		place_free(p);
-		return 0;
-	}
-	ps->list = list;
-	list[id] = p;
 	return id;
 }
 
@@ -362,14 +364,14 @@ bool place_child(struct places *ps, const uint32_t *key, uint32_t key_n, const s
 	}
 	mem_free(nodes);
 	mem_free(list);
-	uint32_t id = *links ? intern_add(&ps->children, key, key_n) : 0;
-	if (id && 2 * (size_t)id + 1 >= ps->child_cap) {
+	if (2 * (ps->children.n + 1) + 1 >= ps->child_cap) { /* room first, as in place_of */
 		uint32_t *child = mem_realloc(ps->child, 2 * (ps->child_cap + 64), sizeof *child);
 		if (!child)
 			return false;
 		ps->child = child;
 		ps->child_cap = 2 * (ps->child_cap + 64);
 	}
+	uint32_t id = *links ? intern_add(&ps->children, key, key_n) : 0;
 	if (!id)
 		return false;
 	ps->child[2 * id] = *place;
