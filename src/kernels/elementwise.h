@@ -54,8 +54,8 @@ static void act_quantize(const struct act *a, uint32_t token)
 	}
 }
 
-/* Squares are summed in 16 partials by index mod 16. */
-static void rms_norm(const float *x, const float *weight, float eps, uint32_t n, float *out)
+/* In 16 partials by index mod 16. */
+static inline float sum_squares(const float *x, uint32_t n)
 {
 	vf sum = vf_set1(0);
 	uint32_t whole = n / 16 * 16;
@@ -64,8 +64,12 @@ static void rms_norm(const float *x, const float *weight, float eps, uint32_t n,
 		sum = vf_fma(v, v, sum);
 	}
 	vf rest = vf_load_part(x + whole, n - whole);
-	sum = vf_fma(rest, rest, sum);
-	float inverse = 1 / sqrtf(vf_tree_sum(sum) / (float)n + eps);
+	return vf_tree_sum(vf_fma(rest, rest, sum));
+}
+
+static void rms_norm(const float *x, const float *weight, float eps, uint32_t n, float *out)
+{
+	float inverse = 1 / sqrtf(sum_squares(x, n) / (float)n + eps);
 	for (uint32_t i = 0; weight && i < n; i++)
 		out[i] = weight[i] * (x[i] * inverse);
 	for (uint32_t i = 0; !weight && i < n; i++)

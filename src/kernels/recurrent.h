@@ -8,18 +8,9 @@
 
 #define RECURRENT_INLINE static inline __attribute__((always_inline))
 
-/* Squares are summed as rms_norm sums them. */
 static void l2_norm(float *x, float eps, float scale, uint32_t n)
 {
-	vf sum = vf_set1(0);
-	uint32_t whole = n / 16 * 16;
-	for (uint32_t i = 0; i < whole; i += 16) {
-		vf v = vf_load(x + i);
-		sum = vf_fma(v, v, sum);
-	}
-	vf rest = vf_load_part(x + whole, n - whole);
-	sum = vf_fma(rest, rest, sum);
-	float inverse = 1 / sqrtf(vf_tree_sum(sum) + eps);
+	float inverse = 1 / sqrtf(sum_squares(x, n) + eps);
 	for (uint32_t i = 0; i < n; i++)
 		x[i] = x[i] * inverse * scale;
 }
