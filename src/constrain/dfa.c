@@ -35,7 +35,6 @@ struct dfa {
 	uint32_t *set, *stack, set_n;
 	uint32_t *seen, round; /* [prog.n]: in this round */
 	uint32_t start;
-	uint32_t sated; /* the one that matches whatever comes; UNKNOWN until it is met */
 };
 
 /* ---- Once -------------------------------------------------------------------------------------------------------- */

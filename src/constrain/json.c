@@ -81,6 +81,18 @@ bool json_break_below(struct json *j, const struct rec *r, const uint8_t *can, u
 	return *below != JSON_DEAD;
 }
 
+bool json_survives(struct json *j, const struct rec *r, uint32_t leaf)
+{
+	struct rec without = *r;
+	uint32_t below, *failed = scratch(j, r->p->words);
+	if (!failed)
+		return false;
+	memcpy(failed, r->failed, r->p->words * sizeof *failed);
+	bit_set(failed, leaf);
+	without.failed = failed;
+	return json_break_below(j, &without, place_judge(&j->ps, r->p, failed, false), &below);
+}
+
 uint32_t json_raise(struct json *j, struct rec *r)
 {
 	uint32_t below;

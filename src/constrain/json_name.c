@@ -31,7 +31,9 @@ static uint32_t name_state(struct json *j, struct rec *r, struct rec *o, const s
 		uint32_t state = r->data[NAME_HEAD + i];
 		same &= state == DFA_DEAD || dfa_sated(o->p->patterns[i].dfa, state);
 	}
-	uint32_t free = track_settle(j, r->p, r->failed, tracked(r, o));
+	uint32_t limit, free = track_settle(j, r->p, r->failed, tracked(r, o), &limit);
+	if (limit != NOWHERE && json_survives(j, r, limit))
+		free = 0; /* beyond the limit the name goes on without it */
 	same &= r->data[NAME_HI] == 0 && !json_text_is_escape(r->w[REC_X]);
 	r->w[REC_MODE] = MODE_NAME | (same ? free << 8 : 0);
 	return json_raise(j, r);

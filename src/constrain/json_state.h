@@ -63,6 +63,8 @@ uint32_t json_raise(struct json *j, struct rec *r);
 /* Breaks the leaves of the record below that ask for what this one cannot be (can: place_judge's). *below: its state then.
  * false: that breaks the root. */
 bool json_break_below(struct json *j, const struct rec *r, const uint8_t *can, uint32_t *below);
+/* Can the root still become true once this leaf is broken too? */
+bool json_survives(struct json *j, const struct rec *r, uint32_t leaf);
 /* The value of this record is whole: the state of the value that holds it. */
 uint32_t json_end(struct json *j, struct rec *r);
 

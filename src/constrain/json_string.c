@@ -4,24 +4,15 @@
 #include "constrain/json_state.h"
 #include "constrain/json_track.h"
 
-/* Can the root still become true once this leaf is broken? */
-static bool survives(struct json *j, const struct rec *r, uint32_t leaf)
-{
-	struct rec without;
-	if (!rec_new(j, &without, r->w[REC_PARENT], r->w[REC_PLACE], MODE_STRING, r->n - REC_HEAD - r->p->words))
-		return false;
-	memcpy(without.w, r->w, r->n * sizeof *r->w);
-	bit_set(without.failed, leaf);
-	return json_raise(j, &without) != JSON_DEAD;
-}
-
 static uint32_t string_state(struct json *j, struct rec *r)
 {
-	uint32_t pattern, length;
+	uint32_t pattern, length, limit;
 	if (r->p->n_strings > 1 && track_conflict(j, r->p, r->failed, r->data, &pattern, &length) &&
-	    !survives(j, r, pattern) && !survives(j, r, length))
+	    !json_survives(j, r, pattern) && !json_survives(j, r, length))
 		return JSON_DEAD;
-	uint32_t free = track_settle(j, r->p, r->failed, r->data);
+	uint32_t free = track_settle(j, r->p, r->failed, r->data, &limit);
+	if (limit != NOWHERE && json_survives(j, r, limit))
+		free = 0; /* beyond the limit the string goes on without it */
 	r->w[REC_MODE] = MODE_STRING | (json_text_is_escape(r->w[REC_X]) ? 0 : free << 8);
 	return json_raise(j, r);
 }

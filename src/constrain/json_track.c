@@ -179,14 +179,17 @@ void track_end(const struct json *j, const struct place *p, uint32_t *failed, co
 	}
 }
 
-uint32_t track_settle(const struct json *j, const struct place *p, const uint32_t *failed, uint32_t *data)
+uint32_t track_settle(const struct json *j, const struct place *p, const uint32_t *failed, uint32_t *data,
+		      uint32_t *limit)
 {
 	uint32_t at = TRACK_HEAD, counted = 0, max = NO_LIMIT;
 	bool free = true, bytes = false;
+	*limit = NOWHERE;
 	for (uint32_t i = 0; i < p->n_strings; i++) {
 		const struct node *n = leaf_node(j, p, i);
 		if (bit_get(failed, p->strings[i])) {
 		} else if (n->kind == NODE_LENGTH) {
+			*limit = n->limits.max < max ? p->strings[i] : *limit;
 			max = n->limits.max < max ? n->limits.max : max;
 			counted = n->limits.min > counted ? n->limits.min : counted;
 		} else if (n->kind == NODE_PATTERN) {

@@ -24,8 +24,10 @@ bool track_conflict(const struct json *j, const struct place *p, const uint32_t 
 		    uint32_t *pattern, uint32_t *length);
 void track_end(const struct json *j, const struct place *p, uint32_t *failed, const uint32_t *data);
 /* How many characters can come whatever they are: FREE_ANY, or up to FREE_MAX where a length counts them (then the quote may still
- * have to wait for some). What makes no difference is taken out of data. */
-uint32_t track_settle(const struct json *j, const struct place *p, const uint32_t *failed, uint32_t *data);
+ * have to wait for some). *limit: the leaf
+ * that sets the limit and breaks beyond it; NOWHERE: there is none. What makes no difference is taken out of data. */
+uint32_t track_settle(const struct json *j, const struct place *p, const uint32_t *failed, uint32_t *data,
+		      uint32_t *limit);
 
 /* Narrows the stretch lo..hi of sorted texts, all of which begin with the same `at` bytes, to those that go on with byte. */
 void texts_narrow(const struct text *texts, uint32_t *lo, uint32_t *hi, uint32_t at, uint8_t byte);

@@ -59,9 +59,9 @@ static void check_mask(struct matcher *m, const struct trie_token *tokens, const
 			    matcher_feed(&probe, (const char *)tokens[i].bytes, tokens[i].n) == tokens[i].n;
 		bool bit = id / 32 < words && (mask[id / 32] >> id % 32 & 1);
 		if (fits != bit)
-			print_error("%s: after %.*s: token %.*s is %s by its mask\n", under, (int)m->text.n,
+			print_error("after [%.*s] token [%.*s] is %s by its mask, under %s\n", (int)m->text.n,
 				    m->text.data, (int)tokens[i].n, (const char *)tokens[i].bytes,
-				    bit ? "allowed" : "forbidden");
+				    bit ? "allowed" : "forbidden", under);
 		assert_int_equal(fits, bit);
 		matcher_release(&probe);
 	}
@@ -123,6 +123,36 @@ static void test_twin(void **unused)
 	assert_true(walked > 50);
 	fclose(f);
 	free(line);
+	trie_free(t);
+	free(tokens);
+	free(text);
+}
+
+/* Lengths beyond which a text goes on all the same, since something else holds. */
+static void test_limits(void **unused)
+{
+	static const char *const schemas[] = {
+		"{\"anyOf\":[{\"type\":\"string\",\"maxLength\":3},{\"type\":\"string\",\"minLength\":6}]}",
+		"{\"oneOf\":[{\"type\":\"string\",\"maxLength\":4},{\"type\":\"string\"}]}",
+		"{\"not\":{\"type\":\"string\",\"maxLength\":2}}",
+		"{\"propertyNames\":{\"anyOf\":[{\"maxLength\":2},{\"minLength\":4}]}}",
+		"{\"type\":\"string\",\"maxLength\":5}",
+	};
+	struct trie_token *tokens = calloc(TOKENS, sizeof *tokens);
+	char *text = calloc(TOKENS, 64);
+	struct trie *t;
+	struct kvik_err err;
+	(void)unused;
+	state = seed_of_run();
+	assert_int_equal(trie_new(&t, tokens, make_tokens(tokens, text), TOKENS, &err), 0);
+	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+		struct constrain *c;
+		under = schemas[i];
+		assert_int_equal(constrain_new(&c, CONSTRAIN_SCHEMA, schemas[i], strlen(schemas[i]), t, 0, &err), 0);
+		for (int k = 0; k < 4; k++)
+			walk(c, tokens, t, 6);
+		constrain_free(c);
+	}
 	trie_free(t);
 	free(tokens);
 	free(text);
@@ -200,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_twin),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_rollback),
 		cmocka_unit_test(test_torture),
 	};
