@@ -195,10 +195,12 @@ struct routing {
  * down(activation(gate x) * up x). */
 struct experts_call {
 	const struct dev_f32 *x;           /* [T][dim] */
+	const struct dev_f32 *router_x;    /* [T][dim]: what router and shared gate see, where it is not x; or NULL */
 	struct dev_f32 *out;               /* [T][dim] */
 	const struct dev_mat *router;      /* [n][dim] */
 	const struct dev_f32 *router_bias; /* [n] or NULL */
 	const struct dev_f32 *correction;  /* [n] or NULL: added to the scores while experts are chosen */
+	const struct dev_f32 *scale;       /* [n] or NULL: of each expert's weight, once that is known */
 	const struct dev_mat *shared_gate; /* [1][dim] or NULL: the shared one's weight is the sigmoid of it, else 1 */
 	const struct expert *experts;      /* [n], the shared one behind them */
 	uint32_t n, used, dim, expert_dim;

@@ -321,6 +321,25 @@ bool keys_text_at(struct keys *k, const char *hf, uint32_t i, char *v, size_t by
 	return true;
 }
 
+bool keys_u32_layer(struct keys *k, const char *hf, uint32_t layer, const char *field, uint32_t *v)
+{
+	char path[KEYS_NAME_MAX];
+	snprintf(path, sizeof path, "%s.#.%s", hf, field);
+	if (!k->json || k->rc)
+		return false;
+	remember(k, path);
+	for (int digits = 1; digits <= 4; digits++) {
+		snprintf(path, sizeof path, "%s.%0*u.%s", hf, digits, layer, field);
+		const json_t *j = at_path(k->json, path);
+		if (!j || json_is_null(j))
+			continue;
+		if (!json_u32(j, v))
+			keys_fail(k, KVIK_ERR_FORMAT, NULL, path, not_u32);
+		return !k->rc;
+	}
+	return false;
+}
+
 /* ---- Opening and closing ----------------------------------------------------------------------------------------- */
 
 int keys_open_json(struct keys *k, const struct json_t *json, const char *file, struct kvik_err *err)

@@ -76,6 +76,10 @@ bool keys_u32_at(struct keys *k, const char *gguf, const char *hf, uint32_t i, u
 bool keys_bool_at(struct keys *k, const char *gguf, const char *hf, uint32_t i, bool *v);
 bool keys_text_at(struct keys *k, const char *hf, uint32_t i, char *v, size_t bytes); /* JSON */
 
+/* The field of a layer in an object that has one for each layer that differs, under its number, zeros before it or none:
+ * hf "per_layer_config", field "head_dim": per_layer_config.07.head_dim (JSON). */
+bool keys_u32_layer(struct keys *k, const char *hf, uint32_t layer, const char *field, uint32_t *v);
+
 /* Records "FILE: 'FIELD' WHAT" (GGUF: "GGUF key 'ARCH.FIELD'") unless there is an error already. */
 void keys_fail(struct keys *k, int code, const char *gguf, const char *hf, const char *what);
 

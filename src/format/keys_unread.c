@@ -153,6 +153,12 @@ static bool asked_inside(const struct keys *k, const char *path)
 	return false;
 }
 
+/* Under which name keys.h remembers a member: of an object with one for each layer, by its number. */
+static const char *asked_name(const char *name)
+{
+	return name[0] && strspn(name, "0123456789") == strlen(name) ? "#" : name;
+}
+
 /* o is at prefix ("" or "rope_parameters."); two levels are as deep as configurations go. */
 static void check_object(struct keys *k, struct list *l, const json_t *o, const char *prefix)
 {
@@ -161,7 +167,7 @@ static void check_object(struct keys *k, struct list *l, const json_t *o, const 
 	json_object_foreach((json_t *)(uintptr_t)o, name, v)
 	{
 		char path[KEYS_NAME_MAX], inner[KEYS_NAME_MAX + 1];
-		snprintf(path, sizeof path, "%s%.60s", prefix, name);
+		snprintf(path, sizeof path, "%s%.60s", prefix, asked_name(name));
 		if (json_is_object(v) && asked_inside(k, path)) {
 			snprintf(inner, sizeof inner, "%s.", path);
 			if (strlen(prefix) < 32)

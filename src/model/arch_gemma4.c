@@ -3,6 +3,7 @@
  *   heads of two sizes       wider ones in layers that see everything, of which only a part of the dims turns
  *   fewer keys and values    the last layers read those of the last layer of their kind before them; in some models v is k's
  *                            projection; v has a norm without weights, and scores no scale
+ *   experts                  beside the dense feed-forward of every layer, with norms of their own (26B-A4B)
  *   layers' own embeddings   each layer looks up a row of its own for the token, adds a projection of the model's embedding,
  *                            and lets it through a gate into the stream (E2B, E4B)
  *
@@ -20,30 +21,35 @@ enum { FULL_DIM = 512, LOCAL_DIM = 256 };
 
 /* ---- What files say ---------------------------------------------------------------------------------------------- */
 
-/* transformers 5.23 writes what differs as an object per layer: per_layer_config.3.head_dim. */
-static void override(struct keys *k, uint32_t layer, const char *field, uint32_t *v)
-{
-	char path[64];
-	snprintf(path, sizeof path, "per_layer_config.%u.%s", layer, field);
-	if (keys_hf(k))
-		keys_u32(k, NULL, path, v);
-}
-
 struct sizes {
 	uint32_t heads, full_dim, local_dim;
 	uint32_t global_kv;       /* KV heads of layers that see everything; 0 = as the others */
 	bool v_may_be_k, doubled; /* doubled: the feed-forward of layers that share */
 	uint32_t shared;          /* the last so many layers */
+	enum biases biases;
 };
+
+/* In what layers that see everything differ. As published: in fields of their own. As transformers 5.23 writes it: in an
+ * object for each layer (read_layer), and where that says nothing they do not differ. */
+static void read_full(struct keys *k, struct sizes *s)
+{
+	bool listed = keys_has(k, NULL, "per_layer_config") || keys_is_null(k, "per_layer_config");
+	keys_u32(k, "attention.key_length", "global_head_dim", &s->full_dim);
+	keys_u32(k, NULL, "num_global_key_value_heads", &s->global_kv);
+	if (listed || !s->v_may_be_k)
+		s->global_kv = 0;
+	if (listed)
+		s->full_dim = s->local_dim;
+}
 
 static void read_dims(struct keys *k, struct sizes *s)
 {
 	uint32_t full_v, local_v;
 	*s = (struct sizes){.heads = 8, .full_dim = FULL_DIM, .local_dim = LOCAL_DIM, .v_may_be_k = !keys_hf(k)};
 	keys_u32(k, "attention.head_count", "num_attention_heads", &s->heads);
-	keys_u32(k, NULL, "head_dim", &s->local_dim);
-	keys_u32(k, "attention.key_length", "global_head_dim", &s->full_dim);
-	keys_u32(k, "attention.key_length_swa", NULL, &s->local_dim);
+	keys_u32(k, "attention.key_length_swa", "head_dim", &s->local_dim);
+	keys_bool(k, NULL, "attention_k_eq_v", &s->v_may_be_k);
+	read_full(k, s);
 	full_v = s->full_dim;
 	local_v = s->local_dim;
 	keys_u32(k, "attention.value_length", NULL, &full_v);
@@ -53,8 +59,7 @@ static void read_dims(struct keys *k, struct sizes *s)
 			  "is not that of the keys, which kvik does not run");
 	keys_u32(k, "attention.shared_kv_layers", "num_kv_shared_layers", &s->shared);
 	keys_bool(k, NULL, "use_double_wide_mlp", &s->doubled);
-	keys_bool(k, NULL, "attention_k_eq_v", &s->v_may_be_k);
-	keys_u32(k, NULL, "num_global_key_value_heads", &s->global_kv);
+	read_biases(k, "attention_bias", &s->biases);
 }
 
 /* The last layer of the same kind before those that share, from `first` on: 1 + its number. */
@@ -74,16 +79,34 @@ static void read_layer(struct keys *k, struct hparams *h, const struct sizes *s,
 	a->heads = s->heads;
 	a->kv_heads = 4;
 	keys_u32_at(k, "attention.head_count_kv", "num_key_value_heads", i, &a->kv_heads);
-	if (full && s->global_kv && s->v_may_be_k)
+	if (full && s->global_kv)
 		a->kv_heads = s->global_kv;
 	a->head_dim = full ? s->full_dim : s->local_dim;
-	override(k, i, "head_dim", &a->head_dim);
-	override(k, i, "num_key_value_heads", &a->kv_heads);
+	keys_u32_layer(k, "per_layer_config", i, "head_dim", &a->head_dim);
+	keys_u32_layer(k, "per_layer_config", i, "num_key_value_heads", &a->kv_heads);
+	a->biases = s->biases;
 	a->v_may_be_k = full && s->v_may_be_k;
 	a->shares = shares ? source_of(h, i, h->n_layers - s->shared) : 0;
 	keys_u32_at(k, "feed_forward_length", "intermediate_size", i, &l->ffn.dim);
 	if (shares && s->doubled)
 		l->ffn.dim *= 2;
+}
+
+/* The head dimension of all layers of a kind, which have one rope; if there are none, dim. */
+static uint32_t same_dim(struct keys *k, const struct hparams *h, bool full, uint32_t dim)
+{
+	bool any = false;
+	for (uint32_t i = 0; i < h->n_layers; i++) {
+		const struct attention_spec *a = &h->layers[i].attention;
+		if ((a->window == 0) != full)
+			continue;
+		if (any && a->head_dim != dim)
+			keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "per_layer_config",
+				  "gives layers of one kind different head dimensions, which kvik does not run");
+		dim = a->head_dim;
+		any = true;
+	}
+	return dim;
 }
 
 static void read_layers(struct keys *k, struct hparams *h, struct sizes *s)
@@ -95,11 +118,10 @@ static void read_layers(struct keys *k, struct hparams *h, struct sizes *s)
 			  "is not below the number of layers");
 		return;
 	}
-	for (uint32_t i = 0; i < h->n_layers; i++) {
+	for (uint32_t i = 0; i < h->n_layers; i++)
 		read_layer(k, h, s, i);
-		if (h->layers[i].attention.window == 0)
-			s->full_dim = h->layers[i].attention.head_dim;
-	}
+	s->full_dim = same_dim(k, h, true, s->full_dim);
+	s->local_dim = same_dim(k, h, false, s->local_dim);
 }
 
 /* Which layers see everything; the last one does, whatever config.json says. */
@@ -110,29 +132,50 @@ static void read_windows(struct keys *k, struct hparams *h)
 		h->layers[h->n_layers - 1].attention.window = 0;
 }
 
+/* In every layer, beside its dense feed-forward. */
+static void read_moe(struct keys *k, struct hparams *h)
+{
+	struct experts_spec x = {.routing = {.score = ROUTER_SOFTMAX, .normalize = true},
+				 .scaled = true,
+				 .router_bias = BIASES_NONE,
+				 .biases = BIASES_NONE,
+				 .activation = ACTIVATION_GELU};
+	bool moe = false;
+	if (keys_hf(k))
+		keys_bool(k, NULL, "enable_moe_block", &moe);
+	else
+		moe = keys_has(k, "expert_count", NULL);
+	if (!moe) { /* then these say nothing */
+		keys_has(k, NULL, "num_experts");
+		keys_has(k, NULL, "top_k_experts");
+		keys_has(k, NULL, "moe_intermediate_size");
+		return;
+	}
+	keys_need_u32(k, "expert_count", "num_experts", &x.n);
+	keys_need_u32(k, "expert_used_count", "top_k_experts", &x.used);
+	keys_need_u32(k, "expert_feed_forward_length", "moe_intermediate_size", &x.dim);
+	for (uint32_t i = 0; i < h->n_layers && i < HPARAMS_LAYERS_MAX; i++) {
+		h->layers[i].ffn_kind = FFN_BOTH;
+		h->layers[i].experts = x;
+	}
+}
+
 /* What kvik does not compute. */
 static void read_others(struct keys *k)
 {
 	char both[16] = "";
-	bool moe = false;
-	uint32_t experts = 0;
 	if (keys_hf(k))
 		keys_text(k, NULL, "use_bidirectional_attention", both, sizeof both);
 	if (strcmp(both, "all") == 0)
 		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "use_bidirectional_attention",
 			  "lets tokens see what follows, which kvik does not run");
-	keys_bool(k, NULL, "enable_moe_block", &moe);
-	keys_u32(k, "expert_count", NULL, &experts);
-	if (moe || experts > 0)
-		keys_fail(k, KVIK_ERR_UNSUPPORTED, "expert_count", "enable_moe_block",
-			  "asks for experts, which kvik does not run for this architecture");
 }
 
 static void read(struct keys *k, struct hparams *h)
 {
 	static const struct read_defaults defaults = {.vocab = 262144, .context = 131072};
 	struct layer_spec l = {.post_norms = true,
-			       .attention = {.qk_norm = true, .v_norm = true, .scale = 1, .biases = BIASES_NONE},
+			       .attention = {.qk_norm = true, .v_norm = true, .scale = 1},
 			       .ffn = {.activation = ACTIVATION_GELU, .biases = BIASES_NONE}};
 	struct sizes s;
 	read_sizes(k, h, &defaults);
@@ -146,6 +189,9 @@ static void read(struct keys *k, struct hparams *h)
 	read_windows(k, h);
 	read_layers(k, h, &s);
 	read_ropes_local(k, h, s.full_dim, keys_hf(k) ? 1000000 : 10000, s.local_dim, 10000);
+	if (keys_hf(k) && !keys_object(k, "rope_parameters")) /* a quarter of the dims turn */
+		h->ropes[0].still = s.full_dim / 2 - s.full_dim / 8;
+	read_moe(k, h);
 	read_others(k);
 	h->embedding_scale = sqrtf((float)h->dim);
 }
@@ -158,7 +204,7 @@ static int bind_ple(struct binder *b, struct layer *l, int i, const struct hpara
 	uint32_t n = h->ple_dim, all = n * h->n_layers;
 	int rc = bind_mat_part(b, &l->ple.model, "per_layer_model_proj.weight", (uint32_t)i * n, n, all, h->dim);
 	if (!rc)
-		rc = bind_vec_times(b, &l->ple.norm, "per_layer_proj_norm.weight", n, sqrtf(0.5f));
+		rc = bind_vec_times(b, &l->ple.norm, -1, "per_layer_proj_norm.weight", n, sqrtf(0.5f));
 	if (!rc)
 		rc = bind_mat(b, &l->ple.gate, i, "inp_gate.weight", n, h->dim, 0);
 	if (!rc)
@@ -195,6 +241,14 @@ static const struct tensor_name own[] = {
 	{"inp_gate", "per_layer_input_gate"},
 	{"proj", "per_layer_projection"},
 	{"post_norm", "post_per_layer_input_norm"},
+	{"ffn_gate_inp", "router.proj"},
+	{"ffn_gate_inp.scale", "router.scale"},
+	{"ffn_down_exps.scale", "router.per_expert_scale"},
+	{"ffn_gate_up_exps.weight", "experts.gate_up_proj"},
+	{"ffn_down_exps.weight", "experts.down_proj"},
+	{"pre_ffw_norm_2", "pre_feedforward_layernorm_2"},
+	{"post_ffw_norm_1", "post_feedforward_layernorm_1"},
+	{"post_ffw_norm_2", "post_feedforward_layernorm_2"},
 	{NULL, NULL},
 };
 

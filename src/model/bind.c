@@ -1,6 +1,8 @@
 /* bind.c: see bind.h. */
 #include "model/bind.h"
 
+#include <math.h>
+
 int bind_ends(struct binder *b, struct weights *w, const struct hparams *h)
 {
 	int rc = bind_embedding(b, &w->embedding);
@@ -19,10 +21,10 @@ int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct atten
 {
 	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
 	int rc = bind_vec(b, &l->q_bias, i, "attn_q.bias", q_rows, flags | BIND_QK_ROWS);
-	if (!rc)
+	if (!rc && !a->shares)
 		rc = bind_vec(b, &l->k_bias, i, "attn_k.bias", kv_rows, flags | BIND_QK_ROWS);
-	if (!rc)
-		rc = bind_vec(b, &l->v_bias, i, "attn_v.bias", kv_rows, flags);
+	if (!rc && !a->shares)
+		rc = bind_vec(b, &l->v_bias, i, "attn_v.bias", kv_rows, flags | (a->v_may_be_k ? BIND_OPTIONAL : 0));
 	return rc;
 }
 
@@ -54,6 +56,8 @@ static int skip_kv(struct binder *b, int i)
 	bind_unread(b, i, "attn_k.weight");
 	bind_unread(b, i, "attn_v.weight");
 	bind_unread(b, i, "attn_k_norm.weight");
+	bind_unread(b, i, "attn_k.bias");
+	bind_unread(b, i, "attn_v.bias");
 	return 0;
 }
 
@@ -154,6 +158,8 @@ static int bind_router(struct binder *b, struct layer *l, int i, const struct ex
 		rc = bind_vec(b, &l->router_bias, i, "ffn_gate_inp.bias", x->n, bias_flags(x->router_bias));
 	if (!rc && x->corrected)
 		rc = bind_vec(b, &l->router_correction, i, "exp_probs_b.bias", x->n, 0);
+	if (!rc && x->scaled)
+		rc = bind_vec(b, &l->expert_scale, i, "ffn_down_exps.scale", x->n, 0);
 	if (!rc && x->shared_gated)
 		rc = bind_mat(b, &l->shared_gate, i, "ffn_gate_inp_shexp.weight", 1, dim, 0);
 	return rc;
@@ -206,6 +212,16 @@ static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_s
 	return rc || f->biases == BIASES_NONE ? rc : bind_ffn_biases(b, l, i, f, dim);
 }
 
+static int bind_both_norms(struct binder *b, struct both_params *p, int i, uint32_t dim)
+{
+	int rc = bind_vec_times(b, &p->router, i, "ffn_gate_inp.scale", dim, 1 / sqrtf((float)dim));
+	if (!rc)
+		rc = bind_vec(b, &p->experts, i, "pre_ffw_norm_2.weight", dim, BIND_NORM);
+	if (!rc)
+		rc = bind_vec(b, &p->dense_post, i, "post_ffw_norm_1.weight", dim, BIND_NORM);
+	return rc ? rc : bind_vec(b, &p->experts_post, i, "post_ffw_norm_2.weight", dim, BIND_NORM);
+}
+
 int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
 {
 	uint32_t dim = bind_dim(b);
@@ -218,8 +234,8 @@ int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec
 		rc = bind_vec(b, &l->ffn_post_norm, i, "post_ffw_norm.weight", dim, BIND_NORM);
 	if (rc)
 		return rc;
-	if (spec->ffn_kind == FFN_DENSE)
-		return bind_ffn(b, l, i, &spec->ffn, dim);
-	rc = bind_ffn_norm(b, l, i, dim);
-	return rc ? rc : bind_experts(b, l, i, &spec->experts);
+	rc = spec->ffn_kind == FFN_EXPERTS ? bind_ffn_norm(b, l, i, dim) : bind_ffn(b, l, i, &spec->ffn, dim);
+	if (!rc && spec->ffn_kind == FFN_BOTH)
+		rc = bind_both_norms(b, &l->both, i, dim);
+	return rc || spec->ffn_kind == FFN_DENSE ? rc : bind_experts(b, l, i, &spec->experts);
 }

@@ -12,29 +12,38 @@ void block_embed(struct step *s)
 		s->backend->embed(s->dev, &t, s->w->embedded);
 }
 
-void block_norm(struct step *s, const struct dev_f32 *weight)
+/* out = RMS norm of x, both [T][dim] */
+static void norm(struct step *s, const struct dev_f32 *x, const struct dev_f32 *weight, struct dev_f32 *out)
 {
-	s->backend->norm(s->dev, &(struct norm_call){.x = s->w->x,
+	s->backend->norm(s->dev, &(struct norm_call){.x = x,
 						     .weight = weight,
-						     .out = s->w->norm,
+						     .out = out,
 						     .eps = s->m->h.rms_eps,
 						     .rows = s->b->batch.n_tokens,
 						     .cols = s->m->h.dim});
 }
 
+void block_norm(struct step *s, const struct dev_f32 *weight)
+{
+	norm(s, s->w->x, weight, s->w->norm);
+}
+
 void block_post_norm(struct step *s, const struct dev_f32 *weight)
 {
-	s->backend->norm(s->dev, &(struct norm_call){.x = s->w->delta,
-						     .weight = weight,
-						     .out = s->w->delta,
-						     .eps = s->m->h.rms_eps,
-						     .rows = s->b->batch.n_tokens,
-						     .cols = s->m->h.dim});
+	norm(s, s->w->delta, weight, s->w->delta);
 }
 
 void block_add(struct step *s)
 {
 	s->backend->add(s->dev, s->w->x, s->w->delta, s->b->batch.n_tokens, s->m->h.dim);
+}
+
+/* x += delta, normed where there is a post-norm. */
+static void add_normed(struct step *s, const struct dev_f32 *post_norm)
+{
+	if (post_norm)
+		block_post_norm(s, post_norm);
+	block_add(s);
 }
 
 /* x += delta, where delta = m in + bias, normed where there is a post-norm. */
@@ -43,9 +52,7 @@ static void add_linear(struct step *s, const struct dev_mat *m, const struct dev
 {
 	struct linear_out out = {m, bias, s->w->delta};
 	s->backend->linear(s->dev, in, s->b->batch.n_tokens, &out, 1);
-	if (post_norm)
-		block_post_norm(s, post_norm);
-	block_add(s);
+	add_normed(s, post_norm);
 }
 
 /* ---- Attention --------------------------------------------------------------------------------------------------- */
@@ -253,25 +260,28 @@ void block_delta(struct step *s, const struct layer *l)
 
 /* ---- Feed-forward and output ------------------------------------------------------------------------------------- */
 
-void block_ffn(struct step *s, const struct layer *l)
+/* delta = down (activation(gate norm) * up norm) */
+static void dense(struct step *s, const struct layer *l)
 {
 	struct model_work *w = s->w;
 	struct linear_out outs[] = {{l->gate, l->gate_bias, w->gate}, {l->up, l->up_bias, w->up}};
-	block_norm(s, l->ffn_norm);
+	struct linear_out down = {l->down, l->down_bias, w->delta};
 	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, 2);
 	s->backend->gated(s->dev, s->spec->ffn.activation, w->gate, w->up, s->b->batch.n_tokens, s->spec->ffn.dim);
-	add_linear(s, l->down, l->down_bias, l->ffn_post_norm, w->gate);
+	s->backend->linear(s->dev, w->gate, s->b->batch.n_tokens, &down, 1);
 }
 
-void block_experts(struct step *s, const struct layer *l)
+/* delta = what each token's experts make of norm; router_x as in struct experts_call. */
+static void experts(struct step *s, const struct layer *l, const struct dev_f32 *router_x)
 {
 	const struct experts_spec *x = &s->spec->experts;
-	block_norm(s, l->ffn_norm);
 	s->backend->experts(s->dev, &(struct experts_call){.x = s->w->norm,
+							   .router_x = router_x,
 							   .out = s->w->delta,
 							   .router = l->router,
 							   .router_bias = l->router_bias,
 							   .correction = l->router_correction,
+							   .scale = l->expert_scale,
 							   .shared_gate = l->shared_gate,
 							   .experts = l->experts,
 							   .n = x->n,
@@ -281,7 +291,35 @@ void block_experts(struct step *s, const struct layer *l)
 							   .shared_dim = x->shared_dim,
 							   .activation = x->activation,
 							   .routing = x->routing});
-	block_add(s);
+}
+
+void block_ffn(struct step *s, const struct layer *l)
+{
+	block_norm(s, l->ffn_norm);
+	dense(s, l);
+	add_normed(s, l->ffn_post_norm);
+}
+
+void block_experts(struct step *s, const struct layer *l)
+{
+	block_norm(s, l->ffn_norm);
+	experts(s, l, NULL);
+	add_normed(s, l->ffn_post_norm);
+}
+
+/* Each has norms of its own, before and after; the router one more. */
+void block_both(struct step *s, const struct layer *l)
+{
+	struct model_work *w = s->w;
+	norm(s, w->x, l->both.router, w->beside);
+	block_norm(s, l->both.experts);
+	experts(s, l, w->beside);
+	norm(s, w->delta, l->both.experts_post, w->beside);
+	block_norm(s, l->ffn_norm);
+	dense(s, l);
+	block_post_norm(s, l->both.dense_post);
+	s->backend->add(s->dev, w->delta, w->beside, s->b->batch.n_tokens, s->m->h.dim);
+	add_normed(s, l->ffn_post_norm);
 }
 
 static void attention_mixer(struct step *s, const struct layer *l)
@@ -343,8 +381,10 @@ void block_layer(struct step *s, const struct layer *l)
 		attention_mixer(s, l);
 	if (s->spec->ffn_kind == FFN_DENSE)
 		block_ffn(s, l);
-	else
+	else if (s->spec->ffn_kind == FFN_EXPERTS)
 		block_experts(s, l);
+	else
+		block_both(s, l);
 }
 
 /* norm = x of these tokens, normed for the output. */

@@ -19,6 +19,7 @@ void block_latent(struct step *s, const struct layer *l);           /* x += late
 void block_delta(struct step *s, const struct layer *l);            /* x += a gated delta net of it; states move on */
 void block_ffn(struct step *s, const struct layer *l);              /* x += down (activation(gate) * up) */
 void block_experts(struct step *s, const struct layer *l);          /* the same, by the experts of each token */
+void block_both(struct step *s, const struct layer *l);             /* the same, by both */
 void block_ple(struct step *s, const struct layer *l);              /* x += what the layer's own embedding gives */
 void block_out_scale(struct step *s, const struct layer *l);        /* x *= out_scale */
 void block_layer(struct step *s, const struct layer *l);            /* all of it: pre-norm mixer and feed-forward */

@@ -125,8 +125,11 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 			       "%s: layer %u has no earlier layer of its kind whose keys and values it could share",
 			       what, i);
 	const struct range ffn = {"the feed-forward size", l->ffn.dim, 1, 1 << 20};
-	return l->ffn_kind == FFN_DENSE ? check_ranges(&ffn, 1, what, of, err)
-					: check_experts(&l->experts, what, of, err);
+	if (l->ffn_kind != FFN_EXPERTS)
+		rc = check_ranges(&ffn, 1, what, of, err);
+	if (!rc && l->ffn_kind != FFN_DENSE)
+		rc = check_experts(&l->experts, what, of, err);
+	return rc;
 }
 
 /* The cache needs something per token, by which it counts. */
@@ -200,11 +203,12 @@ struct hparams_widths hparams_widths(const struct hparams *h)
 	struct hparams_widths w = {0};
 	for (uint32_t i = 0; i < h->n_layers; i++) {
 		grow_mixer(&w, h, &h->layers[i]);
-		if (h->layers[i].ffn_kind == FFN_DENSE) {
-			grow(&w.ffn_dim, h->layers[i].ffn.dim);
-			continue;
-		}
 		const struct experts_spec *x = &h->layers[i].experts;
+		if (h->layers[i].ffn_kind != FFN_EXPERTS)
+			grow(&w.ffn_dim, h->layers[i].ffn.dim);
+		if (h->layers[i].ffn_kind == FFN_DENSE)
+			continue;
+		w.both |= h->layers[i].ffn_kind == FFN_BOTH;
 		grow(&w.experts_dim, x->dim);
 		grow(&w.experts_dim, x->shared_dim);
 		grow(&w.experts, experts_all(x));

@@ -43,7 +43,7 @@ struct latent_spec {
 	bool interleaved; /* rotated pairs are neighbours in the source */
 };
 
-enum ffn { FFN_DENSE, FFN_EXPERTS };
+enum ffn { FFN_DENSE, FFN_EXPERTS, FFN_BOTH /* beside each other, see block_both */ };
 
 struct ffn_spec {
 	uint32_t dim;
@@ -59,6 +59,7 @@ struct experts_spec {
 	bool corrected;      /* a vector is added to the scores while experts are chosen; their weights do without */
 	uint32_t shared_dim; /* of one more expert, which all tokens use; 0 = there is none */
 	bool shared_gated;   /* its weight is the sigmoid of a row of its own; else 1 */
+	bool scaled;         /* each expert's weight is multiplied by a learned number */
 	enum biases router_bias, biases;
 	enum activation activation;
 	bool interleaved; /* rows of gate and up alternate; matrices of floats are stored by their columns */
@@ -76,8 +77,8 @@ struct layer_spec {
 	struct latent_spec latent;       /* of MIXER_LATENT */
 	struct delta_spec delta;         /* of MIXER_DELTA */
 	enum ffn ffn_kind;
-	struct ffn_spec ffn;         /* of FFN_DENSE */
-	struct experts_spec experts; /* of FFN_EXPERTS */
+	struct ffn_spec ffn;         /* of FFN_DENSE, FFN_BOTH */
+	struct experts_spec experts; /* of FFN_EXPERTS, FFN_BOTH */
 	bool post_norms;             /* RMS norms of what attention and feed-forward add */
 };
 
@@ -120,6 +121,7 @@ struct hparams_widths {
 	bool gated;                         /* some attention is */
 	uint32_t experts, experts_used;     /* the shared one counts; 0: no layer has any */
 	uint32_t experts_dim;               /* of the largest expert */
+	bool both;                          /* some feed-forward is FFN_BOTH */
 	uint32_t latent_heads, latent_cols; /* of latent attention: heads; the widest row that one multiplies */
 	uint32_t channels, v_heads, values; /* of delta nets: of the convolution; heads, and all their value dims */
 };

@@ -125,6 +125,7 @@ static size_t carve(struct model_work *w, const struct hparams *h, const struct 
 	w->delta = part(base, &at, T * h->dim);
 	w->gate = part(base, &at, T * n.ffn_dim);
 	w->up = part(base, &at, T * n.ffn_dim);
+	w->beside = part(base, &at, n.both ? T * h->dim : 0);
 	w->embedded = part(base, &at, h->ple_dim ? T * h->dim : 0);
 	w->ple = part(base, &at, T * h->ple_dim);
 	for (uint32_t i = 0; i < h->n_ropes; i++) {

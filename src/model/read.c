@@ -200,7 +200,7 @@ static void read_scaling(struct keys *k, const char *at, const struct hparams *h
 		p->rule = ROPE_LINEAR;
 	} else if (strcmp(type, "proportional") == 0) {
 		p->rule = factor && p->factor != 1 ? ROPE_LINEAR : ROPE_PLAIN;
-		p->turned = p->dim / 2; /* until set_dim knows the part */
+		p->still = p->dim / 2; /* until set_dim knows the part */
 		return;
 	} else if (strcmp(type, "llama3") == 0) {
 		p->rule = ROPE_LLAMA3;
@@ -226,8 +226,8 @@ static void set_dim(struct keys *k, double partial, uint32_t head_dim, struct ro
 {
 	if (!(partial > 0 && partial <= 1))
 		keys_fail(k, KVIK_ERR_FORMAT, NULL, "partial_rotary_factor", "is not above 0 and at most 1");
-	else if (p->turned)
-		p->turned = (uint32_t)(head_dim * partial / 2);
+	else if (p->still)
+		p->still = head_dim / 2 - (uint32_t)(head_dim * partial / 2);
 	else
 		p->dim = (uint32_t)(head_dim * partial);
 }

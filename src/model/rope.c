@@ -50,7 +50,7 @@ static float yarn(const struct rope_params *p, uint32_t i, float freq)
 static float frequency(const struct rope_params *p, uint32_t i)
 {
 	float freq = plain(p, i);
-	if (p->turned && i >= p->turned)
+	if (i + p->still >= p->dim / 2)
 		return 0;
 	switch (p->rule) {
 	case ROPE_LINEAR: freq /= p->factor; break;

@@ -13,7 +13,7 @@ struct rope_params {
 	enum rope_rule rule;
 	uint32_t dim;         /* rotated dims of a head; even */
 	float theta;          /* base of the frequencies */
-	uint32_t turned;      /* pairs that are, the others standing still; 0 = all */
+	uint32_t still;       /* of the pairs, the last so many do not turn */
 	float factor;         /* LINEAR, LLAMA3, YARN: how many times the original context */
 	float context;        /* LLAMA3, YARN: the original context in tokens */
 	float low_freq;       /* LLAMA3: low_freq_factor */

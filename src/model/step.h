@@ -30,6 +30,7 @@ struct model_work {
 	struct dev_f32 *qkv, *delta_gate, *delta_out, *alpha, *beta;
 	struct dev_f32 *delta;     /* [T][dim]: what a block adds */
 	struct dev_f32 *gate, *up; /* [T][ffn_dim] */
+	struct dev_f32 *beside;    /* [T][dim], where feed-forwards are beside each other */
 	struct dev_f32 *embedded;  /* [T][dim]: as x began, and */
 	struct dev_f32 *ple;       /* [T][ple_dim], where layers have embeddings of their own */
 	struct dev_f32 *cos_row[HPARAMS_ROPES_MAX], *sin_row[HPARAMS_ROPES_MAX]; /* [T][dim / 2] of each rope */

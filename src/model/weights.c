@@ -411,7 +411,8 @@ int bind_table(struct binder *b, const struct source_tensor **t, const char *nam
 		return err_set(b->err, KVIK_ERR_UNSUPPORTED,
 			       "%s: tensor '%s' is in %s, whose blocks do not divide rows of %u",
 			       source_name(b->source), (*t)->name, wtype_name((*t)->type), piece);
-	return check_shape(b, *t, (uint64_t)piece * pieces, b->h->n_vocab);
+	return check_shape(b, *t, (uint64_t)piece * pieces,
+			   (*t)->dims[1] > b->h->n_vocab ? (*t)->dims[1] : b->h->n_vocab);
 }
 
 int bind_mat_part(struct binder *b, struct dev_mat **m, const char *name, uint32_t first, uint32_t rows, uint32_t all,
@@ -422,10 +423,10 @@ int bind_mat_part(struct binder *b, struct dev_mat **m, const char *name, uint32
 	return rc ? rc : bind_rows(b, m, t, first, 0, rows, cols, 0);
 }
 
-int bind_vec_times(struct binder *b, struct dev_f32 **v, const char *name, uint32_t n, float factor)
+int bind_vec_times(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, float factor)
 {
-	const struct source_tensor *t = take(b, -1, name);
-	int rc = t ? check_shape(b, t, n, 1) : absent(b, -1, name);
+	const struct source_tensor *t = take(b, layer, name);
+	int rc = t ? check_shape(b, t, n, 1) : absent(b, layer, name);
 	return rc ? rc : append_vec(b, &(struct binding){.vec = v, .t = t, .type = t->type, .times = factor}, n);
 }
 

@@ -29,6 +29,12 @@ struct ple_params {
 	struct dev_f32 *post_norm;  /* [dim] */
 };
 
+/* Of a dense feed-forward beside experts: norms, [dim]. */
+struct both_params {
+	struct dev_f32 *router, *experts;          /* of what the router sees, and of what the experts do */
+	struct dev_f32 *dense_post, *experts_post; /* of what they give, before it is added up */
+};
+
 /* Parameters of latent attention; the layer's q and o are its own. rope, latent: dims of the key. */
 struct latent_params {
 	struct dev_mat *q_a, *kv_a;       /* [q_rank][dim], [latent + rope][dim] */
@@ -52,8 +58,10 @@ struct layer {
 	struct dev_f32 *gate_bias, *up_bias, *down_bias;
 	struct dev_mat *router;                          /* [experts][dim] */
 	struct dev_f32 *router_bias, *router_correction; /* [experts] */
+	struct dev_f32 *expert_scale;                    /* [experts] */
 	struct dev_mat *shared_gate;                     /* [1][dim] */
 	struct expert *experts;                          /* [experts_all], owned; the shared one last */
+	struct both_params both;
 	struct ple_params ple;
 	struct dev_f32 *out_scale; /* [1] of the layer's output */
 };
@@ -133,8 +141,9 @@ int bind_table(struct binder *b, const struct source_tensor **t, const char *nam
 /* Rows first .. of a matrix that has `all`, of the whole model. */
 int bind_mat_part(struct binder *b, struct dev_mat **m, const char *name, uint32_t first, uint32_t rows, uint32_t all,
 		  uint32_t cols) MUST_CHECK;
-/* As bind_vec of the whole model, each element times factor. */
-int bind_vec_times(struct binder *b, struct dev_f32 **v, const char *name, uint32_t n, float factor) MUST_CHECK;
+/* As bind_vec, each element times factor. */
+int bind_vec_times(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n,
+		   float factor) MUST_CHECK;
 /* A parameter that the checkpoint may hold and nobody reads. */
 void bind_unread(struct binder *b, int layer, const char *name);
 uint32_t bind_dim(const struct binder *b); /* of the model */

@@ -418,10 +418,12 @@ static void far_experts(struct dev_work *w, const struct experts_call *call)
 	struct experts_call *c = &note(w, run_experts)->experts;
 	*c = *call;
 	c->x = show(c->x);
+	c->router_x = show(c->router_x);
 	c->out = show(c->out);
 	c->router = show(c->router);
 	c->router_bias = show(c->router_bias);
 	c->correction = show(c->correction);
+	c->scale = show(c->scale);
 	c->shared_gate = show(c->shared_gate);
 }
 

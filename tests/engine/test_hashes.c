@@ -87,6 +87,7 @@ static const struct model {
 	{DATA "gptoss-mxfp4", KVIK_ACT_INT8, 0, 40, FEW},
 	{DATA "gemma4.gguf", KVIK_ACT_F32, 0, 270, BASIC},
 	{DATA "gemma4-kv", KVIK_ACT_F32, 0, 110, FEW},
+	{DATA "gemma4-moe.gguf", KVIK_ACT_F32, 0, 110, FEW},
 	{DATA "qwen3_5.gguf", KVIK_ACT_F32, 0, 270, BASIC},
 	{DATA "qwen3_5moe.gguf", KVIK_ACT_F32, 0, 110, FEW},
 	/* quantised when loaded, from a folder as Hugging Face has it */

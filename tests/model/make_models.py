@@ -10,6 +10,7 @@ NAME.golden (NAME-int8.golden: with activations rounded to 8 bits)
                                            little-endian: u32 n_ids, n_greedy, n_vocab; u32 ids[n_ids] of the input;
                                            u32 greedy[n_greedy], its continuation; f32 logits[n_ids][n_vocab]
 """
+import copy
 import json
 import shutil
 import struct
@@ -117,6 +118,13 @@ VARIANTS = {
                       sliding_window=8, layer_types=["sliding_attention", "full_attention"] * 2,
                       rope_parameters=two_ropes(dict(rope_type="proportional", partial_rotary_factor=0.5)),
                       tie_word_embeddings=True, Seed=108, Converter=1, Hub=1),
+    "gemma4-moe": dict(model_type="gemma4_text", hidden_size=24, intermediate_size=20, num_hidden_layers=4,
+                       num_attention_heads=4, num_key_value_heads=2, head_dim=16, global_head_dim=32,
+                       num_global_key_value_heads=1, attention_k_eq_v=True, hidden_size_per_layer_input=0,
+                       enable_moe_block=True, num_experts=6, top_k_experts=2, moe_intermediate_size=12,
+                       sliding_window=8, layer_types=["sliding_attention", "full_attention"] * 2,
+                       rope_parameters=two_ropes(dict(rope_type="proportional", partial_rotary_factor=0.25)),
+                       tie_word_embeddings=True, Seed=109, Converter=1, Vision=1),
     "qwen3_5": dict(model_type="qwen3_5_text", num_hidden_layers=4, head_dim=16, tie_word_embeddings=True,
                     rope_parameters=dict(partial_rotary_factor=0.5), Seed=201, Converter=1, **DELTA),
     "qwen3_5-vision": dict(model_type="qwen3_5_text", num_hidden_layers=3, num_key_value_heads=1, head_dim=32,
@@ -193,7 +201,8 @@ def rotate_partly(dim):
 
 def logits_of(model, ids):
     with torch.no_grad():
-        return model(torch.tensor([ids]), use_cache=False).logits[0].float().numpy()
+        # hidden states: without them transformers 5.23 fails on layers that share keys and have no embeddings of their own
+        return model(torch.tensor([ids]), use_cache=False, output_hidden_states=True).logits[0].float().numpy()
 
 
 def write_golden(path, model):
@@ -232,7 +241,7 @@ def published(name, x, kind):
     """The tensors of a published checkpoint: transformers 5 keeps experts stacked in memory, files have them one by one."""
     if kind == "mixtral":
         name = name.replace(".mlp.", ".block_sparse_moe.")
-    if kind == "gpt_oss" or not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+    if kind in ("gpt_oss", "gemma4_text") or not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
         return [(name, x)]
     base, part = name.rsplit(".", 1)
     parts = ("gate_proj", "up_proj") if part == "gate_up_proj" else ("down_proj",)
@@ -276,7 +285,7 @@ def folder_tensors(model, v):
 
 def whole_name(name, kind):
     """What a tensor of the language model is called in the checkpoint of a model that sees."""
-    if kind != "qwen3_5_text":
+    if kind not in ("qwen3_5_text", "gemma4_text"):
         return f"language_model.{name}"
     return name.replace("model.", "model.language_model.", 1) if name.startswith("model.") else name
 
@@ -309,12 +318,19 @@ def write_folder(path, model, v):
         tensors["mtp.fc.weight"] = torch.ones(32, 64)
     if "Vision" in v:
         tensors = {whole_name(n, model.config.model_type): p for n, p in tensors.items()}
-        if model.config.model_type == "qwen3_5_text":
+        if model.config.model_type == "gemma4_text":
+            tensors["model.embed_vision.embedding_projection.weight"] = torch.ones(v["hidden_size"], 8)
+        elif model.config.model_type == "qwen3_5_text":
             tensors["model.visual.merger.norm.weight"] = torch.ones(8)
         else:
             tensors["vision_tower.vision_model.post_layernorm.weight"] = torch.ones(8)
             tensors["multi_modal_projector.mm_input_projection_weight"] = torch.ones(8, v["hidden_size"])
     save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+
+
+def save_folder(path, model, v):
+    """As transformers itself writes it."""
+    copy.deepcopy(model).to(torch.float32 if "F32" in v else torch.bfloat16).save_pretrained(path)
 
 
 # ---- GGUF, as llama.cpp's convert_hf_to_gguf.py writes it -----------------------------------------------------------

@@ -388,7 +388,7 @@ static void gemma4(void **state)
 		assert_true(l[0].attention.window == 512 && l[5].attention.window == 0);
 		assert_true(l[3].attention.shares == 0 && l[4].attention.shares == 3 && l[5].attention.shares == 4);
 		assert_true(l[3].ffn.dim == 128 && l[4].ffn.dim == 256 && h.ple_dim == 256 && h.logit_cap == 30);
-		assert_true(h.ropes[0].dim == 512 && h.ropes[0].turned == 64 && h.ropes[1].dim == 256);
+		assert_true(h.ropes[0].dim == 512 && h.ropes[0].still == 192 && h.ropes[1].dim == 256);
 		assert_string_equal(h.unknown, "");
 		assert_int_equal(hparams_check(&h, "x", NULL), 0);
 	}
@@ -396,8 +396,38 @@ static void gemma4(void **state)
 	must_fail("gemma4_text", "{'num_kv_shared_layers':3,'num_key_value_heads':1,'sliding_window':7}",
 		  KVIK_ERR_FORMAT, "layer 3 has no earlier layer of its kind");
 	must_fail("gemma4_text", "{'use_bidirectional_attention':'all'}", KVIK_ERR_UNSUPPORTED, "lets tokens see");
-	must_fail("gemma4_text", "{'enable_moe_block':true}", KVIK_ERR_UNSUPPORTED,
-		  "'enable_moe_block' asks for experts");
+	must_fail("gemma4_text", "{'enable_moe_block':true,'num_experts':4}", KVIK_ERR_FORMAT,
+		  "'top_k_experts' is missing");
+}
+
+/* What of a layer is not listed is as in all others, whatever the fields of before say; numbers are padded in models of more
+ * than ten layers. */
+static void gemma4_lists_what_differs(void **state)
+{
+	(void)state;
+	struct hparams h = read_config(
+		"gemma4_text", "{'num_hidden_layers':12,'head_dim':64,'num_key_value_heads':2,'global_head_dim':128,"
+			       "'num_global_key_value_heads':1,'attention_k_eq_v':true,'per_layer_config':{'05':"
+			       "{'head_dim':96,'num_key_value_heads':4},'11':{'head_dim':96}}}");
+	assert_true(h.layers[5].attention.head_dim == 96 && h.layers[5].attention.kv_heads == 4);
+	assert_true(h.layers[11].attention.head_dim == 96 && h.layers[11].attention.kv_heads == 2);
+	assert_true(h.layers[0].attention.head_dim == 64 && h.ropes[0].dim == 96 && h.ropes[1].dim == 64);
+	assert_true(h.ropes[0].still == 36 && h.ropes[1].still == 0); /* of rope_parameters that are absent */
+	assert_string_equal(h.unknown, "");
+	static const char *const none[] = {"{'head_dim':64,'global_head_dim':128,'per_layer_config':{}}",
+					   "{'head_dim':64,'global_head_dim':128,'per_layer_config':null}"};
+	for (size_t i = 0; i < 2; i++) {
+		h = read_config("gemma4_text", none[i]);
+		assert_true(h.layers[3].attention.window == 0 && h.layers[3].attention.head_dim == 64);
+		assert_true(h.ropes[0].dim == 64);
+		assert_string_equal(h.unknown, "");
+	}
+	h = read_config("gemma4_text", "{'per_layer_config':{'2':{'skip':['mlp']}}}");
+	assert_string_equal(h.unknown, "per_layer_config.#.skip");
+	must_fail("gemma4_text", "{'num_hidden_layers':12,'per_layer_config':{'05':{'head_dim':96}}}",
+		  KVIK_ERR_UNSUPPORTED, "gives layers of one kind different head dimensions");
+	must_fail("gemma4_text", "{'per_layer_config':{'3':{'head_dim':'x'}}}", KVIK_ERR_FORMAT,
+		  "'per_layer_config.3.head_dim' is not a whole number");
 }
 
 /* Qwen3.5 as it is published: a folder of a model that sees. */
@@ -481,6 +511,7 @@ int main(void)
 		cmocka_unit_test(gemma),
 		cmocka_unit_test(gpt_oss),
 		cmocka_unit_test(gemma4),
+		cmocka_unit_test(gemma4_lists_what_differs),
 		cmocka_unit_test(qwen35),
 		cmocka_unit_test(damage_does_no_harm),
 	};

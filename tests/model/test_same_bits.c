@@ -15,6 +15,7 @@ static const struct runner_params models[] = {
 	{.path = DATA "qwen3"},
 	{.path = DATA "gemma2"},
 	{.path = DATA "gemma4"},
+	{.path = DATA "gemma4-moe"},
 	{.path = DATA "gptoss-mxfp4", .int8 = true},
 	{.path = DATA "qwen3_5"},
 	{.path = DATA "qwen3_5moe.gguf"},

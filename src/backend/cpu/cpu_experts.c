@@ -21,9 +21,12 @@ static void route_item(void *ctx, uint32_t token, uint32_t thread)
 	const struct experts_call *x = j->c;
 	const struct experts_work *w = &j->w->experts;
 	struct expert_choice *c = w->of + (size_t)token * j->used;
+	const float *scale = floats_of(x->scale);
 	(void)thread;
 	router_choose(&x->routing, x->n, x->used, w->logits + (size_t)token * x->n, floats_of(x->correction),
 		      w->picks + (size_t)token * 2 * x->n, c);
+	for (uint32_t i = 0; scale && i < x->used; i++)
+		c[i].weight *= scale[c[i].expert];
 	if (x->shared_dim)
 		c[x->used] = (struct expert_choice){.expert = x->n,
 						    .weight = x->shared_gate ? router_sigmoid(w->shared[token]) : 1};
@@ -36,7 +39,7 @@ static void route(struct experts_job *j)
 	uint32_t tokens = j->w->batch->n_tokens;
 	struct product outs[] = {{mat_of(c->router), floats_of(c->router_bias), x->logits},
 				 {mat_of(c->shared_gate), NULL, x->shared}};
-	cpu_products(j->w, floats_of(c->x), tokens, outs, c->shared_gate ? 2 : 1);
+	cpu_products(j->w, floats_of(c->router_x ? c->router_x : c->x), tokens, outs, c->shared_gate ? 2 : 1);
 	pool_run(j->w->cpu->pool, tokens, route_item, j);
 }
 
