@@ -154,14 +154,18 @@ static int check_ids(struct api_call *c, struct reply_prompt *p, int rc, struct 
 /* Special tokens that messages write are text. */
 static int tokenize(struct api_call *c, struct reply_prompt *p, const struct tmpl_text *text, bool parse_special)
 {
+	const struct api_engine *e = &c->api->config.engine;
 	struct kvik_err err;
 	struct kvik_span *data = mem_zalloc(text->n_data + 1, sizeof *data);
 	for (size_t i = 0; data && i < text->n_data; i++)
 		data[i] = (struct kvik_span){text->data[i].from, text->data[i].to};
-	int rc = data ? kvik_tokenize_data(c->api->config.engine.vocab, text->text, text->bytes, KVIK_PARSE_SPECIAL,
-					   data, parse_special ? 0 : text->n_data, &p->ids, &p->n_ids, &err)
+	int rc = data ? kvik_tokenize_data(e->vocab, text->text, text->bytes, KVIK_PARSE_SPECIAL, data,
+					   parse_special ? 0 : text->n_data, &p->ids, &p->n_ids, &err)
 		      : err_set(&err, KVIK_ERR_NOMEM, "no memory for the prompt");
 	mem_free(data);
+	if (!rc && (e->model.window > 0 || e->model.state_layers > 0))
+		p->n_marks = kvik_token_marks(e->vocab, text->text, text->bytes, text->borders, text->n_borders, p->ids,
+					      p->n_ids, p->marks);
 	return check_ids(c, p, rc, &err);
 }
 

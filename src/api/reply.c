@@ -228,6 +228,8 @@ static int submit_params(const struct api_call *c, struct reply_prompt *p, struc
 	share.scope = c->scope;
 	q.ids = p->ids;
 	q.n_ids = p->n_ids;
+	q.marks = p->marks;
+	q.n_marks = p->n_marks;
 	q.generate = &g;
 	q.share = &share;
 	q.choices = r->sampling.n;

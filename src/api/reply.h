@@ -39,6 +39,8 @@ struct reply_prompt {
 	uint32_t first_choice; /* of its answers: choices[first_choice .. + n) of the reply */
 	uint32_t *ids;         /* [n_ids]; kvik_free */
 	size_t n_ids;
+	uint32_t marks[KVIK_MARKS_MAX]; /* [n_marks] of a chat: where its last messages begin */
+	size_t n_marks;
 	char *text; /* [text_bytes] rendered or given, owned; may be NULL */
 	size_t text_bytes;
 	char *echo; /* [echo_bytes] text put before the answers, owned; NULL = none */

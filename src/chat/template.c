@@ -95,6 +95,8 @@ static void cut(struct tmpl_text *t, size_t bytes)
 {
 	t->bytes = bytes;
 	t->text[bytes] = '\0';
+	while (t->n_borders > 0 && t->borders[t->n_borders - 1] >= bytes)
+		t->n_borders--;
 	while (t->n_data > 0 && t->data[t->n_data - 1].from >= bytes)
 		t->n_data--;
 	if (t->n_data > 0 && t->data[t->n_data - 1].to > bytes)

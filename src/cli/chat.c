@@ -21,6 +21,8 @@ struct chat {
 	struct kvik_cache *cache;
 	struct kvik_session *session;
 	json_t *messages;
+	uint32_t marks[KVIK_MARKS_MAX]; /* [n_marks] of the text to be answered: where its last messages begin */
+	size_t n_marks;
 	uint32_t context, piece; /* tokens: most of the session; fed between two looks at *stop */
 	const volatile sig_atomic_t *stop;
 };
@@ -242,7 +244,7 @@ int chat_load(struct chat *c, const char *path, struct kvik_err *err)
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 /* Special tokens written in messages are text. */
-static int tokenize(const struct chat *c, const struct tmpl_text *text, uint32_t **ids, size_t *n, struct kvik_err *err)
+static int tokenize(struct chat *c, const struct tmpl_text *text, uint32_t **ids, size_t *n, struct kvik_err *err)
 {
 	struct kvik_span *data = mem_zalloc(text->n_data + 1, sizeof *data);
 	if (!data)
@@ -252,11 +254,14 @@ static int tokenize(const struct chat *c, const struct tmpl_text *text, uint32_t
 	int rc = kvik_tokenize_data(c->vocab, text->text, text->bytes, KVIK_PARSE_SPECIAL, data, text->n_data, ids, n,
 				    err);
 	mem_free(data);
+	c->n_marks = rc ? 0
+			: kvik_token_marks(c->vocab, text->text, text->bytes, text->borders, text->n_borders, *ids, *n,
+					   c->marks);
 	return rc;
 }
 
 /* The conversation as token ids. */
-static int render(const struct chat *c, uint32_t **ids, size_t *n, struct kvik_err *err)
+static int render(struct chat *c, uint32_t **ids, size_t *n, struct kvik_err *err)
 {
 	const struct chat_input in = {.messages = c->messages};
 	struct chat_prompt prompt;
@@ -287,6 +292,8 @@ static int keep_prefix(struct chat *c, const uint32_t *ids, size_t n, size_t *ke
 		same = 0;
 		rc = kvik_session_truncate(c->session, 0, err);
 	}
+	for (size_t i = 0; i < c->n_marks && !rc; i++)
+		kvik_session_mark(c->session, c->marks[i]);
 	*kept = same;
 	return rc;
 }

@@ -197,6 +197,9 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 		 .help = "With a window: the first N tokens stay visible."},
 		{OPT_U32, 0, "chunk", &o->params.chunk, 1, 65536, .arg = "N",
 		 .help = "Most tokens computed in one step (default 512); never changes the output."},
+		{OPT_U32, 0, "state-every", &o->params.state_every, 1, 1 << 30, .arg = "N",
+		 .help = "Of a model whose layers keep a state: keep one every N tokens, from which texts that part "
+			 "there go on (default: as often as it weighs no more than the KV between two)."},
 		{OPT_SIZE, 0, "kv-memory", &o->params.kv_memory, .arg = "SIZE",
 		 .help = "Hard ceiling over all the cache holds, e.g. 2G (default: what --ctx needs)."},
 		{OPT_TEXT, 0, "kv-disk", &o->params.disk, .arg = "DIR",

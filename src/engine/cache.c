@@ -109,6 +109,12 @@ int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_c
 			       "no page of this model is smaller in %s/%s than in %s/%s: choose another --kv-floor",
 			       kvik_dtype_name(p->floor_k_dtype), kvik_dtype_name(p->floor_v_dtype),
 			       kvik_dtype_name(p->k_dtype), kvik_dtype_name(p->v_dtype));
+	if (p->state_every && kvplan_state_bytes(plan) == 0)
+		return err_set(
+			err, KVIK_ERR_ARG,
+			"no layer of this model keeps a state, so there is nothing to keep every %u tokens: leave out "
+			"--state-every",
+			p->state_every);
 	if (p->sinks && !windowed)
 		return err_set(err, KVIK_ERR_ARG,
 			       "sinks only have a meaning with a window, and no layer has one: give --window too");

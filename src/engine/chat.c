@@ -18,6 +18,8 @@ struct kvik_chat_prompt {
 	json_t *tools; /* NULL = none */
 	uint32_t *ids; /* [n_ids] */
 	size_t n_ids;
+	uint32_t marks[KVIK_MARKS_MAX]; /* [n_marks] */
+	size_t n_marks;
 };
 
 /* ---- Templates --------------------------------------------------------------------------------------------------- */
@@ -115,6 +117,9 @@ static int tokenize(struct kvik_chat_prompt *p, const struct kvik_chat *c, bool 
 	int rc = kvik_tokenize_data(c->vocab, t->text, t->bytes, KVIK_PARSE_SPECIAL, data,
 				    parse_special ? 0 : t->n_data, &p->ids, &p->n_ids, err);
 	mem_free(data);
+	if (!rc)
+		p->n_marks = kvik_token_marks(c->vocab, t->text, t->bytes, t->borders, t->n_borders, p->ids, p->n_ids,
+					      p->marks);
 	return rc;
 }
 
@@ -186,6 +191,12 @@ const uint32_t *kvik_chat_prompt_ids(const struct kvik_chat_prompt *p, size_t *n
 {
 	*n = p->n_ids;
 	return p->ids;
+}
+
+const uint32_t *kvik_chat_prompt_marks(const struct kvik_chat_prompt *p, size_t *n)
+{
+	*n = p->n_marks;
+	return p->marks;
 }
 
 const char *kvik_chat_prompt_text(const struct kvik_chat_prompt *p, size_t *bytes)

@@ -72,6 +72,9 @@ static bool is_cold(const struct request *r)
 	return r->params.pooling != KVIK_POOLING_NONE || r->params.prompt_logprobs > 0;
 }
 
+_Static_assert((int)KVIK_MARKS_MAX == (int)SCHED_MARKS_MAX && (int)SCHED_MARKS_MAX == (int)KV_MARKS_MAX,
+	       "as many places of a prompt as the rooms below keep");
+
 static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retry_ms, struct kvik_err *err)
 {
 	struct kvik_request_params *p = &r->params;
@@ -81,6 +84,8 @@ static int to_scheduler(struct kvik_engine *e, struct request *r, uint64_t *retr
 	struct sched_request q = {.user = r,
 				  .ids = p->ids,
 				  .n_ids = (uint32_t)p->n_ids,
+				  .marks = p->marks,
+				  .n_marks = (uint32_t)p->n_marks,
 				  .max_new = text ? new_tokens_max(e, r) : 0,
 				  .n_sequences = text ? p->choices : 1,
 				  .tenant = p->tenant,

@@ -42,6 +42,9 @@ static const struct layer_spec *first_attention(const struct hparams *h)
 struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, uint64_t parameters)
 {
 	const struct layer_spec *l = first_attention(h);
+	uint32_t states = 0;
+	for (uint32_t i = 0; i < h->n_layers; i++)
+		states += h->layers[i].mixer == MIXER_DELTA;
 	return (struct kvik_model_info){.architecture = h->arch->name,
 					.layers = h->n_layers,
 					.dim = h->dim,
@@ -52,6 +55,7 @@ struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, 
 					.vocab_size = h->n_vocab,
 					.context = h->context,
 					.window = smallest_window(h),
+					.state_layers = states,
 					.weight_bytes = weight_bytes,
 					.parameters = parameters,
 					.tied = h->tied};

@@ -31,6 +31,12 @@ static int check(const struct kvik_model *m, const struct kvik_request_params *p
 			       p->prompt_logprobs);
 	if ((unsigned)p->pooling > KVIK_POOLING_LAST)
 		return err_set(err, KVIK_ERR_ARG, "pooling: %d is not of enum kvik_pooling", (int)p->pooling);
+	if (p->n_marks > KVIK_MARKS_MAX)
+		return err_set(err, KVIK_ERR_ARG, "%zu marks; there may be %d", p->n_marks, KVIK_MARKS_MAX);
+	for (size_t i = 0; i < p->n_marks; i++)
+		if (p->marks[i] < 1 || p->marks[i] > p->n_ids)
+			return err_set(err, KVIK_ERR_ARG, "mark %u is outside the prompt of %zu tokens", p->marks[i],
+				       p->n_ids);
 	if (!p->on_event && !polled)
 		return err_set(err, KVIK_ERR_ARG, "a request needs on_event, or an engine that is polled");
 	return 0;
@@ -53,6 +59,7 @@ static size_t copy_all(char *block, struct request *r)
 	struct kvik_request_params *p = &r->params;
 	struct kvik_generate_params *g = &r->generate;
 	const void *ids = place(block, &at, p->ids, p->n_ids * sizeof *p->ids);
+	const void *marks = place(block, &at, p->marks, p->n_marks * sizeof *p->marks);
 	const void *bias = place(block, &at, r->sampling.bias, r->sampling.n_bias * sizeof *r->sampling.bias);
 	const uint32_t *stop_ids = place(block, &at, g->stop_ids, g->n_stop_ids * sizeof *g->stop_ids);
 	const size_t *sizes = place(block, &at, g->stop_bytes, g->stop_bytes ? g->n_stop * sizeof *sizes : 0);
@@ -65,6 +72,7 @@ static size_t copy_all(char *block, struct request *r)
 	}
 	if (block) {
 		p->ids = ids;
+		p->marks = marks;
 		r->sampling.bias = bias;
 		g->stop = stop;
 		g->stop_bytes = g->stop_bytes ? sizes : NULL;

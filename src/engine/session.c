@@ -281,6 +281,12 @@ int kvik_session_fill(struct kvik_session *s, const uint32_t *ids, size_t n, str
 	return rc;
 }
 
+void kvik_session_mark(struct kvik_session *s, size_t position)
+{
+	if (position <= s->cache->params.context)
+		kv_mark_at(s->cache->kv, s->seq, (uint32_t)position);
+}
+
 int kvik_session_read_prefix(const struct kvik_session *s, struct kvik_prefix *p)
 {
 	return SIZED_WRITE(kvik_prefix, p, &s->prefix, NULL);

@@ -173,6 +173,39 @@ int kvik_tokenize_data(const struct kvik_vocab *v, const char *text, size_t text
 	return vocab_encode_data(v->v, text, text_bytes, f, (const struct span *)data, n_data, ids, n, err);
 }
 
+/* Behind how many of ids[0..n) lies what piece is, the end of their text? 0: it cannot be told. Alone, the first token of
+ * piece may be another one: by a space that the vocabulary puts before texts, or where one reaches over its begin. */
+static size_t tokens_before(const struct kvik_vocab *v, const char *piece, size_t bytes, const uint32_t *ids, size_t n)
+{
+	uint32_t *own;
+	size_t n_own, same = 0;
+	if (kvik_tokenize(v, piece, bytes, KVIK_PARSE_SPECIAL, &own, &n_own, NULL))
+		return 0;
+	while (same < n && same < n_own && own[n_own - 1 - same] == ids[n - 1 - same])
+		same++;
+	mem_free(own);
+	return same + 1 >= n_own && n > n_own ? n - n_own : 0;
+}
+
+size_t kvik_token_marks(const struct kvik_vocab *v, const char *text, size_t text_bytes, const size_t *at, size_t n_at,
+			const uint32_t *ids, size_t n, uint32_t *marks)
+{
+	uint32_t found[KVIK_MARKS_MAX];
+	size_t n_found = 0;
+	for (size_t i = n_at; i-- > 0 && n_found < KVIK_MARKS_MAX;) {
+		if (at[i] >= text_bytes)
+			continue;
+		n = tokens_before(v, text + at[i], text_bytes - at[i], ids, n);
+		if (n == 0)
+			break;
+		text_bytes = at[i];
+		found[n_found++] = (uint32_t)n;
+	}
+	for (size_t i = 0; i < n_found; i++)
+		marks[i] = found[n_found - 1 - i];
+	return n_found;
+}
+
 int kvik_detokenize(const struct kvik_vocab *v, const uint32_t *ids, size_t n, unsigned flags, char **text,
 		    size_t *text_bytes, struct kvik_err *err)
 {

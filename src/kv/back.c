@@ -168,6 +168,8 @@ int kv_truncate(struct kv *kv, struct kv_seq *s, uint32_t tokens, struct kvik_er
 		restore_window(kv, s, g, tokens);
 	}
 	move_back(kv, s, tokens);
+	if (tokens < s->tokens) /* what was to come will not */
+		s->n_marks = s->states.n_wanted = 0;
 	s->tokens = tokens;
 	s->heard = 0;
 	return 0;

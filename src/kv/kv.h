@@ -10,7 +10,7 @@
 #include "kv/memory.h"
 #include "kv/store.h"
 
-enum { KV_STATES_MAX = 4, KV_STATE_OUTS = 8 };
+enum { KV_STATES_MAX = 4, KV_STATE_OUTS = 8, KV_MARKS_MAX = 4 };
 
 /* What layers of a group keep. Groups of states come behind all others, at most KV_STATES_MAX of them, and not
  * alone. */
@@ -221,6 +221,9 @@ void kv_announce(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t 
 /* The end of s as it stands is a place to come back to (the end of a prompt): the windows before it are evicted late,
  * like those before forks in the tree and ends of sequences, and its states are kept. */
 void kv_mark(struct kv *kv, struct kv_seq *s);
+/* The same of a position that s has not come to yet (the border of a message). At most KV_MARKS_MAX at a time: more are
+ * forgotten, as are those that are not ahead of s when it commits. */
+void kv_mark_at(struct kv *kv, struct kv_seq *s, uint32_t position);
 /* What kv_match would find for a new sequence; changes nothing. */
 void kv_explain(const struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t n, struct kv_hit *hit);
 /* Drops all cached prefixes that no sequence holds. */

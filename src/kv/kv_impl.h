@@ -22,7 +22,8 @@ struct kv_seq {
 	uint64_t heard;        /* the announcement that s waits for; 0: none */
 	uint32_t heard_common; /* it was found equal up to here */
 	struct seq_states states;
-	struct kv_table table[]; /* [n_groups]; those of states are empty */
+	uint32_t n_marks, marks[KV_MARKS_MAX]; /* kv_mark_at: ascending */
+	struct kv_table table[];               /* [n_groups]; those of states are empty */
 };
 
 struct kv {

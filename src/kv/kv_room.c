@@ -12,10 +12,11 @@ static uint64_t blocks_between(const struct kv_group_desc *d, uint32_t from, uin
 	return blocks < visible ? blocks : visible;
 }
 
-/* A root, those of the path, those promised to the next reservation (seq_promise_nodes). */
+/* A root, those of the path, those promised to the next reservation (seq_promise_nodes), marks among them. */
 static uint64_t nodes_for(const struct tree *t, uint32_t tokens, uint32_t chunk)
 {
-	return 2 + tokens / t->frame + 1 + chunk / t->frame + 3;
+	uint32_t marks = t->window_max > 0 || t->n_states > 0 ? KV_MARKS_MAX : 0;
+	return 2 + tokens / t->frame + 1 + chunk / t->frame + 3 + marks;
 }
 
 uint64_t kv_tree_bytes(const struct kv_group_desc *groups, uint32_t n_groups, uint32_t tokens, uint32_t chunk)

@@ -5,6 +5,8 @@
  * its announced ids say how it will go on. Another with the same prompt is told so, waits (or does other work), and
  * matches again after each step; it has then what the first has. When the first is cancelled, nothing is pending any
  * more and the waiting one goes on from where the first stopped. */
+#include <string.h>
+
 #include "kv/kv_impl.h"
 
 void kv_announce(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
@@ -134,4 +136,19 @@ void kv_mark(struct kv *kv, struct kv_seq *s)
 	if (s->node && s->node->parent)
 		s->node->marked = true;
 	state_mark(kv, s);
+}
+
+void kv_mark_at(struct kv *kv, struct kv_seq *s, uint32_t position)
+{
+	uint32_t at = s->n_marks;
+	if (!s->node || position <= s->tokens || (kv->n_states == 0 && kv->tree.window_max == 0))
+		return;
+	kv_state_want(kv, s, position);
+	while (at > 0 && s->marks[at - 1] > position)
+		at--;
+	if (s->n_marks == KV_MARKS_MAX || (at > 0 && s->marks[at - 1] == position))
+		return;
+	memmove(&s->marks[at + 1], &s->marks[at], (s->n_marks - at) * sizeof *s->marks);
+	s->marks[at] = position;
+	s->n_marks++;
 }

@@ -189,10 +189,10 @@ static void take_pages(struct kv *kv, struct kv_seq *s, uint32_t group, uint32_t
 	}
 }
 
-/* One per frame, begun ones included, and one by a split. */
+/* One per frame, begun ones included, one behind each mark, and one by a split. */
 static uint32_t nodes_to_promise(const struct kv *kv, const struct kv_seq *s, uint32_t n)
 {
-	return s->node ? (n >> __builtin_ctz(kv->tree.frame)) + 3 : 0;
+	return s->node ? (n >> __builtin_ctz(kv->tree.frame)) + 3 + s->n_marks : 0;
 }
 
 int seq_promise_nodes(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err)
@@ -284,25 +284,45 @@ int kv_reserve(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err
 	return 0;
 }
 
-/* Puts the tokens start..end into the tree, piece by piece between the states that the step has left on its way. */
+/* Forgets the marks up to `at`. True: one was just there. */
+static bool pass_marks(struct kv_seq *s, uint32_t at)
+{
+	uint32_t passed = 0;
+	while (passed < s->n_marks && s->marks[passed] <= at)
+		passed++;
+	bool there = passed > 0 && s->marks[passed - 1] == at;
+	s->n_marks -= passed;
+	memmove(s->marks, s->marks + passed, s->n_marks * sizeof *s->marks);
+	return there;
+}
+
+/* Puts the tokens start..end into the tree, piece by piece between marks and the states that the step has left on its
+ * way. */
 static void insert_to(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t start, uint32_t end)
 {
 	uint32_t at = start, out;
-	while (state_next_out(s, end, &out)) {
+	(void)pass_marks(s, start);
+	for (;;) {
+		uint32_t mark = s->n_marks > 0 ? s->marks[0] : UINT32_MAX, stop = mark < end ? mark : end;
+		bool leaves = state_next_out(s, stop, &out);
+		stop = leaves ? out : stop;
 		if (s->node)
-			share_insert(kv, s, ids + (at - start), out - at);
-		state_pass_out(kv, s, out == end);
-		at = out;
+			share_insert(kv, s, ids + (at - start), stop - at);
+		if (leaves)
+			state_pass_out(kv, s, stop == end);
+		if (pass_marks(s, stop) && s->node)
+			s->node->marked = true;
+		at = stop;
+		if (at == end && !state_next_out(s, end, &out))
+			return;
 	}
-	if (s->node)
-		share_insert(kv, s, ids + (at - start), end - at);
 }
 
 void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
 {
 	if (s->node)
 		tree_use_units(&kv->tree, s->node->hash, ids, s->tokens, n, false);
-	if (kv->n_states > 0)
+	if (kv->n_states > 0 || s->n_marks > 0)
 		insert_to(kv, s, ids, s->tokens, s->tokens + n);
 	else if (s->node)
 		share_insert(kv, s, ids, n);

@@ -1,7 +1,7 @@
 /* state.h: states of a sequence: the values of STATE groups (recurrences, convolutions), each valid at one position.
  *
  *     position     ....... T ............ p ............ T+n      T tokens committed, n reserved
- *     state              [live]         [out]          [next]     p was asked for (kv_state_want)
+ *     state              [live]         [out]          [next]     p was asked for (kv_state_want, kv_mark_at)
  *
  * A state is a page of its group, with references like any other: a snapshot is a node of the tree that holds the same
  * pages as the sequence, and costs nothing until the sequence goes on. A step starts from `live` and leaves the state

@@ -131,6 +131,8 @@ static int check_request(const struct sched *s, const struct sched_request *r, s
 	if (r->n_sequences < 1 || r->n_sequences > SEQUENCES_MAX || (r->max_new == 0 && r->n_sequences > 1))
 		return err_set(err, KVIK_ERR_ARG, "n is %u; must be 1..%d, and 1 when nothing is generated",
 			       r->n_sequences, SEQUENCES_MAX);
+	if (r->n_marks > SCHED_MARKS_MAX)
+		return err_set(err, KVIK_ERR_ARG, "%u places to come back to; at most %d", r->n_marks, SCHED_MARKS_MAX);
 	if (r->tenant >= c->tenants_max)
 		return err_set(err, KVIK_ERR_ARG, "tenant %u; there are %u", r->tenant, c->tenants_max);
 	if (r->priority < -PRIORITY_MAX || r->priority > PRIORITY_MAX)
@@ -178,6 +180,9 @@ static struct sched_req *req_new(const struct sched *s, const struct sched_reque
 	memset(q, 0, head); /* memory of tokens still to come is not touched */
 	q->user = r->user;
 	q->share = r->share;
+	q->n_marks = r->n_marks;
+	for (uint32_t i = 0; i < r->n_marks; i++)
+		q->marks[i] = r->marks[i];
 	q->arrival_us = now_us;
 	q->virtual_us = now_us - r->priority * s->config.priority_us;
 	q->start_by_us = r->start_by_us ? r->start_by_us : SCHED_NEVER;

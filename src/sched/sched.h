@@ -23,6 +23,7 @@
 #define SCHED_CHARGE_DECODE 2    /* and a generated one (the weights of the VTC paper, arXiv 2401.00588) */
 #define SCHED_CHUNK_MIN 8        /* prefill tokens that a step may take however slow the machine is */
 #define SCHED_CONTENTION_MAX 2.0 /* times itl_us that a step may take on a machine that others keep busy */
+#define SCHED_MARKS_MAX 4        /* places of one prompt */
 #define SCHED_JOIN_TOKENS_MIN 16 /* a shorter piece in common is computed rather than waited for */
 
 /* How far a sequence can start from what others have computed. */
@@ -57,6 +58,8 @@ struct sched_cache {
 	void (*commit)(void *ctx, void *seq, const uint32_t *ids, uint32_t n);
 	/* The prompt ends here: a place that others will come back to. */
 	void (*mark)(void *ctx, void *seq);
+	/* The same of a position ahead of what seq has computed. */
+	void (*mark_at)(void *ctx, void *seq, uint32_t position);
 	/* The sequence goes; what it has committed stays known until it is evicted. */
 	void (*release)(void *ctx, void *seq);
 	/* Upper bound of the bytes that a sequence of `from` tokens needs to become one of `to` tokens. */
@@ -91,11 +94,13 @@ struct sched_config {
 extern const struct sched_config sched_defaults;
 
 struct sched_request {
-	void *user;           /* comes back in items and in sched_req_info */
-	const uint32_t *ids;  /* [n_ids]: the prompt; copied */
-	uint32_t n_ids;       /* at least 1 */
-	uint32_t max_new;     /* tokens to generate; 0: the prompt is computed and that is all */
-	uint32_t n_sequences; /* answers to the one prompt, which is computed once */
+	void *user;            /* comes back in items and in sched_req_info */
+	const uint32_t *ids;   /* [n_ids]: the prompt; copied */
+	uint32_t n_ids;        /* at least 1 */
+	const uint32_t *marks; /* [n_marks]: positions in it that other prompts will come back to; copied */
+	uint32_t n_marks;      /* at most SCHED_MARKS_MAX */
+	uint32_t max_new;      /* tokens to generate; 0: the prompt is computed and that is all */
+	uint32_t n_sequences;  /* answers to the one prompt, which is computed once */
 	uint32_t tenant;
 	int32_t priority;  /* higher is earlier, within its tenant; -1000..1000 */
 	const void *share; /* for the cache: who may share with whom; borrowed, for the life of the request */

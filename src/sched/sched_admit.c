@@ -127,6 +127,9 @@ static int match(struct sched *s, struct sched_seq *q)
 static void announce(struct sched *s, struct sched_seq *q)
 {
 	s->cache.announce(s->cache.ctx, q->kv, q->ids, q->n_ids);
+	for (uint32_t i = 0; i < q->req->n_marks; i++)
+		if (q->req->marks[i] > q->computed)
+			s->cache.mark_at(s->cache.ctx, q->kv, q->req->marks[i]);
 }
 
 /* ---- Admission --------------------------------------------------------------------------------------------------- */

@@ -58,6 +58,7 @@ struct sched_req {
 	void *user;
 	uint64_t number; /* of submission */
 	const void *share;
+	uint32_t n_marks, marks[SCHED_MARKS_MAX];
 	int64_t arrival_us, virtual_us, start_by_us, deadline_us;
 	int64_t queue_us;         /* -1: not admitted yet */
 	struct sched_match found; /* of the prompt, until its first sequence computes */

@@ -73,6 +73,11 @@ static void mark(void *ctx, void *seq)
 	kv_mark(kv_of(ctx), seq);
 }
 
+static void mark_at(void *ctx, void *seq, uint32_t position)
+{
+	kv_mark_at(kv_of(ctx), seq, position);
+}
+
 static void release(void *ctx, void *seq)
 {
 	kv_seq_free(kv_of(ctx), seq);
@@ -103,6 +108,7 @@ struct sched_cache sched_kv_cache(struct sched_kv *k)
 				    .reserve = reserve,
 				    .commit = commit,
 				    .mark = mark,
+				    .mark_at = mark_at,
 				    .release = release,
 				    .cost = cost,
 				    .room = room,

@@ -1,5 +1,7 @@
 /* exec.c: statements, macros and loops. Text goes to vm->out, which captures (macros, set and filter blocks, recursive
  * loops) put aside and back. */
+#include <string.h>
+
 #include "tmpl/eval.h"
 #include "tmpl/loop.h"
 
@@ -67,6 +69,18 @@ static struct value filtered(struct vm *vm, const struct node *n, struct frame *
 	return value_iter(it);
 }
 
+/* The outermost loop is at the begin of a round, or at its end; what captures put aside has no place yet. */
+static void note_border(struct vm *vm)
+{
+	size_t at = vm->main->n;
+	if (vm->loops > 0 || vm->out != vm->main || at == 0 ||
+	    (vm->n_borders > 0 && vm->borders[vm->n_borders - 1] == at))
+		return;
+	if (vm->n_borders == TMPL_BORDERS)
+		memmove(vm->borders, vm->borders + 1, --vm->n_borders * sizeof *vm->borders);
+	vm->borders[vm->n_borders++] = at;
+}
+
 static enum flow exec_loop(struct vm *vm, struct frame *outer, const struct node *n, struct value over, int64_t depth)
 {
 	struct frame *f = frame_new(vm, n->scope, outer);
@@ -83,11 +97,15 @@ static enum flow exec_loop(struct vm *vm, struct frame *outer, const struct node
 		assign(vm, f, n->a, item);
 		f->v[n->loop.slot] = (struct value){.type = V_LOOP, .loop = l};
 		frame_load(vm, f);
+		note_border(vm);
+		vm->loops++;
 		enum flow flow = exec_body(vm, f, n->body);
+		vm->loops--;
 		if (flow == FLOW_BREAK)
 			break;
 		ran = ran || flow == FLOW_ON;
 	}
+	note_border(vm);
 	if (ran || n->branches[0].n == 0)
 		return FLOW_ON;
 	f = frame_new(vm, n->else_scope, outer);

@@ -156,6 +156,8 @@ int tmpl_render_text(const struct tmpl *t, const struct tmpl_input *in, struct t
 	int rc = render(&vm, t, in, &text);
 	if (!rc)
 		rc = copy_text(&text, out, err);
+	memcpy(out->borders, vm.borders, sizeof out->borders);
+	out->n_borders = rc ? 0 : vm.n_borders;
 	arena_release(&vm.arena);
 	return rc;
 }

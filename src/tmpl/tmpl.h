@@ -44,6 +44,8 @@ struct tmpl_input {
 	const struct tmpl_limits *limits; /* NULL = the defaults */
 };
 
+enum { TMPL_BORDERS = 4 };
+
 /* A rendered text, and who wrote it: the template, or the variables, the stretches of which are `data`: ascending,
  * apart, none empty. A stretch goes with its characters through filters, slices and concatenations; what cannot be
  * traced counts as data. */
@@ -52,6 +54,10 @@ struct tmpl_text {
 	size_t bytes;
 	struct span *data; /* [n_data] */
 	size_t n_data;
+	/* Where loops of the template that lie in no other began a round that wrote something, or had written their last,
+	 * in bytes: ascending, apart, the last ones. Of a chat template: where messages begin. */
+	size_t borders[TMPL_BORDERS];
+	size_t n_borders;
 };
 
 /* The caller releases *out with tmpl_text_release, also after an error. Errors: FORMAT (an operation on something

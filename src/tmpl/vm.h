@@ -43,6 +43,8 @@ struct vm {
 	struct out *out;  /* where output goes: the text itself or a capture of it */
 	struct out *main; /* the text itself */
 	struct frame *root;
+	unsigned loops;                          /* entered and not left */
+	size_t borders[TMPL_BORDERS], n_borders; /* as struct tmpl_text has them */
 };
 
 void vm_fail(struct vm *vm, int code, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));

@@ -37,6 +37,8 @@ struct desk {
 struct job {
 	struct desk *desk;
 	uint32_t ids[PROMPT_MAX], n, new_tokens, choices, n_vocab;
+	uint32_t marks[KVIK_MARKS_MAX];
+	size_t n_marks;
 	uint64_t scope;
 	bool read_public;
 	bool holds_up;                          /* waits at the gate with its first token */
@@ -114,6 +116,8 @@ static inline void submit(struct desk *d, struct job *j)
 	g.processor = &hasher;
 	p.ids = j->ids;
 	p.n_ids = j->n;
+	p.marks = j->marks;
+	p.n_marks = j->n_marks;
 	p.generate = &g;
 	p.choices = j->choices;
 	p.share = &share;

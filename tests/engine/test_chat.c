@@ -101,6 +101,50 @@ static void prompts(void **state)
 	kvik_model_free(m);
 }
 
+/* Marks are where messages begin, the one to come included. */
+static void marks(void **state)
+{
+	(void)state;
+	struct kvik_model *m = load(NULL);
+	struct kvik_chat *c;
+	assert_int_equal(kvik_chat_new(&c, m, NULL, NULL), 0);
+	uint32_t start = one_token(m, "<|im_start|>");
+	struct kvik_chat_request q = {.size = sizeof q,
+				      .messages = "[{\"role\": \"user\", \"content\": \"one\"},"
+						  "{\"role\": \"assistant\", \"content\": \"two, three\"},"
+						  "{\"role\": \"user\", \"content\": \"four\"}]"};
+	struct kvik_chat_prompt *p = render(c, &q);
+	size_t n, n_ids, n_found = 0;
+	const uint32_t *at = kvik_chat_prompt_marks(p, &n), *ids = kvik_chat_prompt_ids(p, &n_ids);
+	assert_int_equal(n, 3); /* what begins the text is no place to come back to */
+	for (size_t i = 1; i < n_ids; i++) {
+		if (ids[i] == start)
+			assert_int_equal(at[n_found++], i);
+	}
+	assert_int_equal(n_found, n);
+	kvik_chat_prompt_free(p);
+	q.last = KVIK_CHAT_LAST_CLOSE;
+	p = render(c, &q);
+	kvik_chat_prompt_marks(p, &n);
+	assert_int_equal(n, 2);
+	kvik_chat_prompt_free(p);
+
+	/* A text where no token begins, and ids that are not the text's. */
+	const char text[] = "<|im_start|>user\n<|im_end|>";
+	uint32_t *own, found[KVIK_MARKS_MAX];
+	const size_t places[] = {0, 14, 17, sizeof text - 1};
+	assert_int_equal(kvik_tokenize(kvik_model_vocab(m), text, sizeof text - 1, KVIK_PARSE_SPECIAL, &own, &n, NULL),
+			 0);
+	assert_int_equal(kvik_token_marks(kvik_model_vocab(m), text, sizeof text - 1, places + 2, 2, own, n, found), 1);
+	assert_int_equal(found[0], n - 1);
+	own[n - 1] = own[0];
+	own[n - 2] = own[0];
+	assert_int_equal(kvik_token_marks(kvik_model_vocab(m), text, sizeof text - 1, places, 2, own, n, found), 0);
+	kvik_free(own);
+	kvik_chat_free(c);
+	kvik_model_free(m);
+}
+
 struct heard {
 	char text[64], thought[64], call[128];
 };
@@ -254,7 +298,8 @@ static void odd_templates(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(prompts), cmocka_unit_test(answers),
-					   cmocka_unit_test(named_templates), cmocka_unit_test(odd_templates)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(prompts), cmocka_unit_test(marks),
+					   cmocka_unit_test(answers), cmocka_unit_test(named_templates),
+					   cmocka_unit_test(odd_templates)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

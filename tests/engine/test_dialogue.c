@@ -1,10 +1,11 @@
-/* test_dialogue.c: what people do with a dialogue, on models whose layers have windows: go on, send the same again, ask for
- * another answer, edit the last question, take the thinking out of the last answer. After each turn of eight, what has not
- * changed comes from the cache, to the token (less the one whose logits are needed), and the answer has the bits of one
- * computed alone. */
+/* test_dialogue.c: what people do with a dialogue, on models whose layers have windows or keep states: go on, send the same
+ * again, ask for another answer, edit the last question, take the thinking out of the last answer. After each turn of
+ * eight, what has not changed comes from the cache, to the token (less the one whose logits are needed), and the answer
+ * has the bits of one computed alone. Requests mark the begins of the last two messages, as the chat room does. */
 #include "paths.h"
 
-enum { TURNS = 8, QUESTION = 9, THINKING = NEW / 2 };
+/* A question ends with the tokens that open the answer, the last of which opens its thinking. */
+enum { TURNS = 8, QUESTION = 9, OPENING = 3, THINKING = NEW / 2 };
 
 static const struct {
 	const char *path;
@@ -13,7 +14,19 @@ static const struct {
 	{"tests/model/data/gemma3.gguf", KVIK_ACT_F32},   /* windows of 8, every sixth layer sees everything */
 	{"tests/model/data/gptoss-mxfp4", KVIK_ACT_INT8}, /* every other one, with sinks */
 	{"tests/model/data/gemma4.gguf", KVIK_ACT_F32},   /* the last layers read what others have stored */
+	{"tests/model/data/qwen3_5.gguf", KVIK_ACT_F32},  /* delta nets */
 };
+
+/* With the begins of its last question and of the answer to come. */
+static struct job marked(struct job j)
+{
+	j.marks[0] = j.n - QUESTION;
+	j.marks[1] = j.n - OPENING;
+	j.n_marks = 2;
+	if (j.n == QUESTION) /* nothing is before the first */
+		j.marks[0] = j.marks[j.n_marks -= 1];
+	return j;
+}
 
 static void must_hit(const struct world *w, const struct job *j, uint32_t unchanged, const char *use)
 {
@@ -23,21 +36,31 @@ static void must_hit(const struct world *w, const struct job *j, uint32_t unchan
 			 (unsigned long long)j->usage.cached_tokens, j->n, unchanged);
 }
 
-/* The text of j, its answer from token `from` on, and a question. */
-static struct job go_on_asking(struct world *w, const struct job *j, uint32_t from)
+/* The text of j, its answer, and a question. */
+static struct job go_on_asking(struct world *w, const struct job *j)
 {
-	struct job next = new_job(w, j->n + NEW - from + QUESTION);
+	struct job next = new_job(w, j->n + NEW + QUESTION);
 	assert_int_equal(j->n_answer, NEW);
 	memcpy(next.ids, j->ids, j->n * sizeof *next.ids);
-	memcpy(next.ids + j->n, j->answer + from, (NEW - from) * sizeof *next.ids);
-	return next;
+	memcpy(next.ids + j->n, j->answer, NEW * sizeof *next.ids);
+	return marked(next);
+}
+
+/* The same without the thinking and what opens it. */
+static struct job go_on_stripped(struct world *w, const struct job *j)
+{
+	struct job next = new_job(w, j->n - 1 + NEW - THINKING + QUESTION);
+	memcpy(next.ids, j->ids, (j->n - 1) * sizeof *next.ids);
+	memcpy(next.ids + j->n - 1, j->answer + THINKING, (NEW - THINKING) * sizeof *next.ids);
+	next.ids[j->n - 1] = (j->ids[j->n - 1] + 1) % w->n_vocab; /* nothing is the same by chance */
+	return marked(next);
 }
 
 static void five_uses(struct world *w)
 {
 	struct desk d;
 	open_desk(&d, w, 32, 4, 48);
-	struct job last = new_job(w, QUESTION), again;
+	struct job last = marked(new_job(w, QUESTION)), again;
 	run(&d, &last);
 	same(w, &last, "the first turn");
 	for (int turn = 1; turn < TURNS; turn++) {
@@ -49,13 +72,12 @@ static void five_uses(struct world *w)
 		again.choices = 2;
 		run(&d, &again);
 		must_hit(w, &again, again.n - 1, "another answer");
-		struct job edited = new_branch(w, &last, last.n - QUESTION, last.n);
+		struct job edited = marked(new_branch(w, &last, last.n - QUESTION, last.n));
 		run(&d, &edited);
 		must_hit(w, &edited, last.n - QUESTION, "another question");
-		struct job stripped = go_on_asking(w, &last, THINKING), next = go_on_asking(w, &last, 0);
-		stripped.ids[last.n] = (last.answer[0] + 1) % w->n_vocab; /* nothing is the same by chance */
+		struct job stripped = go_on_stripped(w, &last), next = go_on_asking(w, &last);
 		run(&d, &stripped);
-		must_hit(w, &stripped, last.n, "without the thinking");
+		must_hit(w, &stripped, last.n - OPENING, "without the thinking");
 		run(&d, &next);
 		must_hit(w, &next, last.n + NEW - 1, "going on");
 		last = next;
@@ -63,7 +85,7 @@ static void five_uses(struct world *w)
 	kvik_engine_free(d.e);
 }
 
-static void windows_in_a_dialogue(void **state)
+static void dialogues(void **state)
 {
 	static const enum kvik_dtype dtypes[] = {KVIK_F16, KVIK_INT8};
 	(void)state;
@@ -86,6 +108,6 @@ static void windows_in_a_dialogue(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(windows_in_a_dialogue)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(dialogues)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

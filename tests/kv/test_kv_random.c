@@ -456,6 +456,7 @@ static void other(struct world *w, struct twin *t)
 	case 1:
 		kv_mark(w->kv, t->s);
 		kv_state_want(w->kv, t->s, t->n + below(w, 60));
+		kv_mark_at(w->kv, t->s, t->n + below(w, 200));
 		if (below(w, 4) == 0)
 			kv_state_keep(w->kv, t->s, below(w, 2));
 		break;

@@ -254,6 +254,12 @@ static void fake_mark(void *ctx, void *seq)
 	MUST(((struct fake_seq *)seq)->used);
 }
 
+static void fake_mark_at(void *ctx, void *seq, uint32_t position)
+{
+	(void)ctx;
+	MUST(((struct fake_seq *)seq)->used && position > 0);
+}
+
 static void fake_release(void *ctx, void *seq)
 {
 	struct fake_cache *f = ctx;
@@ -296,6 +302,7 @@ struct sched_cache fake_ops(struct fake_cache *f)
 				    .reserve = fake_reserve,
 				    .commit = fake_commit,
 				    .mark = fake_mark,
+				    .mark_at = fake_mark_at,
 				    .release = fake_release,
 				    .cost = fake_cost,
 				    .room = fake_room,

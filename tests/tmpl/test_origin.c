@@ -114,6 +114,43 @@ static void traced(void **state)
 	json_decref(variables);
 }
 
+/* Where rounds of the outermost loops begin, as "|". */
+static void borders(void **state)
+{
+	static const char *const cases[][2] = {
+		{"{{ 'S' }}{% for m in list %}<{{ m.role or m.text }}>{% endfor %}end", "S|<user>|<user>|end"},
+		{"{% for m in list %}<{% for n in list %}.{% endfor %}>{% endfor %}",
+		 "<..>|<..>|"}, /* not the inner ones */
+		{"{% for m in list[::-1] %}{% set x = m %}{% endfor %}a{% for m in list %}{% endfor %}b", "a|b"},
+		{"a{% set x %}{% for m in list %}b{% endfor %}{% endset %}{{ x }}", "abb"}, /* has no place yet */
+		{"{% for i in range(9) %}{{ i }}{% endfor %}", "012345|6|7|8|"},            /* the last ones */
+		{"a{% for i in [] %}b{% else %}c{% endfor %}d", "a|cd"},
+	};
+	(void)state;
+	json_t *variables = json_pack("{s:[{s:s}, {s:s}]}", "list", "role", "user", "text", "user");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct kvik_err err;
+		struct buf b = {0};
+		struct tmpl_text t = render(cases[i][0], strlen(cases[i][0]), variables, &err);
+		size_t next = 0;
+		if (!t.text)
+			fail_msg("%s: %s", cases[i][0], err.text);
+		for (size_t at = 0; at <= t.bytes; at++) {
+			if (next < t.n_borders && t.borders[next] == at) {
+				assert_true(buf_add(&b, "|", 1));
+				next++;
+			}
+			assert_true(buf_add(&b, t.text + at, 1)); /* the NUL too */
+		}
+		assert_int_equal(next, t.n_borders);
+		if (strcmp(b.data, cases[i][1]) != 0)
+			fail_msg("%s\nwanted: %s\ngot:    %s", cases[i][0], cases[i][1], b.data);
+		buf_release(&b);
+		tmpl_text_release(&t);
+	}
+	json_decref(variables);
+}
+
 /* ---- Published templates ----------------------------------------------------------------------------------------- */
 
 #define MARK "\xEE\x80\x80" /* U+E000, which no template writes */
@@ -202,6 +239,7 @@ static void messages_stay_data(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(traced), cmocka_unit_test(messages_stay_data)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(traced), cmocka_unit_test(borders),
+					   cmocka_unit_test(messages_stay_data)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

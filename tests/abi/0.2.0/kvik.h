@@ -98,6 +98,7 @@ struct kvik_model_info {
 	uint32_t layers, dim, ffn_dim, heads, kv_heads, head_dim, vocab_size;
 	uint32_t context;      /* tokens the model was trained for */
 	uint32_t window;       /* smallest attention window of its layers; 0 = every layer sees all */
+	uint32_t state_layers; /* layers that keep a state instead of keys and values (recurrences) */
 	uint64_t weight_bytes; /* of a loaded model: held in memory; of a file: stored */
 	uint64_t parameters;
 	const char *architecture; /* "llama", "qwen3", ...; static */
@@ -189,6 +190,12 @@ struct kvik_span {
  * ARG: a stretch outside the text, or out of order. */
 int kvik_tokenize_data(const struct kvik_vocab *v, const char *text, size_t text_bytes, unsigned flags,
 		       const struct kvik_span *data, size_t n_data, uint32_t **ids, size_t *n, struct kvik_err *err);
+/* Places of a text, for kvik_request_params.marks: the bytes at[0..n_at) of it, ascending, as tokens of ids[0..n), which
+ * kvik_tokenize or kvik_tokenize_data has made of all of it. marks: [KVIK_MARKS_MAX], ascending; returns how many: of the
+ * last places those that can be found. */
+#define KVIK_MARKS_MAX 4
+size_t kvik_token_marks(const struct kvik_vocab *v, const char *text, size_t text_bytes, const size_t *at, size_t n_at,
+			const uint32_t *ids, size_t n, uint32_t *marks);
 /* A number of tokens that kvik_tokenize gives at least for this text, at the cost of looking at its length (or once at its
  * bytes); 0 where the vocabulary allows no such bound. For refusing what is far too long. */
 size_t kvik_tokens_min(const struct kvik_vocab *v, const char *text, size_t text_bytes);
@@ -251,6 +258,8 @@ int kvik_chat_render(struct kvik_chat_prompt **out, const struct kvik_chat *c, c
 void kvik_chat_prompt_free(struct kvik_chat_prompt *p);
 const uint32_t *kvik_chat_prompt_ids(const struct kvik_chat_prompt *p, size_t *n); /* lives as long as p */
 const char *kvik_chat_prompt_text(const struct kvik_chat_prompt *p, size_t *bytes);
+/* Where its last messages begin, for kvik_request_params.marks; lives as long as p. */
+const uint32_t *kvik_chat_prompt_marks(const struct kvik_chat_prompt *p, size_t *n);
 
 enum kvik_chat_part_kind { KVIK_CHAT_TEXT, KVIK_CHAT_THOUGHT, KVIK_CHAT_CALL };
 
@@ -474,6 +483,9 @@ void kvik_session_free(struct kvik_session *s);
  * of them usable. Errors: ARG (an id outside the vocabulary), FULL (sessions and pins hold everything), LIMIT (past the
  * context), NOMEM, CANCELLED (kvik_session_interrupt). */
 int kvik_session_feed(struct kvik_session *s, const uint32_t *ids, size_t n, float *all_logits, struct kvik_err *err);
+/* A feed to come is to leave a place to come back to at this position, as kvik_request_params.marks has it. Nothing where
+ * the session is there already, or is isolated; truncating it forgets them. */
+void kvik_session_mark(struct kvik_session *s, size_t position);
 int kvik_session_read_prefix(const struct kvik_session *s, struct kvik_prefix *p); /* of the last feed or take */
 
 /* Appends as many of the n tokens as the cache knows, and computes nothing; *taken: how many. For those who plan their
@@ -727,7 +739,8 @@ struct kvik_engine_params {
 	bool polled;             /* events are polled for; false (the default): called */
 	/* Speculation: so many drafts are computed in a step beside the tokens that they continue, of all sequences
 	 * together (default 0). An answer has the same tokens with and without, to the bit; it has them sooner if
-	 * guesses are right. UNSUPPORTED where layers keep a state. Drafts are what a processor says is forced, else what `draft` (may be NULL) guesses. */
+	 * guesses are right. Drafts are what a processor says is forced, else what `draft` (may be NULL) guesses.
+	 * UNSUPPORTED where layers of the model keep a state. */
 	uint32_t drafts;
 	kvik_draft_fn *draft;
 	void *draft_user;
@@ -810,6 +823,11 @@ struct kvik_request_params {
 	enum kvik_pooling pooling; /* not NONE: no text; the embedding of the prompt, of length 1 */
 	kvik_event_fn *on_event;   /* not called, and may be NULL, in a polled engine */
 	void *user;
+	/* [n_marks], copied: positions in ids, 1..n_ids, that later prompts may share it up to, such as borders of
+	 * messages (kvik_chat_prompt_marks). Where layers keep a state it is kept there; where they have windows these are
+	 * given up late. At most KVIK_MARKS_MAX. */
+	const uint32_t *marks;
+	size_t n_marks;
 };
 int kvik_request_params_init(struct kvik_request_params *p);
 
