@@ -8,6 +8,8 @@ BUILD   plain    build        as users build it
 --long  instead what takes minutes, from random seeds: the tests labelled `long`; for thread those labelled
         `threads_long`
 
+While the tests of one build run, the next is built with what they leave of the processors.
+
 Which suite (folder of tests/) runs in which build, and how much processor time it may take there, is a table:
 tests/budgets.txt. Ends with 1 when a build or a test fails, when a suite needs more than its budget, and, with CI=true,
 when something is skipped that tests/skips.txt does not name. Random tests begin at one seed, whatever the day
@@ -15,9 +17,9 @@ when something is skipped that tests/skips.txt does not name. Random tests begin
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as xml
 
@@ -29,15 +31,19 @@ BUILDS = {
     "thread": ("build-tsan", [SANITIZE[0], SANITIZE[1] + "thread"]),
 }
 JOBS = os.environ.get("JOBS") or str(os.cpu_count())
+NICE = 10  # of a build beside the tests of another
 NEW_SUITE = 30  # seconds of a suite that has no line yet
 KINDS = {"long", "threads", "threads_long"}  # labels that are no suite
 CASE_SKIPPED = re.compile(r"^\[  SKIPPED \] (\w+)$", re.M)  # of a cmocka program
 SKIPPED = re.compile(r"^skipped: |^OK \(skipped=", re.M)  # of a script; of Python's unittest
 
 
-def processor_seconds():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def run(args, nice=0, **options):
+    """Exit status and processor seconds of a command and all that it waited for."""
+    process = subprocess.Popen(["nice", "-n", str(nice), *args], **options)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, used.ru_utime + used.ru_stime
 
 
 def read_table(path):
@@ -53,24 +59,42 @@ def read_budgets():
     return {build: {row[0]: float(row[i]) for row in rows if row[i] != "-"} for i, build in enumerate(head[1:], 1)}
 
 
-def call(args, log):
-    with open(log, "w") as f:
-        rc = subprocess.call(args, stdout=f, stderr=subprocess.STDOUT)
-    if rc:
-        with open(log) as f:
-            print("".join(f.readlines()[-60:]))
-        sys.exit(f"kvik: failed: {' '.join(args)} (all of it in {log})")
+class Build:
+    """One build, made in the background: start, then wait, which gives {test: labels}."""
 
+    def __init__(self, name, targets):
+        self.name, self.targets, self.folder = name, targets, BUILDS[name][0]
+        self.tests, self.failure, self.used = {}, None, 0
 
-def build(name, targets):
-    folder, options = BUILDS[name]
-    start, used = time.time(), processor_seconds()
-    call(["cmake", "-S", ".", "-B", folder, "-G", "Ninja", *options], folder + ".log")
-    tests = list_tests(folder)
-    more = [option for t in targets(tests) for option in ("--target", t)]
-    call(["cmake", "--build", folder, "-j", JOBS, *more], folder + ".log")
-    print(f"{name:8} built        {time.time() - start:6.1f} s, {processor_seconds() - used:6.1f} s of processor time", flush=True)
-    return tests
+    def start(self, nice=0):
+        self.began, self.thread = time.time(), threading.Thread(target=self.make, args=(nice,))
+        self.thread.start()
+
+    def make(self, nice):
+        if self.call(["cmake", "-S", ".", "-B", self.folder, "-G", "Ninja", *BUILDS[self.name][1]], nice):
+            tests = list_tests(self.folder)
+            more = [option for t in self.targets(tests) for option in ("--target", t)]
+            if self.call(["cmake", "--build", self.folder, "-j", JOBS, *more], nice):
+                self.tests = tests
+        self.took = time.time() - self.began
+
+    def call(self, args, nice):
+        with open(self.folder + ".log", "w") as f:
+            rc, used = run(args, nice, stdout=f, stderr=subprocess.STDOUT)
+        self.used += used
+        if rc:
+            self.failure = f"kvik: failed: {' '.join(args)} (all of it in {self.folder}.log)"
+        return not rc
+
+    def wait(self):
+        self.thread.join()
+        if not self.tests:
+            if self.failure:
+                with open(self.folder + ".log") as f:
+                    print("".join(f.readlines()[-60:]))
+            sys.exit(self.failure or f"kvik: {self.name}: no tests were found, see above")
+        print(f"{self.name:8} built        {self.took:6.1f} s, {self.used:6.1f} s of processor time", flush=True)
+        return self.tests
 
 
 def list_tests(folder, *options):
@@ -103,10 +127,9 @@ class Results:
 def run_suite(results, name, suite, tests, budget, options=()):
     folder = BUILDS[name][0]
     junit = os.path.abspath(f"{folder}/{suite}.xml")
-    start, used = time.time(), processor_seconds()
-    subprocess.call(["ctest", "--test-dir", folder, "-Q", "-j", JOBS, "--output-junit", junit, "--test-output-size-passed", "1000000",
-                     "--test-output-size-failed", "100000000", *options, "-R", "^(" + "|".join(tests) + ")$"])
-    used = processor_seconds() - used
+    start = time.time()
+    _, used = run(["ctest", "--test-dir", folder, "-Q", "-j", JOBS, "--output-junit", junit, "--test-output-size-passed", "1000000",
+                   "--test-output-size-failed", "100000000", *options, "-R", "^(" + "|".join(tests) + ")$"])
     passed, failed, skipped = results.add(name, junit)
     print(f"{name:8} {suite:9} {passed:3} passed {failed:2} failed {skipped:2} skipped {time.time() - start:6.1f} s, "
           f"{used:6.1f} of {budget:g} s of processor time", flush=True)
@@ -127,8 +150,8 @@ def targets_of(label):
     return lambda tests: ["kvik"] + [t for t, labels in tests.items() if t.startswith("test_") and label in labels]
 
 
-def run_build(results, name, budgets):
-    tests = build(name, targets_of("threads") if name == "thread" else lambda all_tests: [])
+def run_build(results, build, budgets):
+    name, tests = build.name, build.tests
     if name == "thread":
         tests = {t: labels for t, labels in tests.items() if "threads" in labels}
     suites = {}
@@ -141,11 +164,10 @@ def run_build(results, name, budgets):
             run_suite(results, name, suite, suites[suite], budget)
 
 
-def run_long(results, name):
-    label = "threads_long" if name == "thread" else "long"
-    build(name, targets_of(label) if name == "thread" else lambda tests: [])
-    tests = [t for t, labels in list_tests(BUILDS[name][0], "-C", "long").items() if label in labels]
-    run_suite(results, name, "long", tests, float("inf"), ("-C", "long"))
+def run_long(results, build, _):
+    label = "threads_long" if build.name == "thread" else "long"
+    tests = [t for t, labels in list_tests(build.folder, "-C", "long").items() if label in labels]
+    run_suite(results, build.name, "long", tests, float("inf"), ("-C", "long"))
 
 
 def main():
@@ -155,11 +177,15 @@ def main():
     results, start = Results(), time.time()
     if not long:
         os.environ.setdefault("KVIK_SEED_BASE", "1")
-    for name in names:
-        if long:
-            run_long(results, name)
-        else:
-            run_build(results, name, read_budgets())
+    everything, run_tests = lambda tests: [], run_long if long else run_build
+    of_threads = targets_of("threads_long" if long else "threads")
+    builds = [Build(name, of_threads if name == "thread" else everything) for name in names]
+    builds[0].start()
+    for build, following in zip(builds, builds[1:] + [None]):
+        build.wait()
+        if following:
+            following.start(NICE)
+        run_tests(results, build, read_budgets())
     known = {row[0] for row in read_table("tests/skips.txt")}
     unknown = sorted({s for s in results.skipped if s not in known and s.split("/")[0] + "/*" not in known})
     strict = os.environ.get("CI") == "true"
