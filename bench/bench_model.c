@@ -12,6 +12,7 @@
 #include "bench.h"
 #include "format/source.h"
 #include "model/model.h"
+#include "model/synthetic.h"
 
 enum { PROMPT = 512, SEQS_MAX = 256 };
 
@@ -182,7 +183,7 @@ int main(int argc, char **argv)
 	struct source *source;
 	check(device_new(&b.device, &backend_cpu, level, threads, &err), &err);
 	check(pool_new(&b.pool, threads, &err), &err);
-	check(source_open_synthetic(&source, spec, 1, &err), &err);
+	check(synthetic_open(&source, spec, 1, &err), &err);
 	struct model_params p = {.device = b.device, .int8 = true, .quantize = -1};
 	check(model_load(&b.model, source, &p, &err), &err);
 	check(model_work_new(&b.work, b.model, n_seqs > PROMPT ? n_seqs : PROMPT, n_seqs, &err), &err);

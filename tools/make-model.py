@@ -1,24 +1,35 @@
 #!/usr/bin/env python3
-"""make-model.py SHAPE TYPE OUT.gguf [--seed N]: a model of a real shape with random weights, as a GGUF file.
+"""make-model.py SHAPE TYPE OUT.gguf [--seed N] [--kvik build/kvik]: a model of a real shape with random weights, as GGUF.
 
-The same shapes and types as `kvik run --synthetic SHAPE:TYPE` (both read src/format/synthetic_tables.h), so that other
-engines can be measured on them; a vocabulary of made-up words goes in, because most engines insist on one. The numbers
-are not those of --synthetic: only shapes, types and their spread are. Needs numpy and gguf from PyPI.
+The same shapes and types as `kvik run --synthetic SHAPE:TYPE` (src/format/synthetic_shapes.json; which tensors there are kvik
+itself says), so that other engines can be measured on them; a vocabulary of made-up words goes in, because most engines
+insist on one. The numbers are not those of --synthetic: only shapes, types and their spread are. Needs numpy and gguf from
+PyPI.
 """
 import argparse
+import json
 import math
 import pathlib
 import re
+import subprocess
 import sys
 
 import gguf
 import numpy as np
 
-TABLES = pathlib.Path(__file__).resolve().parent.parent / "src/format/synthetic_tables.h"
-SHAPE_FIELDS = ("name model_type layers dim heads kv_heads head_dim ffn_dim vocab context eps theta llama3 window "
-                "full_every tied").split()
-MIXES = {"q4_k_m": ("Q4_K", "Q6_K"), "q5_k_m": ("Q5_K", "Q6_K")}
-FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLES = ROOT / "src/format/synthetic_tables.h"
+SHAPES = json.loads((ROOT / "src/format/synthetic_shapes.json").read_text())
+ARCHS = dict(mistral="llama", gemma3_text="gemma3", gemma4_text="gemma4", gpt_oss="gpt-oss", qwen3_moe="qwen3moe")
+# fields of config.json -> GGUF's keys of the same meaning
+KEYS = dict(max_position_embeddings="context_length", num_hidden_layers="block_count", hidden_size="embedding_length",
+            intermediate_size="feed_forward_length", num_attention_heads="attention.head_count",
+            num_key_value_heads="attention.head_count_kv", rms_norm_eps="attention.layer_norm_rms_epsilon",
+            vocab_size="vocab_size", sliding_window="attention.sliding_window", num_experts="expert_count",
+            num_local_experts="expert_count", num_experts_per_tok="expert_used_count",
+            moe_intermediate_size="expert_feed_forward_length", final_logit_softcapping="final_logit_softcapping",
+            hidden_size_per_layer_input="embedding_length_per_layer_input",
+            num_kv_shared_layers="attention.shared_kv_layers")
 FLOATS = {"F32": np.float32, "F16": np.float16}
 CHUNK = 1 << 22  # elements made at a time
 TYPES = gguf.GGMLQuantizationType
@@ -35,15 +46,6 @@ def table(macro):
             break
         rows.append([f.strip().strip('"') for f in m.group(1).split(",")])
     return rows
-
-
-def read_shapes():
-    shapes = {}
-    for row in table("SYNTHETIC_SHAPES(X)"):
-        s = dict(zip(SHAPE_FIELDS, row))
-        shapes[s["name"]] = {k: v if k in ("name", "model_type") else float(v) if k in ("eps", "theta") else int(v)
-                             for k, v in s.items()}
-    return shapes
 
 
 STAMPS = {r[0]: [int(v, 0) for v in r[1:]] for r in table("SYNTHETIC_BLOCKS(X)")}
@@ -93,79 +95,83 @@ def random_rows(rng, name, rows, cols):
 
 # ---- Tensors --------------------------------------------------------------------------------------------------------
 
-def fitting(name, cols):
-    return name if cols % gguf.GGML_QUANT_SIZES[TYPES[name]][0] == 0 else FALLBACK.get(name, "IQ4_NL")
+def tensors(kvik, shape, kind):
+    """(name, type, dims), the length of a row first, of all of them."""
+    done = subprocess.run([kvik, "inspect", "--synthetic", f"{shape}:{kind}", "--json"], check=True, capture_output=True)
+    for t in json.loads(done.stdout)["tensors"]:
+        yield t["name"], t["type"], t["dims"]
 
 
-def output_type(base):
-    return base if base in ("F32", "F16", "BF16", "Q8_0") else "Q6_K"
+def random_tensor(rng, name, kind, dims):
+    """As GGUFWriter takes it: an array, and the type where the array's does not say it."""
+    if len(dims) == 1:
+        return floats(rng, dims[0]) + np.float32("norm" in name or ".scale" in name), None
+    data = random_rows(rng, kind, math.prod(dims[1:]), dims[0])
+    data = data.reshape(*dims[:0:-1], -1)
+    return (data.view(FLOATS[kind]), None) if kind in FLOATS else (data, TYPES[kind])
 
 
-def more_bits(layer, n):
-    return layer < n // 8 or layer >= 7 * n // 8 or (layer - n // 8) % 3 == 2
-
-
-def matrices(s, base, more):
-    """(name, type, rows, cols) of every matrix, (name, length) of every vector."""
-    q, kv, dim = s["heads"] * s["head_dim"], s["kv_heads"] * s["head_dim"], s["dim"]
-    yield "token_embd.weight", output_type(base) if s["tied"] else base, s["vocab"], dim
-    for i in range(s["layers"]):
-        b = more if more_bits(i, s["layers"]) else base
-        p = f"blk.{i}."
-        yield p + "attn_norm.weight", dim
-        yield p + "attn_q.weight", base, q, dim
-        yield p + "attn_k.weight", base, kv, dim
-        yield p + "attn_v.weight", b, kv, dim
-        yield p + "attn_output.weight", base, dim, q
-        if s["model_type"] == "qwen2":
-            yield p + "attn_q.bias", q
-            yield p + "attn_k.bias", kv
-            yield p + "attn_v.bias", kv
-        if s["model_type"] == "qwen3":
-            yield p + "attn_q_norm.weight", s["head_dim"]
-            yield p + "attn_k_norm.weight", s["head_dim"]
-        yield p + "ffn_norm.weight", dim
-        yield p + "ffn_gate.weight", base, s["ffn_dim"], dim
-        yield p + "ffn_up.weight", base, s["ffn_dim"], dim
-        yield p + "ffn_down.weight", b, dim, s["ffn_dim"]
-    yield "output_norm.weight", dim
-    if not s["tied"]:
-        yield "output.weight", output_type(base), s["vocab"], dim
-
-
-def rope_divisors(s):
-    """rope_freqs.weight: the llama3 rule as divisors of the frequencies (Meta's published rule, factors 1 and 4)."""
-    old, low, high = 8192, 1.0, 4.0
+def llama3_divisors(rope, dim):
+    """rope_freqs.weight: the llama3 rule as divisors of the frequencies (Meta's published rule)."""
+    old, low, high = rope["original_max_position_embeddings"], rope["low_freq_factor"], rope["high_freq_factor"]
     out = []
-    for i in range(0, s["head_dim"], 2):
-        wave = 2 * math.pi * s["theta"]**(i / s["head_dim"])
+    for i in range(0, dim, 2):
+        wave = 2 * math.pi * rope["rope_theta"]**(i / dim)
         if wave < old / high:
             out.append(1.0)
         elif wave > old / low:
-            out.append(float(s["llama3"]))
+            out.append(float(rope["factor"]))
         else:
             smooth = (old / wave - low) / (high - low)
-            out.append(1 / ((1 - smooth) / s["llama3"] + smooth))
+            out.append(1 / ((1 - smooth) / rope["factor"] + smooth))
     return np.array(out, np.float32)
 
 
 # ---- The file -------------------------------------------------------------------------------------------------------
 
-def add_hparams(w, s):
-    w.add_context_length(s["context"])
-    w.add_block_count(s["layers"])
-    w.add_embedding_length(s["dim"])
-    w.add_feed_forward_length(s["ffn_dim"])
-    w.add_head_count(s["heads"])
-    w.add_head_count_kv(s["kv_heads"])
-    w.add_key_length(s["head_dim"])
-    w.add_value_length(s["head_dim"])
-    w.add_rope_dimension_count(s["head_dim"])
-    w.add_rope_freq_base(s["theta"])
-    w.add_layer_norm_rms_eps(s["eps"])
-    w.add_vocab_size(s["vocab"])
-    if s["window"]:
-        w.add_sliding_window(s["window"])
+def add_key(w, name, v):
+    add = {bool: w.add_bool, int: w.add_uint32, float: w.add_float32, str: w.add_string, list: w.add_array}[type(v)]
+    add(f"{w.arch}.{name}", v)
+
+
+def add_rope(w, c):
+    """Of the layers that see everything, and of windowed ones where they differ."""
+    rope = c["rope_parameters"]
+    if "full_attention" in rope:
+        add_key(w, "rope.freq_base_swa", rope["sliding_attention"]["rope_theta"])
+        rope = rope["full_attention"]
+    dim = c.get("global_head_dim", c["head_dim"])
+    add_key(w, "rope.freq_base", rope["rope_theta"])
+    if rope["rope_type"] in ("linear", "yarn"):
+        add_key(w, "rope.scaling.type", rope["rope_type"])
+        add_key(w, "rope.scaling.factor", rope["factor"])
+    if rope["rope_type"] == "yarn":
+        add_key(w, "rope.scaling.original_context_length", rope["original_max_position_embeddings"])
+    if rope["rope_type"] == "llama3":
+        w.add_tensor("rope_freqs.weight", llama3_divisors(rope, dim))
+    if rope["rope_type"] == "proportional":
+        turned = int(dim * rope["partial_rotary_factor"] / 2)
+        w.add_tensor("rope_freqs.weight", np.array([1.0] * turned + [1e30] * (dim // 2 - turned), np.float32))
+
+
+def add_hparams(w, c):
+    full, local = c.get("global_head_dim", c["head_dim"]), c["head_dim"]
+    for field, key in KEYS.items():
+        if c.get(field) is not None:
+            add_key(w, key, c[field])
+    dims = dict(key_length=full, value_length=full)
+    if "global_head_dim" in c:
+        dims |= dict(key_length_swa=local, value_length_swa=local)
+        add_key(w, "rope.dimension_count_swa", local)
+    for key, dim in dims.items():
+        add_key(w, "attention." + key, dim)
+    add_key(w, "rope.dimension_count", full)
+    if c["model_type"] == "gpt_oss":
+        add_key(w, "expert_feed_forward_length", c["intermediate_size"])
+    if c["model_type"] == "gemma4_text":
+        windowed = [(i + 1) % c["layer_types"] != 0 for i in range(c["num_hidden_layers"])]
+        add_key(w, "attention.sliding_window_pattern", windowed)
+    add_rope(w, c)
 
 
 def add_vocabulary(w, n):
@@ -183,28 +189,17 @@ def add_vocabulary(w, n):
     w.add_eos_token_id(2)
 
 
-def write(s, kind, path, seed):
-    base, more = MIXES.get(kind, (kind.upper(), kind.upper()))
-    rng = np.random.default_rng(seed)
-    # llama.cpp knows Mistral as llama
-    w = gguf.GGUFWriter(path, "llama" if s["model_type"] == "mistral" else s["model_type"], use_temp_file=True)
-    w.add_name(f"{s['name']} {kind} random")
+def write(a):
+    c = SHAPES[a.shape]
+    rng = np.random.default_rng(a.seed)
+    w = gguf.GGUFWriter(a.out, ARCHS.get(c["model_type"], c["model_type"]), use_temp_file=True)
+    w.add_name(f"{a.shape} {a.type} random")
     w.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    add_hparams(w, s)
-    add_vocabulary(w, s["vocab"])
-    if s["llama3"]:
-        w.add_tensor("rope_freqs.weight", rope_divisors(s))
-    for name, *rest in matrices(s, base, more):
-        if len(rest) == 1:
-            w.add_tensor(name, floats(rng, rest[0]) + np.float32("norm" in name))
-            continue
-        type_, rows, cols = rest
-        type_ = fitting(type_, cols)
-        data = random_rows(rng, type_, rows, cols)
-        if type_ in FLOATS:
-            w.add_tensor(name, data.view(FLOATS[type_]))
-        else:
-            w.add_tensor(name, data, raw_dtype=TYPES[type_])
+    add_hparams(w, c)
+    add_vocabulary(w, c["vocab_size"])
+    for name, kind, dims in tensors(a.kvik, a.shape, a.type):
+        data, kind = random_tensor(rng, name, kind, dims)
+        w.add_tensor(name, data, raw_dtype=kind)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -212,15 +207,16 @@ def write(s, kind, path, seed):
 
 
 def main():
-    shapes = read_shapes()
-    kinds = sorted(MIXES) + sorted(n.lower() for n in list(STAMPS) + list(FLOATS) + ["BF16", "MXFP4"])
+    kinds = ["q4_k_m", "q5_k_m"] + sorted(n.lower() for n in list(STAMPS) + list(FLOATS) + ["BF16", "MXFP4"])
+    mixed = [n for n, c in SHAPES.items() if c["model_type"] == "mistral" and c.get("layer_types")]  # GGUF cannot say it
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("shape", choices=[n for n, s in shapes.items() if not s["full_every"]])
+    p.add_argument("shape", choices=[n for n in SHAPES if n not in mixed])
     p.add_argument("type", type=str.lower, choices=kinds)
     p.add_argument("out")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--kvik", default=str(ROOT / "build/kvik"))
     a = p.parse_args()
-    write(shapes[a.shape], a.type, a.out, a.seed)
+    write(a)
     print(f"{a.out}: {pathlib.Path(a.out).stat().st_size / 1e6:.0f} MB", file=sys.stderr)
 
 

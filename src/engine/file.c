@@ -5,6 +5,7 @@
 #include "engine/embedded.h"
 #include "engine/loaded.h"
 #include "engine/sized.h"
+#include "model/synthetic.h"
 
 static const char synthetic[] = "synthetic:";
 
@@ -17,7 +18,7 @@ int open_source(struct source **out, const char *path, struct kvik_err *err)
 		return source_open_memory(out, data, bytes, "kvik-mini (built in)", err);
 	}
 	if (strncmp(path, synthetic, sizeof synthetic - 1) == 0)
-		return source_open_synthetic(out, path + sizeof synthetic - 1, 0, err);
+		return synthetic_open(out, path + sizeof synthetic - 1, 0, err);
 	return source_open(out, path, err);
 }
 

@@ -54,7 +54,7 @@ static int compare(const void *a, const void *b)
 	return strcmp((*(const struct source_tensor *const *)a)->name, (*(const struct source_tensor *const *)b)->name);
 }
 
-static int index_names(struct source *s, struct kvik_err *err)
+int source_index(struct source *s, struct kvik_err *err)
 {
 	s->by_name = mem_zalloc(s->n_tensors, sizeof *s->by_name);
 	if (!s->by_name)
@@ -69,7 +69,7 @@ static int index_names(struct source *s, struct kvik_err *err)
 	return 0;
 }
 
-static int source_new(struct source **out, const char *path, struct kvik_err *err)
+int source_new(struct source **out, const char *path, struct kvik_err *err)
 {
 	struct source *s = mem_zalloc(1, sizeof *s);
 	*out = NULL;
@@ -101,7 +101,7 @@ static int check_type(const struct source *s, struct kvik_err *err)
 static int finish(struct source **out, struct source *s, int rc, struct kvik_err *err)
 {
 	if (!rc)
-		rc = index_names(s, err);
+		rc = source_index(s, err);
 	if (!rc && s->n_parts > 0)
 		rc = check_type(s, err);
 	if (!rc && s->n_parts > 0)
@@ -133,14 +133,6 @@ int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, c
 	return rc ? rc : finish(out, s, source_add_gguf(s, data, bytes, name, err), err);
 }
 
-int source_open_synthetic(struct source **out, const char *spec, uint64_t seed, struct kvik_err *err)
-{
-	struct source *s;
-	*out = NULL;
-	int rc = source_new(&s, spec, err);
-	return rc ? rc : finish(out, s, source_make_synthetic(s, seed, err), err);
-}
-
 void source_free(struct source *s)
 {
 	if (!s)
@@ -165,7 +157,7 @@ void source_free(struct source *s)
 
 const struct source_tensor *source_find(const struct source *s, const char *name)
 {
-	size_t lo = 0, hi = s->n_tensors;
+	size_t lo = 0, hi = s->by_name ? s->n_tensors : 0; /* while tensors are being described none can be found */
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 		int d = strcmp(name, s->by_name[mid]->name);

@@ -34,10 +34,15 @@ int source_open(struct source **out, const char *path, struct kvik_err *err) MUS
 /* The same over a GGUF file in memory (the embedded model); data must outlive the source. */
 int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, const char *name,
 		       struct kvik_err *err) MUST_CHECK;
-/* Random weights of a real shape, in memory. spec: SHAPE:TYPE ("llama3.2-1b:q4_0", "mistral-7b:q4_k_m"; TYPE is q4_0
- * when absent); the same seed gives the same weights. Without a vocabulary. ARG names the shapes and types there
- * are. */
-int source_open_synthetic(struct source **out, const char *spec, uint64_t seed, struct kvik_err *err) MUST_CHECK;
+/* Random weights of a real shape, in three steps (model/synthetic.h takes them): its configuration; a tensor after another;
+ * their places in memory. spec: SHAPE:TYPE ("llama3.2-1b:q4_0", "mistral-7b:q4_k_m"; TYPE is q4_0 when absent); the same
+ * seed gives the same weights. Without a vocabulary. ARG names the shapes and types there are. */
+int source_begin_synthetic(struct source **out, const char *spec, uint64_t seed, struct kvik_err *err) MUST_CHECK;
+/* The tensor of this name ("blk.LAYER.NAME", where layer is not below 0), new or already described; dims: unused ones are 1;
+ * floats: it is never quantised. NULL: there are more than any model has. */
+const struct source_tensor *source_describe(struct source *s, int layer, const char *name, const uint64_t dims[3],
+					    bool floats);
+int source_end_synthetic(struct source *s, struct kvik_err *err) MUST_CHECK;
 void source_free(struct source *s);
 
 const struct source_tensor *source_find(const struct source *s, const char *name); /* NULL = absent */

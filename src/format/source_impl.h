@@ -8,6 +8,18 @@
 
 struct json_t;
 
+/* Types of matrices: of attn_v and ffn_down in some layers, and of experts. */
+struct synthetic_types {
+	enum wtype base, more, experts;
+};
+
+struct synthetic {
+	struct synthetic_types types;
+	uint32_t layers;
+	bool tied;
+	uint64_t seed;
+};
+
 #define SOURCE_PARTS_MAX 1024 /* files of one model */
 
 struct source {
@@ -20,7 +32,7 @@ struct source {
 	struct gguf **parts; /* [n_parts], owned; parts[0] has the metadata */
 	size_t n_parts;
 	struct region region; /* the tensors of a synthetic model, made as they are needed */
-	uint64_t seed;
+	struct synthetic synthetic;
 	struct source_tensor *tensors; /* [n_tensors], in file order */
 	size_t n_tensors, cap_tensors;
 	const struct source_tensor **by_name; /* [n_tensors] */
@@ -30,6 +42,9 @@ struct source {
 	struct warnings warnings;
 };
 
+int source_new(struct source **out, const char *path, struct kvik_err *err) MUST_CHECK;
+/* When all tensors are there: makes them found by name. FORMAT: two have one. */
+int source_index(struct source *s, struct kvik_err *err) MUST_CHECK;
 /* Maps another file; *m is valid until the source is freed. */
 int source_map(struct source *s, const char *path, struct file_map *m, struct kvik_err *err) MUST_CHECK;
 /* Room for n more tensors. */
@@ -41,7 +56,6 @@ int source_open_gguf(struct source *s, struct kvik_err *err) MUST_CHECK;
 int source_add_gguf(struct source *s, const uint8_t *data, size_t bytes, const char *name,
 		    struct kvik_err *err) MUST_CHECK;
 int source_open_hf(struct source *s, struct kvik_err *err) MUST_CHECK;
-int source_make_synthetic(struct source *s, uint64_t seed, struct kvik_err *err) MUST_CHECK;
 void source_fill_synthetic(const struct source *s, const struct source_tensor *t);
 
 #endif

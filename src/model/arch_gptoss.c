@@ -33,7 +33,7 @@ static void read_moe(struct keys *k, struct experts_spec *x)
 	x->routing.score = ROUTER_SOFTMAX_CHOSEN;
 	x->activation = ACTIVATION_CLAMPED;
 	x->router_bias = x->biases = BIASES_ALL;
-	x->interleaved = keys_hf(k);
+	x->interleaved = true;
 }
 
 /* All published ones keep the ramp's ends as fractions; GGUF does not say. */

@@ -8,7 +8,7 @@
 static void read(struct keys *k, struct hparams *h)
 {
 	static const struct read_defaults defaults = {.kv_heads = 32, .context = 32768};
-	struct layer_spec l = {.attention.biases = BIASES_NONE, .ffn.biases = BIASES_NONE};
+	struct layer_spec l = {.attention.biases = BIASES_QKV, .ffn.biases = BIASES_NONE};
 	read_sizes(k, h, &defaults);
 	read_heads(k, h, &l.attention, &defaults);
 	read_rope(k, h, &l.attention);
@@ -18,10 +18,4 @@ static void read(struct keys *k, struct hparams *h)
 	read_windows_qwen(k, h);
 }
 
-static int bind(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
-{
-	int rc = bind_layer(b, l, i, spec);
-	return rc ? rc : bind_qkv_biases(b, l, i, &spec->attention, 0);
-}
-
-const struct arch arch_qwen2 = {.name = "qwen2", .read = read, .bind = bind, .layer = block_layer};
+const struct arch arch_qwen2 = {.name = "qwen2", .read = read, .bind = bind_layer, .layer = block_layer};

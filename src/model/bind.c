@@ -17,7 +17,7 @@ int bind_ends(struct binder *b, struct weights *w, const struct hparams *h)
 	return h->tied ? bind_tied(b, &w->output) : bind_mat(b, &w->output, -1, "output.weight", h->n_vocab, h->dim, 0);
 }
 
-int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct attention_spec *a, unsigned flags)
+static int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct attention_spec *a, unsigned flags)
 {
 	uint32_t q_rows = a->heads * a->head_dim, kv_rows = a->kv_heads * a->head_dim;
 	int rc = bind_vec(b, &l->q_bias, i, "attn_q.bias", q_rows, flags | BIND_QK_ROWS);
@@ -74,7 +74,7 @@ int bind_attention(struct binder *b, struct layer *l, int i, const struct attent
 		rc = bind_mat(b, &l->o, i, "attn_output.weight", dim, q_rows, 0);
 	if (!rc && a->biases != BIASES_NONE)
 		rc = bind_qkv_biases(b, l, i, a, bias_flags(a->biases));
-	if (!rc && a->biases != BIASES_NONE)
+	if (!rc && a->biases != BIASES_NONE && a->biases != BIASES_QKV)
 		rc = bind_vec(b, &l->o_bias, i, "attn_output.bias", dim, bias_flags(a->biases));
 	if (!rc && a->qk_norm)
 		rc = bind_vec(b, &l->q_norm, i, "attn_q_norm.weight", a->head_dim, BIND_NORM);

@@ -12,8 +12,5 @@ int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec
 int bind_attention(struct binder *b, struct layer *l, int i, const struct attention_spec *a) MUST_CHECK;
 /* Router and experts, the shared one too. */
 int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_spec *x) MUST_CHECK;
-/* q, k and v; BIND_OPTIONAL in flags: where they are. */
-int bind_qkv_biases(struct binder *b, struct layer *l, int i, const struct attention_spec *a,
-		    unsigned flags) MUST_CHECK;
 
 #endif

@@ -17,7 +17,7 @@ enum mixer {
 };
 
 /* What a file says of biases; one that says nothing (GGUF) has those whose tensors are there. */
-enum biases { BIASES_IF_THERE, BIASES_NONE, BIASES_ALL };
+enum biases { BIASES_IF_THERE, BIASES_NONE, BIASES_ALL, BIASES_QKV /* not of o */ };
 
 struct attention_spec {
 	uint32_t heads, kv_heads;
@@ -62,7 +62,7 @@ struct experts_spec {
 	bool scaled;         /* each expert's weight is multiplied by a learned number */
 	enum biases router_bias, biases;
 	enum activation activation;
-	bool interleaved; /* rows of gate and up alternate; matrices of floats are stored by their columns */
+	bool interleaved; /* where gate and up are one tensor, their rows alternate, and matrices of floats lie by columns */
 };
 
 /* With the shared one. */

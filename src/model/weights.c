@@ -50,9 +50,10 @@ struct binder {
 	size_t n, cap;
 	struct mat_desc *mats; /* that the backend is to make */
 	size_t n_mats, cap_mats;
-	size_t n_floats; /* of vectors */
-	size_t bytes;    /* of both */
-	bool *used;      /* [source_count] */
+	size_t n_floats;           /* of vectors */
+	size_t bytes;              /* of both */
+	bool *used;                /* [source_count] */
+	struct source *describing; /* a synthetic model, whose tensors are not looked for but made up; else NULL */
 };
 
 /* ---- Binding ----------------------------------------------------------------------------------------------------- */
@@ -67,6 +68,17 @@ static const struct source_tensor *use(struct binder *b, const struct source_ten
 static const struct source_tensor *take(struct binder *b, int layer, const char *name)
 {
 	return use(b, names_find(b->source, b->h->arch->own, layer, name));
+}
+
+/* The tensor, whose shape would be this one if it is the binder that says what there is. */
+static const struct source_tensor *want(struct binder *b, int layer, const char *name, uint64_t cols, uint64_t rows,
+					uint64_t slices, unsigned flags)
+{
+	if (!b->describing)
+		return take(b, layer, name);
+	if (flags & BIND_OPTIONAL)
+		return NULL;
+	return source_describe(b->describing, layer, name, (const uint64_t[]){cols, rows, slices}, flags & BIND_FLOATS);
 }
 
 static int absent(const struct binder *b, int layer, const char *name)
@@ -93,6 +105,8 @@ static int check_shape(const struct binder *b, const struct source_tensor *t, ui
 /* bytes: that it takes on the device. */
 static int append(struct binder *b, const struct binding *x, size_t bytes)
 {
+	if (b->describing)
+		return 0;
 	if (x->t->exponents && !x->mat)
 		return err_set(b->err, KVIK_ERR_FORMAT, "%s: tensor '%s' is MXFP4, but no matrix",
 			       source_name(b->source), x->t->name);
@@ -133,6 +147,8 @@ static int bind_some(struct binder *b, struct dev_mat **m, const struct source_t
 {
 	struct binding x = *from;
 	size_t bytes = 0;
+	if (b->describing)
+		return 0;
 	x.mat = m;
 	x.t = t;
 	x.type = t->type;
@@ -172,7 +188,7 @@ static int bind_tensor(struct binder *b, struct dev_mat **m, const struct source
 int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
 	     unsigned flags)
 {
-	const struct source_tensor *t = take(b, layer, name);
+	const struct source_tensor *t = want(b, layer, name, cols, rows, 1, flags);
 	if (!t)
 		return flags & BIND_OPTIONAL ? 0 : absent(b, layer, name);
 	return bind_tensor(b, m, t, rows, cols, flags);
@@ -181,7 +197,7 @@ int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, 
 int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
 		  uint32_t run, bool second)
 {
-	const struct source_tensor *t = take(b, layer, name);
+	const struct source_tensor *t = want(b, layer, name, cols, 2 * (uint64_t)rows, 1, 0);
 	if (!t)
 		return absent(b, layer, name);
 	int rc = check_shape(b, t, cols, 2 * (uint64_t)rows);
@@ -193,7 +209,7 @@ int bind_mat_heads(struct binder *b, struct dev_mat **m, int layer, const char *
 {
 	int rc = bind_mat(b, m, layer, name, rows, cols, 0);
 	struct binding *x = b->n ? &b->list[b->n - 1] : NULL;
-	if (!rc && interleaved) {
+	if (!rc && interleaved && !b->describing) {
 		x->head_dim = run;
 		x->rotated = rotated;
 		x->rotated_at = at;
@@ -218,7 +234,7 @@ static int bind_head_slices(struct binder *b, struct dev_mat **mats, const struc
 int bind_heads(struct binder *b, struct dev_mat ***mats, int layer, const char *name, const char *both, uint32_t heads,
 	       uint32_t rows, uint32_t cols, uint32_t run, uint32_t at, bool turned)
 {
-	const struct source_tensor *t = take(b, layer, name);
+	const struct source_tensor *t = want(b, layer, name, cols, rows, heads, 0);
 	*mats = mem_zalloc(heads, sizeof **mats);
 	if (!*mats)
 		return err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u heads", heads);
@@ -293,13 +309,18 @@ static int bind_interleaved(struct binder *b, struct layer *l, const struct sour
 	return rc;
 }
 
+static bool alternates(const struct binder *b, int layer)
+{
+	return b->layer->experts.interleaved && !b->describing && bind_has(b, layer, "ffn_gate_up_exps.weight");
+}
+
 int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows,
 		     uint32_t cols)
 {
 	static const char *const stacked[] = {"ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"};
-	const struct source_tensor *t = take(b, layer, stacked[which]);
+	const struct source_tensor *t = want(b, layer, stacked[which], cols, rows, n, 0);
 	int rc = 0;
-	if (b->layer->experts.interleaved) {
+	if (alternates(b, layer)) {
 		t = which == EXPERT_DOWN ? t : take(b, layer, "ffn_gate_up_exps.weight");
 		return t ? bind_interleaved(b, l, t, which, n, rows, cols) : absent(b, layer, stacked[which]);
 	}
@@ -318,8 +339,9 @@ int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_p
 int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows)
 {
 	static const char *const names[] = {"ffn_gate_exps.bias", "ffn_up_exps.bias", "ffn_down_exps.bias"};
-	bool pair = b->layer->experts.interleaved && which != EXPERT_DOWN;
-	const struct source_tensor *t = take(b, layer, pair ? "ffn_gate_up_exps.bias" : names[which]);
+	bool pair = alternates(b, layer) && which != EXPERT_DOWN;
+	const struct source_tensor *t =
+		pair ? take(b, layer, "ffn_gate_up_exps.bias") : want(b, layer, names[which], rows, n, 1, BIND_FLOATS);
 	int rc = t ? check_shape(b, t, pair ? 2 * (uint64_t)rows : rows, n) : absent(b, layer, names[which]);
 	for (uint32_t e = 0; e < n && !rc; e++) {
 		struct expert *x = &l->experts[e];
@@ -336,7 +358,7 @@ int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert
 
 int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, unsigned flags)
 {
-	const struct source_tensor *t = take(b, layer, name);
+	const struct source_tensor *t = want(b, layer, name, n, 1, 1, flags);
 	if (!t)
 		return flags & BIND_OPTIONAL ? 0 : absent(b, layer, name);
 	int rc = check_shape(b, t, n, 1);
@@ -351,7 +373,7 @@ int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, 
 /* Hugging Face's has a dimension of 1 between the two. */
 int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t channels, uint32_t taps)
 {
-	const struct source_tensor *t = take(b, layer, name);
+	const struct source_tensor *t = want(b, layer, name, taps, channels, 1, BIND_FLOATS);
 	if (!t)
 		return absent(b, layer, name);
 	bool between = t->dims[1] == 1 && channels != 1;
@@ -369,7 +391,7 @@ int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name,
 
 bool bind_has(const struct binder *b, int layer, const char *name)
 {
-	return names_find(b->source, b->h->arch->own, layer, name) != NULL;
+	return b->describing || names_find(b->source, b->h->arch->own, layer, name) != NULL;
 }
 
 bool bind_is_hf(const struct binder *b)
@@ -379,20 +401,26 @@ bool bind_is_hf(const struct binder *b)
 
 int bind_host_vec(struct binder *b, float **v, int layer, const char *name, uint32_t n)
 {
-	const struct source_tensor *t = take(b, layer, name);
+	const struct source_tensor *t = want(b, layer, name, n, 1, 1, BIND_OPTIONAL);
 	int rc = t ? check_shape(b, t, n, 1) : 0;
 	return !t || rc ? rc : append(b, &(struct binding){.host = v, .t = t, .type = t->type}, 0);
 }
 
+static const struct source_tensor *embedding(struct binder *b)
+{
+	return b->describing ? want(b, -1, "token_embd.weight", b->h->dim, b->h->n_vocab, 1, 0)
+			     : use(b, arch_embedding(b->source, b->h));
+}
+
 int bind_tied(struct binder *b, struct dev_mat **m)
 {
-	const struct source_tensor *t = use(b, arch_embedding(b->source, b->h));
+	const struct source_tensor *t = embedding(b);
 	return t ? bind_tensor(b, m, t, b->h->n_vocab, b->h->dim, 0) : absent(b, -1, "token_embd.weight");
 }
 
 int bind_embedding(struct binder *b, const struct source_tensor **t)
 {
-	*t = use(b, arch_embedding(b->source, b->h));
+	*t = embedding(b);
 	if (*t && (*t)->exponents)
 		return err_set(b->err, KVIK_ERR_UNSUPPORTED, "%s: tensor '%s' is MXFP4, which an embedding may not be",
 			       source_name(b->source), (*t)->name);
@@ -401,7 +429,7 @@ int bind_embedding(struct binder *b, const struct source_tensor **t)
 
 int bind_table(struct binder *b, const struct source_tensor **t, const char *name, uint32_t piece, uint32_t pieces)
 {
-	*t = take(b, -1, name);
+	*t = want(b, -1, name, (uint64_t)piece * pieces, b->h->n_vocab, 1, 0);
 	if (!*t)
 		return absent(b, -1, name);
 	if ((*t)->exponents)
@@ -418,21 +446,21 @@ int bind_table(struct binder *b, const struct source_tensor **t, const char *nam
 int bind_mat_part(struct binder *b, struct dev_mat **m, const char *name, uint32_t first, uint32_t rows, uint32_t all,
 		  uint32_t cols)
 {
-	const struct source_tensor *t = take(b, -1, name);
+	const struct source_tensor *t = want(b, -1, name, cols, all, 1, 0);
 	int rc = t ? check_shape(b, t, cols, all) : absent(b, -1, name);
 	return rc ? rc : bind_rows(b, m, t, first, 0, rows, cols, 0);
 }
 
 int bind_vec_times(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, float factor)
 {
-	const struct source_tensor *t = take(b, layer, name);
+	const struct source_tensor *t = want(b, layer, name, n, 1, 1, 0);
 	int rc = t ? check_shape(b, t, n, 1) : absent(b, layer, name);
 	return rc ? rc : append_vec(b, &(struct binding){.vec = v, .t = t, .type = t->type, .times = factor}, n);
 }
 
 void bind_unread(struct binder *b, int layer, const char *name)
 {
-	take(b, layer, name);
+	want(b, layer, name, 0, 0, 0, BIND_OPTIONAL);
 }
 
 const struct hparams *bind_hparams(const struct binder *b)
@@ -708,6 +736,18 @@ uint64_t weights_parameters(const struct source *s)
 	return n;
 }
 
+static int bind_layers(struct binder *b, struct weights *w)
+{
+	const struct hparams *h = b->h;
+	int rc = 0;
+	for (uint32_t i = 0; i < h->n_layers && !rc; i++) {
+		b->attention = &h->layers[i].attention;
+		b->layer = &h->layers[i];
+		rc = h->arch->bind(b, &w->layers[i], (int)i, &h->layers[i]);
+	}
+	return rc;
+}
+
 static int bind_all(struct binder *b, struct weights *w)
 {
 	const struct hparams *h = b->h;
@@ -718,11 +758,8 @@ static int bind_all(struct binder *b, struct weights *w)
 	int rc = w->layers && b->used ? 0 : err_set(b->err, KVIK_ERR_NOMEM, "no memory for %u layers", h->n_layers);
 	if (!rc)
 		rc = bind_ends(b, w, h);
-	for (uint32_t i = 0; i < h->n_layers && !rc; i++) {
-		b->attention = &h->layers[i].attention;
-		b->layer = &h->layers[i];
-		rc = h->arch->bind(b, &w->layers[i], (int)i, &h->layers[i]);
-	}
+	if (!rc)
+		rc = bind_layers(b, w);
 	return rc ? rc : check_all_used(b);
 }
 
@@ -755,6 +792,22 @@ int weights_measure(uint64_t *bytes, const struct source *s, const struct hparam
 	int rc = bind_all(&b, &w);
 	*bytes = b.bytes;
 	binder_release(&b);
+	weights_release(&w);
+	return rc;
+}
+
+/* In the order of files: the embedding, layers, then what comes behind them. */
+int weights_describe(struct source *s, const struct hparams *h, struct kvik_err *err)
+{
+	struct weights_params params = {.quantize = -1};
+	struct binder b = {.source = s, .describing = s, .h = h, .params = &params, .err = err};
+	struct weights w = {.layers = mem_zalloc(h->n_layers, sizeof *w.layers), .n_layers = h->n_layers};
+	int rc = w.layers ? bind_embedding(&b, &w.embedding)
+			  : err_set(err, KVIK_ERR_NOMEM, "no memory for %u layers", h->n_layers);
+	if (!rc)
+		rc = bind_layers(&b, &w);
+	if (!rc)
+		rc = bind_ends(&b, &w, h);
 	weights_release(&w);
 	return rc;
 }

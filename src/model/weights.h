@@ -96,7 +96,8 @@ enum bind_flags {
 	BIND_OPTIONAL = 1, /* may be absent: then nothing is written */
 	BIND_QK_ROWS = 2,  /* rows of q or k: brought back to half-split order where the source permuted them */
 	BIND_NORM = 4,     /* weights of an RMS norm, which the source may hold less 1 */
-	BIND_LOG_RATE = 8  /* a vector v that becomes -e^v */
+	BIND_LOG_RATE = 8, /* a vector v that becomes -e^v */
+	BIND_FLOATS = 16   /* no file quantises it */
 };
 
 /* layer < 0: name is the whole name ("output_norm.weight"), else "blk.LAYER.NAME". Errors: FORMAT (absent, or of
@@ -157,6 +158,9 @@ void weights_release(struct weights *w);
 /* Bytes that weights_load would allocate for the packed parameters; without p->device. */
 int weights_measure(uint64_t *bytes, const struct source *s, const struct hparams *h, const struct weights_params *p,
 		    struct kvik_err *err) MUST_CHECK;
+
+/* Describes the tensors that a synthetic model of these hyperparameters has. NOMEM, LIMIT. */
+int weights_describe(struct source *s, const struct hparams *h, struct kvik_err *err) MUST_CHECK;
 
 /* Sum of the bytes of all tensors as stored. */
 uint64_t weights_stored_bytes(const struct source *s);

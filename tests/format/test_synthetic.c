@@ -16,6 +16,7 @@
 #include "format/synthetic.h"
 #include "kernels/dequant.h"
 #include "model/model.h"
+#include "model/synthetic.h"
 
 static void every_type_is_centred_and_of_one_size(void **state)
 {
@@ -58,7 +59,7 @@ static struct source *open_spec(const char *spec, uint64_t seed)
 {
 	struct source *s;
 	struct kvik_err err;
-	if (source_open_synthetic(&s, spec, seed, &err) != 0)
+	if (synthetic_open(&s, spec, seed, &err) != 0)
 		fail_msg("%s", err.text);
 	return s;
 }
@@ -129,6 +130,39 @@ static void models_load(void **state)
 	load("tiny:Q5_K_M");
 }
 
+/* What is described is what is bound, and plans of any size cost nothing. */
+static void all_shapes_measure(void **state)
+{
+	static const char *const shapes[] = {"llama3.2-1b:q4_0", "gemma3-4b:q4_0", "gemma4-e4b:q4_k_m",
+					     "gpt-oss-20b:mxfp4"};
+	static const uint32_t layers[] = {16, 34, 42, 24};
+	(void)state;
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		struct source *s = open_spec(shapes[i], 1);
+		struct hparams h;
+		struct model_params p = {.int8 = true, .quantize = -1};
+		struct kvik_err err;
+		uint64_t bytes;
+		assert_int_equal(arch_hparams(s, &h, &err), 0);
+		assert_int_equal(h.n_layers, layers[i]);
+		if (model_measure(&bytes, &backend_cpu, s, &h, &p, &err) != 0)
+			fail_msg("%s: %s", shapes[i], err.text);
+		source_free(s);
+	}
+}
+
+static void experts_have_the_type_alone(void **state)
+{
+	(void)state;
+	struct source *s = open_spec("gpt-oss-20b:mxfp4", 1);
+	assert_int_equal(source_find(s, "blk.3.ffn_up_exps.weight")->type, WTYPE_MXFP4);
+	assert_int_equal(source_find(s, "blk.3.ffn_up_exps.bias")->type, WTYPE_F32);
+	assert_int_equal(source_find(s, "blk.3.ffn_gate_inp.weight")->type, WTYPE_F32);
+	assert_int_equal(source_find(s, "blk.3.attn_q.weight")->type, WTYPE_Q8_0);
+	assert_int_equal(source_find(s, "blk.3.ffn_up_exps.weight")->dims[2], 32);
+	source_free(s);
+}
+
 static void windows_alternate(void **state)
 {
 	(void)state;
@@ -150,7 +184,7 @@ static void errors_name_what_there_is(void **state)
 	struct source *s;
 	struct kvik_err err;
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-		assert_int_equal(source_open_synthetic(&s, wrong[i], 1, &err), KVIK_ERR_ARG);
+		assert_int_equal(synthetic_open(&s, wrong[i], 1, &err), KVIK_ERR_ARG);
 		assert_null(s);
 		assert_non_null(strstr(err.text, strncmp(wrong[i], "tiny:", 5) ? "gemma-like" : "MXFP4"));
 	}
@@ -162,7 +196,7 @@ static void every_allocation_may_fail(void **state)
 	for (long i = 1;; i++) {
 		struct source *s;
 		mem_fail_at(i);
-		int rc = source_open_synthetic(&s, "tiny:q8_0", 1, NULL);
+		int rc = synthetic_open(&s, "tiny:q8_0", 1, NULL);
 		mem_fail_at(0);
 		source_free(s);
 		if (rc == 0)
@@ -180,6 +214,8 @@ int main(void)
 		cmocka_unit_test(the_seed_decides),
 		cmocka_unit_test(q4_k_m_is_a_mix),
 		cmocka_unit_test(models_load),
+		cmocka_unit_test(all_shapes_measure),
+		cmocka_unit_test(experts_have_the_type_alone),
 		cmocka_unit_test(windows_alternate),
 		cmocka_unit_test(errors_name_what_there_is),
 		cmocka_unit_test(every_allocation_may_fail),
