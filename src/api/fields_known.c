@@ -10,7 +10,6 @@
 
 #define ANY "*"
 #define NONE ""
-#define NO_FORMS "grammars are not there yet: use a JSON schema, a regex or choices"
 
 static const struct known {
 	const char *name, *neutral;
@@ -287,12 +286,7 @@ static const struct hint {
 	{"penalty_freq", "say 'frequency_penalty'"},
 	{"penalty_present", "say 'presence_penalty'"},
 	{"random_seed", "say 'seed'"},
-	{"grammar", NO_FORMS},
-	{"guided_grammar", NO_FORMS},
-	{"structural_tag", NO_FORMS},
-	{"regex", NO_FORMS},
-	{"ebnf", NO_FORMS},
-	{"format", NO_FORMS},
+	{"format", "say 'response_format'"},
 	{"functions", "say 'tools'"},
 	{"function_call", "say 'tool_choice'"},
 	{"thinking_token_budget", "thoughts have no length of their own"},

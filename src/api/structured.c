@@ -144,7 +144,12 @@ size_t structured_fields(struct structured *s, struct field *table)
 		{"guided_json", FIELD_JSON, &s->json, 0, 0},
 		{"guided_regex", FIELD_JSON, &s->regex, 0, 0},
 		{"guided_choice", FIELD_JSON, &s->choice, 0, 0},
+		{"guided_grammar", FIELD_JSON, &s->guided_grammar, 0, 0},
 		{"json_schema", FIELD_JSON, &s->json_schema, 0, 0},
+		{"grammar", FIELD_JSON, &s->grammar, 0, 0},
+		{"regex", FIELD_JSON, &s->sglang_regex, 0, 0},
+		{"ebnf", FIELD_JSON, &s->ebnf, 0, 0},
+		{"structural_tag", FIELD_JSON, &s->structural_tag, 0, 0},
 	};
 	_Static_assert(sizeof fields / sizeof *fields == STRUCTURED_FIELDS, "STRUCTURED_FIELDS");
 	memcpy(table, fields, sizeof fields);
@@ -179,22 +184,51 @@ static int take(const struct reading *r, const char *name, enum kvik_constraint_
 	return r->s->constraint ? 0 : field_fail(r->e, name, "'%s': %s", name, err.text);
 }
 
+/* Of kinds that are texts: a regular expression, a grammar. Empty: none. */
+static int take_text(const struct reading *r, const char *name, enum kvik_constraint_kind kind, const json_t *value)
+{
+	if (!json_is_string(value))
+		return field_fail(r->e, name, "'%s' must be a text", name);
+	return json_string_length(value) > 0 ? take(r, name, kind, value) : 0;
+}
+
+/* A format whose form is a text beside its type, which must not be missing. */
+static int take_inside(const struct reading *r, const char *name, const json_t *format, const char *field,
+		       enum kvik_constraint_kind kind)
+{
+	const json_t *text = json_object_get(format, field);
+	return json_string_length(text) > 0
+		       ? take(r, name, kind, text)
+		       : field_fail(r->e, name, "'%s' of this type must have a text '%s'", name, field);
+}
+
 /* {"type": ..., "json_schema": {"schema": ...}}; what is inside may also stand beside the type. */
 static int take_format(const struct reading *r, const char *name, const json_t *format)
 {
 	const json_t *type = json_object_get(format, "type"), *inner = json_object_get(format, "json_schema");
 	const json_t *schema = json_object_get(inner ? inner : format, "schema");
 	if (!json_is_string(type))
-		return field_fail(r->e, name, "'%s' must be an object with a 'type': text, json_object or json_schema",
-				  name);
+		return field_fail(
+			r->e, name,
+			"'%s' must be an object with a 'type': text, json_object, json_schema, regex, grammar or "
+			"structural_tag",
+			name);
 	if (field_says(type, "text"))
 		return 0;
+	if (field_says(type, "structural_tag"))
+		return take(r, name, KVIK_CONSTRAINT_TAGS, format);
+	if (field_says(type, "grammar"))
+		return take_inside(r, name, format, "grammar", KVIK_CONSTRAINT_GRAMMAR);
+	if (field_says(type, "regex"))
+		return take_inside(r, name, format, "pattern", KVIK_CONSTRAINT_REGEX);
 	if (field_says(type, "json_object") && (!schema || json_is_null(schema)))
 		return take(r, name, KVIK_CONSTRAINT_JSON, NULL);
 	if (!field_says(type, "json_schema") && !field_says(type, "json_object"))
-		return field_fail(r->e, name,
-				  "'%s' of type '%.40s' is not supported; text, json_object and json_schema are", name,
-				  json_string_value(type));
+		return field_fail(
+			r->e, name,
+			"'%s' of type '%.40s' is not supported; text, json_object, json_schema, regex, grammar and "
+			"structural_tag are",
+			name, json_string_value(type));
 	if (!json_is_object(schema) && !json_is_boolean(schema))
 		return field_fail(r->e, name,
 				  "'%s' of type json_schema must hold the schema: {\"type\": \"json_schema\", "
@@ -222,13 +256,14 @@ static int take_outputs(const struct reading *r, const json_t *o)
 	if (!json_is_object(o))
 		return field_fail(r->e, "structured_outputs", "'structured_outputs' must be an object");
 	int rc = fields_read(o, fields, sizeof fields / sizeof *fields, r->e);
-	if (!rc && (grammar || tag))
-		rc = field_fail(r->e, "structured_outputs", "'%s' is not supported yet; json, regex and choice are",
-				grammar ? "grammar" : "structural_tag");
 	if (!rc && json)
 		rc = take(r, "structured_outputs", KVIK_CONSTRAINT_SCHEMA, json);
 	if (!rc && regex)
-		rc = take(r, "structured_outputs", KVIK_CONSTRAINT_REGEX, regex);
+		rc = take_text(r, "structured_outputs", KVIK_CONSTRAINT_REGEX, regex);
+	if (!rc && grammar)
+		rc = take_text(r, "structured_outputs", KVIK_CONSTRAINT_GRAMMAR, grammar);
+	if (!rc && tag)
+		rc = take(r, "structured_outputs", KVIK_CONSTRAINT_TAGS, tag);
 	if (!rc && choice)
 		rc = take(r, "structured_outputs", KVIK_CONSTRAINT_CHOICE, choice);
 	if (!rc && json_object)
@@ -246,12 +281,21 @@ int structured_finish(struct structured *s, struct structured_cache *sc, const s
 	if (!rc && s->json)
 		rc = take(&r, "guided_json", KVIK_CONSTRAINT_SCHEMA, s->json);
 	if (!rc && s->regex)
-		rc = json_is_string(s->regex) ? take(&r, "guided_regex", KVIK_CONSTRAINT_REGEX, s->regex)
-					      : field_fail(e, "guided_regex", "'guided_regex' must be a text");
+		rc = take_text(&r, "guided_regex", KVIK_CONSTRAINT_REGEX, s->regex);
 	if (!rc && s->choice && json_array_size(s->choice) + !json_is_array(s->choice) > 0)
 		rc = take(&r, "guided_choice", KVIK_CONSTRAINT_CHOICE, s->choice);
 	if (!rc && s->json_schema)
 		rc = take(&r, "json_schema", KVIK_CONSTRAINT_SCHEMA, s->json_schema);
+	if (!rc && s->guided_grammar)
+		rc = take_text(&r, "guided_grammar", KVIK_CONSTRAINT_GRAMMAR, s->guided_grammar);
+	if (!rc && s->grammar)
+		rc = take_text(&r, "grammar", KVIK_CONSTRAINT_GRAMMAR, s->grammar);
+	if (!rc && s->sglang_regex)
+		rc = take_text(&r, "regex", KVIK_CONSTRAINT_REGEX, s->sglang_regex);
+	if (!rc && s->ebnf)
+		rc = take_text(&r, "ebnf", KVIK_CONSTRAINT_GRAMMAR, s->ebnf);
+	if (!rc && s->structural_tag)
+		rc = take(&r, "structural_tag", KVIK_CONSTRAINT_TAGS, s->structural_tag);
 	return rc;
 }
 

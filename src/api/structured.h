@@ -1,9 +1,13 @@
 /* structured.h: what a request says of the form of its answer, in every dialect's words, and the constraint that it means:
  *
  *   response_format      {"type": "json_object"}, {"type": "json_schema", "json_schema": {"schema": ...}}   OpenAI
- *   structured_outputs   {"json": ...}, {"regex": ...}, {"choice": [...]}, {"json_object": true}            vLLM
- *   guided_json, guided_regex, guided_choice                                                                vLLM, formerly
- *   json_schema          ...                                                                                llama-server
+ *                        {"type": "structural_tag", ...}, {"type": "grammar", "grammar": ...},              vLLM, Fireworks,
+ *                        {"type": "regex", "pattern": ...}                                                   Together
+ *   structured_outputs   {"json": ...}, {"regex": ...}, {"choice": [...]}, {"json_object": true},            vLLM
+ *                        {"grammar": ...}, {"structural_tag": ...}
+ *   guided_json, guided_regex, guided_choice, guided_grammar                                                vLLM, formerly
+ *   json_schema, grammar ...                                                                                llama-server
+ *   regex, ebnf, structural_tag                                                                             SGLang
  *
  * Constraints are kept by the server for a while, for requests that ask for the same: what was found out about one (its
  * states and masks) serves them all. What cannot be enforced is an error of the request. Any thread. */
@@ -16,7 +20,7 @@
 
 #include "api/fields.h"
 
-enum { STRUCTURED_FIELDS = 6, STRUCTURED_KEPT = 16 };
+enum { STRUCTURED_FIELDS = 11, STRUCTURED_KEPT = 16 };
 
 /* The constraints that a server keeps. */
 struct kept_constraint;
@@ -30,8 +34,10 @@ void structured_cache_release(struct structured_cache *sc); /* nobody uses any m
 
 /* Of a request; zeroed: none. */
 struct structured {
-	json_t *response_format, *outputs, *json, *regex, *choice, *json_schema; /* borrowed from the body */
-	struct kept_constraint *constraint;                                      /* held; NULL: any text */
+	/* Borrowed from the body. */
+	json_t *response_format, *outputs, *json, *regex, *choice, *guided_grammar, *json_schema, *grammar,
+		*sglang_regex, *ebnf, *structural_tag;
+	struct kept_constraint *constraint; /* held; NULL: any text */
 };
 /* Writes the fields into table[STRUCTURED_FIELDS]; returns how many. */
 size_t structured_fields(struct structured *s, struct field *table);

@@ -1,4 +1,4 @@
-/* cmd_constrain.c: `kvik constrain`: which texts a JSON schema or a regular expression lets through, token by token, and how
+/* cmd_constrain.c: `kvik constrain`: which texts a schema, an expression or a grammar lets through, token by token, and how
  * long that takes. */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "cli/common.h"
 
 struct constrain_opts {
-	const char *schema, *regex, *choice;
+	const char *schema, *regex, *choice, *grammar, *tags;
 	bool json, bench;
 };
 
@@ -173,7 +173,8 @@ static int compile(struct checking *k, double *us, struct kvik_err *err)
 	const struct constrain_opts *o = k->o;
 	char *text = NULL;
 	size_t n = 0;
-	int rc = o->schema ? read_text(o->schema, &text, &n, err) : 0;
+	const char *file = o->schema ? o->schema : o->grammar ? o->grammar : o->tags;
+	int rc = file ? read_text(file, &text, &n, err) : 0;
 	if (rc)
 		return rc;
 	/* The vocabulary's own part, which is made once: not what is timed. */
@@ -184,6 +185,9 @@ static int compile(struct checking *k, double *us, struct kvik_err *err)
 		k->c = NULL;
 	else if (o->schema)
 		rc = kvik_constraint_new(&k->c, k->v, KVIK_CONSTRAINT_SCHEMA, text, n, err);
+	else if (file)
+		rc = kvik_constraint_new(&k->c, k->v, o->grammar ? KVIK_CONSTRAINT_GRAMMAR : KVIK_CONSTRAINT_TAGS, text,
+					 n, err);
 	else if (o->regex)
 		rc = kvik_constraint_new(&k->c, k->v, KVIK_CONSTRAINT_REGEX, o->regex, strlen(o->regex), err);
 	else
@@ -225,6 +229,10 @@ static int run(int argc, char **argv)
 		 .help = "The whole text matches this regular expression."},
 		{OPT_TEXT, 0, "choice", &o.choice, .arg = "JSON",
 		 .help = "One of the strings of this list: '[\"yes\", \"no\"]'."},
+		{OPT_TEXT, 'g', "grammar", &o.grammar, .arg = "FILE",
+		 .help = "A text of this grammar, in llama.cpp's GBNF or in Lark's notation."},
+		{OPT_TEXT, 0, "structural-tag", &o.tags, .arg = "FILE",
+		 .help = "Free text with parts of a given form: vLLM's structural tags."},
 		{OPT_HEADING, .help = "Options:"},
 		{OPT_FLAG, 0, "bench", &o.bench,
 		 .help = "Also print the time to compile it, and of the masks (mean, p50, p99, max)."},
@@ -239,8 +247,10 @@ static int run(int argc, char **argv)
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
 	if (n < 0)
 		return status;
-	if (!o.schema + !o.regex + !o.choice != 2) {
-		err_set(&err, KVIK_ERR_ARG, "give one of --schema FILE, --regex TEXT and --choice JSON");
+	if (!o.schema + !o.regex + !o.choice + !o.grammar + !o.tags != 4) {
+		err_set(&err, KVIK_ERR_ARG,
+			"give one of --schema FILE, --regex TEXT, --choice JSON, --grammar FILE and --structural-tag "
+			"FILE");
 		fail(&err);
 		return EXIT_USAGE;
 	}
@@ -251,4 +261,4 @@ static int run(int argc, char **argv)
 	return status;
 }
 
-const struct cmd cmd_constrain = {"constrain", "hold texts to a JSON schema or a regular expression", run};
+const struct cmd cmd_constrain = {"constrain", "hold texts to a JSON schema, a regular expression or a grammar", run};

@@ -6,14 +6,20 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "constrain/earley.h"
+#include "constrain/grammar_read.h"
 #include "constrain/json.h"
 #include "constrain/mask.h"
 
 struct constrain {
 	pthread_mutex_t lock;
+	enum { OF_JSON, OF_REGEX, OF_GRAMMAR } is;
 	struct schema schema; /* of JSON */
 	struct json json;
-	struct dfa *dfa; /* of the others */
+	struct json_scratch scratch;
+	struct dfa *dfa; /* of a regular expression, of choices */
+	struct grammar grammar;
+	struct earley earley;
 	uint32_t blanks_max;
 	struct masks masks;
 	uint32_t round; /* how often it has started afresh */
@@ -46,10 +52,38 @@ static bool accepts_dfa(void *ctx, uint32_t state)
 	return dfa_accepts(ctx, state);
 }
 
+static uint32_t step_earley(void *ctx, uint32_t state, uint8_t byte)
+{
+	return earley_step(ctx, state, byte);
+}
+
+static bool accepts_earley(void *ctx, uint32_t state)
+{
+	return earley_accepts(ctx, state);
+}
+
+static uint32_t free_earley(void *ctx, uint32_t state)
+{
+	return earley_free_characters(ctx, state);
+}
+
+static uint32_t cost_earley(void *ctx, uint32_t state)
+{
+	return earley_cost(ctx, state);
+}
+
 static int start_json(struct constrain *c, struct kvik_err *err)
 {
-	int rc = json_init(&c->json, &c->schema, c->blanks_max, err);
-	c->masks.m = (struct machine){&c->json, step_json, accepts_json, free_json, c->json.start};
+	int rc = json_init(&c->json, &c->schema, c->blanks_max, &c->scratch, err);
+	c->masks.m = (struct machine){&c->json, step_json, accepts_json, free_json, NULL, c->json.start};
+	return rc;
+}
+
+static int start_earley(struct constrain *c, struct kvik_err *err)
+{
+	int rc = earley_init(&c->earley, &c->grammar, err);
+	c->masks.m =
+		(struct machine){&c->earley, step_earley, accepts_earley, free_earley, cost_earley, c->earley.start};
 	return rc;
 }
 
@@ -67,6 +101,7 @@ static int compile_json(struct constrain *c, enum constrain_kind kind, const cha
 static int compile_regex(struct constrain *c, const char *text, size_t bytes, struct kvik_err *err)
 {
 	struct re_prog prog;
+	c->is = OF_REGEX;
 	int rc = re_compile(&prog, text, bytes, 0, err);
 	if (rc) {
 		re_prog_release(&prog);
@@ -76,7 +111,7 @@ static int compile_regex(struct constrain *c, const char *text, size_t bytes, st
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a regular expression");
 	if (dfa_start(c->dfa) == DFA_DEAD)
 		return err_set(err, KVIK_ERR_ARG, "regular expression: no text matches it");
-	c->masks.m = (struct machine){c->dfa, step_dfa, accepts_dfa, NULL, dfa_start(c->dfa)};
+	c->masks.m = (struct machine){c->dfa, step_dfa, accepts_dfa, NULL, NULL, dfa_start(c->dfa)};
 	return 0;
 }
 
@@ -113,6 +148,17 @@ static int compile_choice(struct constrain *c, const char *text, size_t bytes, s
 	return rc;
 }
 
+static int compile_grammar(struct constrain *c, enum constrain_kind kind, const char *text, size_t bytes,
+			   struct kvik_err *err)
+{
+	struct grammar *g = &c->grammar;
+	c->is = OF_GRAMMAR;
+	grammar_init(g, c->masks.t, c->blanks_max, err);
+	uint32_t start = kind == CONSTRAIN_TAGS ? tags_read(g, text, bytes) : grammar_read(g, text, bytes);
+	int rc = grammar_finish(g, start);
+	return rc ? rc : start_earley(c, err);
+}
+
 int constrain_new(struct constrain **out, enum constrain_kind kind, const char *text, size_t bytes,
 		  const struct trie *trie, uint32_t blanks_max, struct kvik_err *err)
 {
@@ -131,6 +177,8 @@ int constrain_new(struct constrain **out, enum constrain_kind kind, const char *
 		rc = compile_regex(c, text, bytes, err);
 	else if (kind == CONSTRAIN_CHOICE)
 		rc = compile_choice(c, text, bytes, err);
+	else if (kind == CONSTRAIN_GRAMMAR || kind == CONSTRAIN_TAGS)
+		rc = compile_grammar(c, kind, text, bytes, err);
 	else
 		rc = compile_json(c, kind, text, bytes, err);
 	if (rc) {
@@ -147,8 +195,11 @@ void constrain_free(struct constrain *c)
 		return;
 	masks_release(&c->masks);
 	json_release(&c->json);
+	json_scratch_release(&c->scratch);
 	schema_release(&c->schema);
 	dfa_free(c->dfa);
+	earley_release(&c->earley);
+	grammar_release(&c->grammar);
 	pthread_mutex_destroy(&c->lock);
 	mem_free(c);
 }
@@ -180,23 +231,41 @@ static uint32_t follow(struct constrain *c, uint32_t state, const char *bytes, s
 	return state;
 }
 
+static size_t kept_bytes(const struct constrain *c)
+{
+	return c->masks.bytes + (c->is == OF_JSON      ? json_bytes(&c->json)
+				 : c->is == OF_GRAMMAR ? earley_bytes(&c->earley)
+						       : 0);
+}
+
+static int restart(struct constrain *c)
+{
+	struct kvik_err err;
+	int rc = 0;
+	if (c->is == OF_JSON) {
+		json_release(&c->json);
+		return start_json(c, &err);
+	}
+	if (c->is == OF_REGEX)
+		return 0; /* bounded by DFA_STATES_MAX */
+	earley_release(&c->earley);
+	for (size_t i = 0; i < c->grammar.n_pieces && !rc; i++)
+		rc = piece_restart(c->grammar.pieces[i]);
+	return rc ? rc : start_earley(c, &err);
+}
+
 /* Frees what was found out, when it is too much. Without memory to begin again nothing matches any more. */
 static void start_afresh(struct constrain *c)
 {
-	size_t bytes = c->masks.bytes + (c->dfa ? 0 : json_bytes(&c->json));
-	if (bytes <= CONSTRAIN_BYTES_MAX)
+	if (kept_bytes(c) <= CONSTRAIN_BYTES_MAX)
 		return;
 	masks_release(&c->masks);
 	c->round++;
-	if (!c->dfa) {
-		struct kvik_err err;
-		json_release(&c->json);
-		if (start_json(c, &err) != 0)
-			c->masks.m.start = 0;
-	}
+	if (restart(c) != 0)
+		c->masks.m.start = 0;
 }
 
-/* Locks the constraint, with m where it belongs. */
+/* Locks the constraint, with m where it belongs. A text that needs all the room by itself does not go on. */
 static void enter(struct matcher *m)
 {
 	struct constrain *c = m->c;
@@ -205,7 +274,7 @@ static void enter(struct matcher *m)
 	start_afresh(c);
 	if (m->round != c->round) {
 		m->state = follow(c, c->masks.m.start, m->text.data, m->text.n, &taken);
-		m->state = taken == m->text.n ? m->state : 0;
+		m->state = taken == m->text.n && kept_bytes(c) <= CONSTRAIN_BYTES_MAX ? m->state : 0;
 		m->round = c->round;
 	}
 }

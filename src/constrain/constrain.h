@@ -1,5 +1,7 @@
 /* constrain.h: what a text must be like, compiled once and used for any number of texts: a JSON schema, a regular expression, a
- * list of choices. A matcher follows one text and says which tokens may come next.
+ * list of choices, a grammar, structural tags. A matcher follows one text and says which tokens may come next.
+ *
+ * In what a matcher is fed, a special token of the vocabulary is its code (trie.h).
  *
  * Everything that is found out while texts are matched (states, masks) is kept in the constraint for all of them, up to
  * CONSTRAIN_BYTES_MAX; beyond that it starts afresh, and matchers find their way again by themselves.
@@ -16,10 +18,12 @@
 enum { CONSTRAIN_BYTES_MAX = 64 << 20, CONSTRAIN_TEXT_MAX = 4 << 20, CONSTRAIN_BLANKS = 20 };
 
 enum constrain_kind {
-	CONSTRAIN_JSON,   /* any JSON object; no text */
-	CONSTRAIN_SCHEMA, /* a JSON schema */
-	CONSTRAIN_REGEX,  /* a regular expression that the whole text matches */
-	CONSTRAIN_CHOICE  /* a JSON list of strings, one of which it is */
+	CONSTRAIN_JSON,    /* any JSON object; no text */
+	CONSTRAIN_SCHEMA,  /* a JSON schema */
+	CONSTRAIN_REGEX,   /* a regular expression that the whole text matches */
+	CONSTRAIN_CHOICE,  /* a JSON list of strings, one of which it is */
+	CONSTRAIN_GRAMMAR, /* a context-free grammar: GBNF or Lark's */
+	CONSTRAIN_TAGS     /* structural tags: a JSON object */
 };
 
 struct constrain;

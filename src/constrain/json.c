@@ -6,16 +6,14 @@
 #include "base/mem.h"
 #include "constrain/json_track.h"
 
-enum { SCRATCH_WORDS = 1 << 20 };
-
 /* ---- Records ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t *scratch(struct json *j, size_t n)
 {
-	if (n > j->scratch_n - j->scratch_used)
+	if (n > JSON_SCRATCH_WORDS - j->scratch->used)
 		return NULL;
-	j->scratch_used += n;
-	return j->scratch + j->scratch_used - n;
+	j->scratch->used += n;
+	return j->scratch->words + j->scratch->used - n;
 }
 
 static void point(struct json *j, struct rec *r)
@@ -232,7 +230,7 @@ static uint32_t step_blank(struct json *j, struct rec *r)
 uint32_t json_step(struct json *j, uint32_t state, uint8_t byte)
 {
 	struct rec r;
-	j->scratch_used = 0;
+	j->scratch->used = 0;
 	if (state == JSON_DEAD || !rec_copy(j, &r, state))
 		return JSON_DEAD;
 	enum mode mode = rec_mode(&r);
@@ -240,7 +238,7 @@ uint32_t json_step(struct json *j, uint32_t state, uint8_t byte)
 		uint32_t next = json_step_number(j, &r, byte);
 		if (next != JSON_DEAD || (byte != ',' && byte != ']' && byte != '}' && !is_blank(byte)))
 			return next;
-		j->scratch_used = 0;
+		j->scratch->used = 0;
 		if (!rec_copy(j, &r, state) || !(state = json_end_number(j, &r)) || !rec_copy(j, &r, state))
 			return JSON_DEAD;
 		mode = rec_mode(&r);
@@ -271,9 +269,15 @@ bool json_accepts(struct json *j, uint32_t state)
 	const uint32_t *w = intern_words(&j->states, state, &n);
 	if ((w[REC_MODE] & 0xFF) == MODE_DONE)
 		return true;
-	j->scratch_used = 0;
+	j->scratch->used = 0;
 	return (w[REC_MODE] & 0xFF) == MODE_NUMBER && w[REC_PARENT] == 0 && rec_copy(j, &r, state) &&
 	       json_end_number(j, &r) != JSON_DEAD;
+}
+
+bool json_is_between(const struct json *j, uint32_t state)
+{
+	uint32_t n;
+	return state == j->start || (intern_words(&j->states, state, &n)[REC_MODE] & 0xFF) == MODE_DONE;
 }
 
 uint32_t json_free_characters(const struct json *j, uint32_t state)
@@ -287,13 +291,15 @@ size_t json_bytes(const struct json *j)
 	return j->states.bytes + j->ps.bytes + j->ps.seeds.bytes + j->ps.links.bytes + j->ps.children.bytes;
 }
 
-int json_init(struct json *j, struct schema *s, uint32_t blanks_max, struct kvik_err *err)
+int json_init(struct json *j, struct schema *s, uint32_t blanks_max, struct json_scratch *scratch, struct kvik_err *err)
 {
 	uint32_t root = s->root;
 	struct rec r;
-	*j = (struct json){.ps.schema = s, .blanks_max = blanks_max, .scratch_n = SCRATCH_WORDS};
-	j->scratch = mem_alloc(SCRATCH_WORDS * sizeof *j->scratch);
-	j->nothing = j->scratch ? place_of(&j->ps, NULL, 0) : 0;
+	*j = (struct json){.ps.schema = s, .blanks_max = blanks_max, .scratch = scratch};
+	scratch->used = 0;
+	if (!scratch->words)
+		scratch->words = mem_alloc(JSON_SCRATCH_WORDS * sizeof *scratch->words);
+	j->nothing = scratch->words ? place_of(&j->ps, NULL, 0) : 0;
 	uint32_t place = j->nothing ? place_of(&j->ps, &root, 1) : 0;
 	if (!place || !rec_new(j, &r, 0, place, MODE_VALUE, 0) || !(j->start = rec_state(j, &r)))
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a constraint");
@@ -306,6 +312,11 @@ void json_release(struct json *j)
 {
 	places_release(&j->ps);
 	intern_release(&j->states);
-	mem_free(j->scratch);
 	*j = (struct json){0};
+}
+
+void json_scratch_release(struct json_scratch *s)
+{
+	mem_free(s->words);
+	*s = (struct json_scratch){0};
 }

@@ -19,24 +19,33 @@
 
 #include "constrain/place.h"
 
-enum { JSON_DEAD = 0, JSON_DEPTH_MAX = 100, JSON_DIGITS_MAX = 40 };
+enum { JSON_DEAD = 0, JSON_DEPTH_MAX = 100, JSON_DIGITS_MAX = 40, JSON_SCRATCH_WORDS = 1 << 20 };
+
+/* Records in the making; may serve several machines of one thread. Zeroed at first. */
+struct json_scratch {
+	uint32_t *words; /* [JSON_SCRATCH_WORDS], once there is a machine */
+	size_t used;
+};
+void json_scratch_release(struct json_scratch *s);
 
 struct json {
 	struct places ps;
 	struct intern states;
 	uint32_t blanks_max; /* in a row */
-	uint32_t *scratch;   /* [scratch_n]: records in the making */
-	size_t scratch_n, scratch_used;
+	struct json_scratch *scratch;
 	uint32_t start;
 	uint32_t nothing; /* the place that asks nothing */
 };
 
-/* The schema is borrowed. NOMEM. */
-int json_init(struct json *j, struct schema *s, uint32_t blanks_max, struct kvik_err *err) MUST_CHECK;
+/* Schema and scratch are borrowed. NOMEM; ARG: nothing can be valid. */
+int json_init(struct json *j, struct schema *s, uint32_t blanks_max, struct json_scratch *scratch,
+	      struct kvik_err *err) MUST_CHECK;
 void json_release(struct json *j);
 
 uint32_t json_step(struct json *j, uint32_t state, uint8_t byte);
 bool json_accepts(struct json *j, uint32_t state); /* the text may end here */
+/* Before the value or behind it: where white space would be that no value needs. */
+bool json_is_between(const struct json *j, uint32_t state);
 /* As machine.free_characters (mask.h). */
 uint32_t json_free_characters(const struct json *j, uint32_t state);
 /* What is kept for all states, in bytes. */

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { KEPT_BYTES_MAX = 8 << 20 };
+enum { KEPT_BYTES_MAX = 8 << 20, COST_MAX = 4 << 20 };
 #define UNKNOWN UINT32_MAX
 #define ANY_NUMBER UINT32_MAX
 
@@ -23,11 +23,15 @@ static bool room_for(struct masks *ms, uint32_t state)
 	if (!slot_of)
 		return false;
 	ms->slot_of = slot_of;
+	uint32_t *paid = mem_realloc(ms->paid, n, sizeof *paid);
+	if (!paid)
+		return false;
+	ms->paid = paid;
 	for (size_t i = ms->rows_n; i < n; i++) {
 		rows[i] = NULL;
-		slot_of[i] = 0;
+		slot_of[i] = paid[i] = 0;
 	}
-	ms->bytes += (n - ms->rows_n) * (sizeof *rows + sizeof *slot_of);
+	ms->bytes += (n - ms->rows_n) * (sizeof *rows + sizeof *slot_of + sizeof *paid);
 	ms->rows_n = n;
 	return true;
 }
@@ -55,6 +59,19 @@ uint32_t masks_step(struct masks *ms, uint32_t state, uint8_t byte)
 	if (row[byte] == UNKNOWN)
 		row[byte] = ms->m.step(ms->m.ctx, state, byte);
 	return row[byte];
+}
+
+/* Whether there is enough left to look at what follows a state. What it costs does not depend on what is remembered. */
+static bool affordable(struct masks *ms, uint32_t state)
+{
+	if (!ms->m.cost)
+		return true;
+	if (state < ms->rows_n && ms->paid[state] == ms->mask_n)
+		return ms->spent <= COST_MAX;
+	ms->spent += 256 + ms->m.cost(ms->m.ctx, state);
+	if (room_for(ms, state))
+		ms->paid[state] = ms->mask_n;
+	return ms->spent <= COST_MAX;
 }
 
 static uint32_t free_characters(const struct masks *ms, uint32_t state)
@@ -132,7 +149,7 @@ static void walk(struct masks *ms, uint32_t first, uint32_t end, uint32_t state,
 			walk_free(ms, i, next, left, mask);
 			i = node->skip;
 		} else {
-			i++;
+			i = node->skip == i + 1 || affordable(ms, next) ? i + 1 : node->skip;
 		}
 	}
 }
@@ -256,6 +273,8 @@ void masks_fill(struct masks *ms, uint32_t state, uint32_t *mask)
 		return;
 	}
 	memset(mask, 0, words * sizeof *mask);
+	ms->mask_n++;
+	ms->spent = 0;
 	if (!state)
 		return;
 	if ((left = free_after_unusual(ms, state))) {
@@ -273,8 +292,9 @@ void masks_release(struct masks *ms)
 		mem_free(ms->rows[i]);
 	mem_free(ms->rows);
 	mem_free(ms->slot_of);
+	mem_free(ms->paid);
 	mem_free(ms->kept);
 	ms->rows = NULL;
-	ms->slot_of = ms->kept = NULL;
+	ms->slot_of = ms->paid = ms->kept = NULL;
 	ms->rows_n = ms->kept_n = ms->kept_cap = ms->bytes = 0;
 }

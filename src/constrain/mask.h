@@ -13,6 +13,9 @@ struct machine {
 	/* Inside of a JSON string and not within an escape: how many characters may follow (the one that is begun aside)
 	 * whatever they are, UINT32_MAX for any number; 0: it depends on them. May be NULL. */
 	uint32_t (*free_characters)(void *ctx, uint32_t state);
+	/* What it takes to go on from a state, in words kept; once too much has been spent on one mask, only tokens of one
+	 * byte are looked at, and what was allowed so far. May be NULL: steps are cheap. */
+	uint32_t (*cost)(void *ctx, uint32_t state);
 	uint32_t start;
 };
 
@@ -25,6 +28,8 @@ struct masks {
 	uint32_t *kept;    /* [kept_n][t->words] */
 	size_t kept_n, kept_cap;
 	size_t bytes;
+	uint32_t *paid; /* [rows_n]: the mask for which a state's cost was counted last */
+	uint32_t mask_n, spent;
 };
 
 /* A step, remembered. */

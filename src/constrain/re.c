@@ -152,6 +152,14 @@ static uint32_t compile(struct compiler *c, uint32_t at, uint32_t next)
 		case RE_CLASS: next = compile_class(c, r, next); break;
 		case RE_ALT: next = compile_alternatives(c, r, next); break;
 		case RE_REPEAT: next = compile_repeat(c, r, next); break;
+		case RE_RAW:
+			next = emit(c, (struct re_inst){.op = RE_BYTES,
+							.lo = (uint8_t)r->first,
+							.hi = (uint8_t)(r->first + r->ranges - 1),
+							.next = next});
+			break;
+		case RE_RULE: next = emit(c, (struct re_inst){.op = RE_CALL, .next = next, .other = r->a}); break;
+		case RE_PIECE: next = emit(c, (struct re_inst){.op = RE_OTHER, .next = next, .other = r->a}); break;
 		case RE_AT_BEGIN: next = emit(c, (struct re_inst){.op = RE_BEGIN, .next = next}); break;
 		case RE_AT_END: next = emit(c, (struct re_inst){.op = RE_END, .next = next}); break;
 		default: break;
@@ -170,11 +178,26 @@ static uint32_t compile_any(struct compiler *c, uint32_t next)
 	return loop;
 }
 
+static int say(const struct compiler *c, const char *what, struct kvik_err *err)
+{
+	return !c->rc                    ? 0
+	       : c->rc == KVIK_ERR_LIMIT ? err_set(err, c->rc, "%s: too large once it is spelt out", what)
+					 : err_set(err, c->rc, "no memory for a %s", what);
+}
+
+int re_emit(struct re_prog *p, const struct re_tree *t, uint32_t root, uint32_t *start, struct kvik_err *err)
+{
+	struct compiler c = {.p = p, .t = t};
+	*start = compile(&c, root, emit(&c, (struct re_inst){.op = RE_MATCH}));
+	return say(&c, "grammar", err);
+}
+
 int re_compile(struct re_prog *p, const char *pattern, size_t bytes, unsigned flags, struct kvik_err *err)
 {
 	struct re_tree t;
 	*p = (struct re_prog){0};
-	int rc = re_parse(&t, pattern, bytes, err);
+	re_tree_init(&t);
+	int rc = re_parse(&t, &t.root, pattern, bytes, 0, err);
 	if (!rc) {
 		struct compiler c = {.p = p, .t = &t};
 		uint32_t end = emit(&c, (struct re_inst){.op = RE_MATCH});
@@ -183,11 +206,7 @@ int re_compile(struct re_prog *p, const char *pattern, size_t bytes, unsigned fl
 		p->start = compile(&c, t.root, end);
 		if (flags & RE_SEARCH)
 			p->start = compile_any(&c, p->start);
-		rc = c.rc;
-		if (rc)
-			err_set(err, rc,
-				rc == KVIK_ERR_LIMIT ? "regular expression: too large once it is spelt out"
-						     : "no memory for a regular expression");
+		rc = say(&c, "regular expression", err);
 	}
 	re_tree_release(&t);
 	return rc;

@@ -17,7 +17,10 @@ enum re_op {
 	RE_SPLIT, /* `next` and `other` */
 	RE_BEGIN, /* `next`, at the beginning of the text */
 	RE_END,   /* `next`, at its end */
-	RE_MATCH
+	RE_MATCH,
+	/* In grammars alone (grammar.h): */
+	RE_CALL, /* what rule `other` matches, then `next` */
+	RE_OTHER /* what piece `other` takes, then `next` */
 };
 
 struct re_inst {
@@ -39,6 +42,10 @@ enum re_flags {
  * supported; LIMIT: too large an automaton; NOMEM. */
 int re_compile(struct re_prog *p, const char *pattern, size_t bytes, unsigned flags, struct kvik_err *err) MUST_CHECK;
 void re_prog_release(struct re_prog *p);
+/* Appends the node root of a grammar's tree, up to a RE_MATCH of its own; *start: where it begins. LIMIT, NOMEM. */
+struct re_tree;
+int re_emit(struct re_prog *p, const struct re_tree *t, uint32_t root, uint32_t *start,
+	    struct kvik_err *err) MUST_CHECK;
 
 /* A pattern "^(?=X)REST" or "(?!X)REST" at the beginning of what it matches: true, and X and the rest as stretches of
  * pattern. The text must then match (or must not match) "^X", and "^REST". Called again with rest, for the next. */

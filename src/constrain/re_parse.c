@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/utf8.h"
 #include "constrain/re.h"
 
@@ -15,7 +14,7 @@ struct parser {
 	struct re_tree *t;
 	const char *text;
 	size_t n, at;
-	unsigned depth;
+	unsigned depth, syntax;
 	struct kvik_err *err;
 	int rc;
 };
@@ -29,101 +28,20 @@ static uint32_t fail(struct parser *p, int code, const char *what)
 
 static uint32_t node_add(struct parser *p, struct re_node node)
 {
-	struct re_node *nodes = mem_grow(p->t->nodes, &p->t->cap, p->t->n, sizeof *nodes);
-	if (!nodes) {
-		p->rc = p->rc ? p->rc : err_set(p->err, KVIK_ERR_NOMEM, "no memory for a regular expression");
-		return 0;
-	}
-	p->t->nodes = nodes;
-	nodes[p->t->n] = node;
-	return (uint32_t)p->t->n++;
+	return p->rc ? 0 : re_tree_add(p->t, node);
 }
 
 static void range_add(struct parser *p, uint32_t lo, uint32_t hi)
 {
-	struct re_range *r = mem_grow(p->t->ranges, &p->t->ranges_cap, p->t->n_ranges, sizeof *r);
-	if (!r) {
-		p->rc = p->rc ? p->rc : err_set(p->err, KVIK_ERR_NOMEM, "no memory for a regular expression");
-		return;
-	}
-	p->t->ranges = r;
-	r[p->t->n_ranges++] = (struct re_range){lo, hi};
+	if (!p->rc)
+		re_tree_range(p->t, lo, hi);
 }
 
 /* ---- Classes: a set is the ranges from `first` on ------------------------------------------------------------------ */
 
-static int compare_ranges(const void *a, const void *b)
-{
-	const struct re_range *x = a, *y = b;
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
-}
-
-static void set_sort(struct parser *p, size_t first)
-{
-	struct re_range *r = p->t->ranges + first;
-	size_t n = p->t->n_ranges - first, out = 0;
-	if (n == 0)
-		return;
-	qsort(r, n, sizeof *r, compare_ranges);
-	for (size_t i = 1; i < n; i++)
-		if (r[i].lo <= r[out].hi + 1)
-			r[out].hi = r[i].hi > r[out].hi ? r[i].hi : r[out].hi;
-		else
-			r[++out] = r[i];
-	p->t->n_ranges = first + out + 1;
-}
-
-static void set_invert(struct parser *p, size_t first)
-{
-	set_sort(p, first);
-	size_t end = p->t->n_ranges;
-	uint32_t next = 0;
-	for (size_t i = first; i < end && !p->rc; i++) {
-		struct re_range r = p->t->ranges[i];
-		if (r.lo > next)
-			range_add(p, next, r.lo - 1);
-		next = r.hi + 1;
-	}
-	if (next <= LAST)
-		range_add(p, next, LAST);
-	if (p->rc)
-		return;
-	memmove(p->t->ranges + first, p->t->ranges + end, (p->t->n_ranges - end) * sizeof *p->t->ranges);
-	p->t->n_ranges -= end - first;
-}
-
-/* Surrogates are no characters of UTF-8. */
-static void set_cut_surrogates(struct parser *p, size_t first)
-{
-	set_sort(p, first);
-	size_t end = p->t->n_ranges;
-	for (size_t i = first; i < end; i++) {
-		struct re_range r = p->t->ranges[i];
-		if (r.hi < 0xD800 || r.lo > 0xDFFF)
-			continue;
-		if (r.lo < 0xD800 && r.hi > 0xDFFF) {
-			p->t->ranges[i].hi = 0xD7FF;
-			range_add(p, 0xE000, r.hi);
-		} else if (r.lo < 0xD800) {
-			p->t->ranges[i].hi = 0xD7FF;
-		} else if (r.hi > 0xDFFF) {
-			p->t->ranges[i].lo = 0xE000;
-		} else {
-			p->t->ranges[i] = p->t->ranges[--p->t->n_ranges];
-			end--, i--;
-		}
-	}
-	set_sort(p, first);
-}
-
 static uint32_t set_node(struct parser *p, size_t first)
 {
-	if (p->rc)
-		return 0;
-	set_cut_surrogates(p, first);
-	return node_add(p, (struct re_node){.kind = RE_CLASS,
-					    .first = (uint32_t)first,
-					    .ranges = (uint32_t)(p->t->n_ranges - first)});
+	return p->rc ? 0 : re_tree_class(p->t, first);
 }
 
 static const struct re_range digits[] = {{'0', '9'}}, words[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}},
@@ -138,7 +56,7 @@ static void named_add(struct parser *p, const struct re_range *r, size_t n, bool
 	for (size_t i = 0; i < n; i++)
 		range_add(p, r[i].lo, r[i].hi);
 	if (inverted && !p->rc)
-		set_invert(p, first);
+		re_tree_invert(p->t, first);
 }
 #define NAMED(p, r, inverted) named_add(p, r, sizeof(r) / sizeof *(r), inverted)
 
@@ -292,8 +210,10 @@ static uint32_t class(struct parser *p)
 	}
 	if (!closed)
 		return fail(p, KVIK_ERR_FORMAT, "a class without ']'");
+	if (p->syntax & RE_IGNORE_CASE)
+		re_tree_fold(p->t, first);
 	if (inverted && !p->rc)
-		set_invert(p, first);
+		re_tree_invert(p->t, first);
 	return set_node(p, first);
 }
 
@@ -301,6 +221,8 @@ static uint32_t single_node(struct parser *p, uint32_t c)
 {
 	size_t first = p->t->n_ranges;
 	range_add(p, c, c);
+	if (p->syntax & RE_IGNORE_CASE)
+		re_tree_fold(p->t, first);
 	return set_node(p, first);
 }
 
@@ -334,6 +256,12 @@ static uint32_t group(struct parser *p)
 	return inner;
 }
 
+/* How many of line_ends "." is not. */
+static size_t dot_excludes(const struct parser *p)
+{
+	return p->syntax & RE_DOT_ALL ? 0 : p->syntax & RE_PYTHON ? 1 : sizeof line_ends / sizeof *line_ends;
+}
+
 static uint32_t atom(struct parser *p)
 {
 	size_t first = p->t->n_ranges;
@@ -342,12 +270,14 @@ static uint32_t atom(struct parser *p)
 		return group(p);
 	if (take(p, '['))
 		return class(p);
+	if (p->syntax & RE_PYTHON && (p->text[p->at] == '^' || p->text[p->at] == '$'))
+		return fail(p, KVIK_ERR_UNSUPPORTED, "an anchor, which is not supported in a grammar,");
 	if (take(p, '^'))
 		return node_add(p, (struct re_node){.kind = RE_AT_BEGIN});
 	if (take(p, '$'))
 		return node_add(p, (struct re_node){.kind = RE_AT_END});
 	if (take(p, '.')) {
-		NAMED(p, line_ends, true);
+		named_add(p, line_ends, dot_excludes(p), true);
 		return set_node(p, first);
 	}
 	if (take(p, '\\'))
@@ -405,10 +335,19 @@ static uint32_t repeated(struct parser *p)
 	return a;
 }
 
+static void skip_spaces(struct parser *p)
+{
+	if (p->syntax & RE_SPACES)
+		while (more(p) && strchr(" \t\r\n#", p->text[p->at]))
+			if (p->text[p->at++] == '#')
+				while (more(p) && p->text[p->at] != '\n')
+					p->at++;
+}
+
 static uint32_t sequence(struct parser *p)
 {
 	uint32_t all = 0;
-	while (more(p) && p->text[p->at] != '|' && p->text[p->at] != ')') {
+	for (skip_spaces(p); more(p) && p->text[p->at] != '|' && p->text[p->at] != ')'; skip_spaces(p)) {
 		uint32_t a = repeated(p);
 		all = all ? node_add(p, (struct re_node){.kind = RE_CAT, .a = all, .b = a}) : a;
 	}
@@ -425,20 +364,14 @@ static uint32_t alternatives(struct parser *p)
 	return a;
 }
 
-int re_parse(struct re_tree *t, const char *pattern, size_t bytes, struct kvik_err *err)
+int re_parse(struct re_tree *t, uint32_t *root, const char *pattern, size_t bytes, unsigned syntax,
+	     struct kvik_err *err)
 {
-	struct parser p = {.t = t, .text = pattern, .n = bytes, .err = err};
-	*t = (struct re_tree){0};
-	node_add(&p, (struct re_node){.kind = RE_EMPTY});
-	t->root = alternatives(&p);
+	struct parser p = {.t = t, .text = pattern, .n = bytes, .syntax = syntax, .err = err};
+	*root = alternatives(&p);
 	if (!p.rc && p.at < p.n)
 		fail(&p, KVIK_ERR_FORMAT, "a ')' without its group");
+	if (!p.rc && t->rc)
+		p.rc = err_set(err, KVIK_ERR_NOMEM, "no memory for a regular expression");
 	return p.rc;
-}
-
-void re_tree_release(struct re_tree *t)
-{
-	mem_free(t->nodes);
-	mem_free(t->ranges);
-	*t = (struct re_tree){0};
 }

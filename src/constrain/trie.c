@@ -112,14 +112,82 @@ static bool prepare_strings(struct trie *t)
 	return true;
 }
 
+/* ---- Special tokens ---------------------------------------------------------------------------------------------- */
+
+void trie_code(uint32_t id, uint8_t code[TRIE_CODE])
+{
+	code[0] = TRIE_SPECIAL;
+	code[1] = (uint8_t)(id >> 16);
+	code[2] = (uint8_t)(id >> 8);
+	code[3] = (uint8_t)id;
+}
+
+/* Takes the names of the special tokens, and gives each of them its code instead; texts with the byte that begins one are no UTF-8.
+ * codes[n_tokens * TRIE_CODE] lives as long as tokens. */
+static bool take_specials(struct trie *t, struct trie_token *tokens, uint32_t n_tokens, uint8_t *codes)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < n_tokens; i++)
+		n += tokens[i].special;
+	t->specials = mem_zalloc((size_t)n + 1, sizeof *t->specials);
+	if (!t->specials)
+		return false;
+	for (uint32_t i = 0; i < n_tokens; i++) {
+		struct trie_token *token = &tokens[i];
+		if (!token->special) {
+			if (token->n && memchr(token->bytes, TRIE_SPECIAL, token->n))
+				token->n = 0;
+			continue;
+		}
+		char *name = mem_strndup((const char *)token->bytes, token->n);
+		if (!name)
+			return false;
+		t->specials[t->n_specials++] = (struct trie_special){name, token->n, token->id};
+		token->bytes = codes + (size_t)i * TRIE_CODE;
+		token->n = token->id < TRIE_CODES ? TRIE_CODE : 0;
+		trie_code(token->id, codes + (size_t)i * TRIE_CODE);
+	}
+	return true;
+}
+
+uint32_t trie_bytes(const struct trie *t, uint32_t id, uint8_t bytes[TRIE_DEPTH_MAX])
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		bytes[t->nodes[i].depth - 1] = t->nodes[i].byte;
+		for (uint32_t k = t->nodes[i].token; k != TRIE_NO_TOKEN; k = t->same[k])
+			if (k == id)
+				return t->nodes[i].depth;
+	}
+	return 0;
+}
+
+uint32_t trie_find(const struct trie *t, const char *bytes, size_t n)
+{
+	uint32_t depth = 0;
+	for (uint32_t i = 0; i < t->n_specials; i++)
+		if (t->specials[i].n == n && memcmp(t->specials[i].name, bytes, n) == 0)
+			return t->specials[i].id;
+	for (uint32_t i = 0; i < t->n && depth < n && t->nodes[i].depth == depth + 1;)
+		if (t->nodes[i].byte != (uint8_t)bytes[depth])
+			i = t->nodes[i].skip;
+		else if (++depth == n)
+			return t->nodes[i].token;
+		else
+			i++;
+	return TRIE_NO_TOKEN;
+}
+
+/* ---- The tree ---------------------------------------------------------------------------------------------------- */
+
 int trie_new(struct trie **out, struct trie_token *tokens, uint32_t n_tokens, uint32_t n_vocab, struct kvik_err *err)
 {
 	struct trie *t = mem_zalloc(1, sizeof *t);
 	struct building b = {.t = t};
 	const struct trie_token *last = NULL;
-	bool ok = t != NULL;
+	uint8_t *codes = mem_zalloc((size_t)n_tokens + 1, TRIE_CODE);
+	bool ok = t && codes && take_specials(t, tokens, n_tokens, codes);
 	*out = NULL;
-	if (t) {
+	if (ok) {
 		t->n_tokens = n_vocab;
 		t->words = (n_vocab + 31) / 32;
 		t->same = mem_alloc(((size_t)n_vocab + 1) * sizeof *t->same);
@@ -139,6 +207,7 @@ int trie_new(struct trie **out, struct trie_token *tokens, uint32_t n_tokens, ui
 		close_to(&b, 0);
 		ok = prepare_strings(t);
 	}
+	mem_free(codes);
 	if (!ok) {
 		trie_free(t);
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for the tokens of a constraint");
@@ -151,6 +220,9 @@ void trie_free(struct trie *t)
 {
 	if (!t)
 		return;
+	for (uint32_t i = 0; i < t->n_specials; i++)
+		mem_free(t->specials[i].name);
+	mem_free(t->specials);
 	mem_free(t->nodes);
 	mem_free(t->same);
 	mem_free(t->closes);

@@ -4,9 +4,16 @@
 #ifndef KVIK_CONSTRAIN_TRIE_H
 #define KVIK_CONSTRAIN_TRIE_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/err.h"
 
-enum { TRIE_DEPTH_MAX = 255, TRIE_LENGTHS = 32, TRIE_NO_TOKEN = UINT32_MAX };
+#define TRIE_NO_TOKEN UINT32_MAX
+
+/* A special token is no text: it stands in the tree, and in what a matcher is fed, as TRIE_SPECIAL, which no UTF-8 has, and three
+ * bytes of its number. */
+enum { TRIE_DEPTH_MAX = 255, TRIE_LENGTHS = 32, TRIE_SPECIAL = 0xFF, TRIE_CODE = 4, TRIE_CODES = 1 << 24 };
 
 enum trie_flags {
 	TRIE_INSIDE = 1,  /* from between two characters of a string the way to here stays in the string */
@@ -22,7 +29,14 @@ struct trie_node {
 	uint8_t characters; /* of a string, begun on the way; up to 255 */
 };
 
+struct trie_special {
+	char *name; /* [n], owned */
+	uint32_t n, id;
+};
+
 struct trie {
+	struct trie_special *specials; /* [n_specials] */
+	uint32_t n_specials;
 	struct trie_node *nodes; /* [n] */
 	uint32_t n;
 	uint32_t n_tokens, words; /* of the vocabulary; 32-bit words of a mask */
@@ -38,11 +52,18 @@ struct trie {
 struct trie_token {
 	const uint8_t *bytes; /* [n]; borrowed while the trie is made */
 	uint32_t n, id;       /* n 0: never part of a text */
+	bool special;         /* then the bytes are its name */
 };
 
-/* tokens[n_tokens]: sorted here. n_vocab: size of masks. NOMEM. */
+/* tokens[n_tokens]: sorted here, and those that no text can have get n 0. n_vocab: size of masks. NOMEM. */
 int trie_new(struct trie **out, struct trie_token *tokens, uint32_t n_tokens, uint32_t n_vocab,
 	     struct kvik_err *err) MUST_CHECK;
 void trie_free(struct trie *t);
+
+void trie_code(uint32_t id, uint8_t code[TRIE_CODE]);
+/* The bytes of a token, or its code; returns how many, 0: no text has it. */
+uint32_t trie_bytes(const struct trie *t, uint32_t id, uint8_t bytes[TRIE_DEPTH_MAX]);
+/* The special token of this name, or another with these bytes; TRIE_NO_TOKEN: there is none. */
+uint32_t trie_find(const struct trie *t, const char *bytes, size_t n);
 
 #endif

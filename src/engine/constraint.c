@@ -43,9 +43,12 @@ static int list_tokens(const struct vocab *v, struct trie_token *tokens, struct 
 	for (uint32_t id = 0; id < n && !rc; id++) {
 		size_t before = text->n;
 		detok_init(&d, v, DETOK_CONTINUE | DETOK_RAW);
-		if (vocab_text(v, id).text && !vocab_is_control(v, id))
+		bool special = vocab_is_control(v, id);
+		if (vocab_text(v, id).text && special)
+			add_bytes(text, vocab_text(v, id).text, vocab_text(v, id).bytes);
+		else if (vocab_text(v, id).text)
 			rc = detok_feed(&d, id, add_bytes, text, err);
-		tokens[id] = (struct trie_token){.n = (uint32_t)(text->n - before), .id = id};
+		tokens[id] = (struct trie_token){.n = (uint32_t)(text->n - before), .id = id, .special = special};
 	}
 	const uint8_t *at = (const uint8_t *)text->data;
 	for (uint32_t id = 0; id < n; at += tokens[id++].n)
@@ -98,10 +101,10 @@ static int trie_of(const struct kvik_vocab *v, const struct trie **t, struct kvi
 int kvik_constraint_new(struct kvik_constraint **out, const struct kvik_vocab *v, enum kvik_constraint_kind kind,
 			const char *text, size_t text_bytes, struct kvik_err *err)
 {
-	static const enum constrain_kind kinds[] = {[KVIK_CONSTRAINT_JSON] = CONSTRAIN_JSON,
-						    [KVIK_CONSTRAINT_SCHEMA] = CONSTRAIN_SCHEMA,
-						    [KVIK_CONSTRAINT_REGEX] = CONSTRAIN_REGEX,
-						    [KVIK_CONSTRAINT_CHOICE] = CONSTRAIN_CHOICE};
+	static const enum constrain_kind kinds[] = {
+		[KVIK_CONSTRAINT_JSON] = CONSTRAIN_JSON,       [KVIK_CONSTRAINT_SCHEMA] = CONSTRAIN_SCHEMA,
+		[KVIK_CONSTRAINT_REGEX] = CONSTRAIN_REGEX,     [KVIK_CONSTRAINT_CHOICE] = CONSTRAIN_CHOICE,
+		[KVIK_CONSTRAINT_GRAMMAR] = CONSTRAIN_GRAMMAR, [KVIK_CONSTRAINT_TAGS] = CONSTRAIN_TAGS};
 	const struct trie *t = NULL;
 	*out = NULL;
 	if ((size_t)kind >= sizeof kinds / sizeof *kinds)
@@ -208,9 +211,16 @@ static void accept(void *user, uint32_t choice, uint32_t id)
 	struct buf text = {0};
 	struct detok d;
 	struct kvik_err err;
+	uint8_t code[TRIE_CODE];
+	if (id >= vocab_size(c->v->v))
+		return;
+	if (vocab_is_control(c->v->v, id)) {
+		trie_code(id, code);
+		matcher_feed(&c->matchers[choice], (const char *)code, sizeof code);
+		return;
+	}
 	detok_init(&d, c->v->v, DETOK_CONTINUE | DETOK_RAW);
-	if (id < vocab_size(c->v->v) && !vocab_is_control(c->v->v, id) &&
-	    detok_feed(&d, id, add_bytes, &text, &err) == 0)
+	if (detok_feed(&d, id, add_bytes, &text, &err) == 0)
 		matcher_feed(&c->matchers[choice], text.data, text.n);
 	buf_release(&text);
 }
@@ -225,6 +235,15 @@ static size_t forced(void *user, uint32_t choice, uint32_t *ids, size_t max)
 	uint32_t *known = NULL;
 	size_t n = 0;
 	matcher_forced(&c->matchers[choice], &text, BYTES_MAX);
+	if (text.n >= TRIE_CODE && (uint8_t)text.data[0] == TRIE_SPECIAL &&
+	    max > 0) { /* a special token, then the rest */
+		const uint8_t *code = (const uint8_t *)text.data;
+		ids[0] = (uint32_t)code[1] << 16 | (uint32_t)code[2] << 8 | code[3];
+		buf_release(&text);
+		return 1;
+	}
+	const char *special = text.n ? memchr(text.data, TRIE_SPECIAL, text.n) : NULL;
+	text.n = special ? (size_t)(special - text.data) : text.n;
 	if (text.n > 1 && vocab_encode(c->v->v, text.data, text.n, 0, &known, &n, &err) != 0)
 		n = 0;
 	n = n > 0 ? n - 1 : 0;

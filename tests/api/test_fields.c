@@ -94,9 +94,7 @@ static void values(void **state)
 		{"options", "{}", NULL},
 		{"options", "{\"num_ctx\":5}",
 		 "'options' is not supported here: what is in it stands in the request itself"},
-		{"guided_grammar", "\"x\"",
-		 "'guided_grammar' is not supported here: grammars are not there yet: use a JSON schema, a regex or "
-		 "choices"},
+		{"format", "\"json\"", "'format' is not supported here: say 'response_format'"},
 		{"guided_choice", "[]", NULL},
 		{"guided_choice", "[\"a\"]", "'guided_choice' is not supported here: leave it out, or say []"},
 		{"reasoning", "{}", NULL},

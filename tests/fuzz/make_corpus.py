@@ -417,14 +417,36 @@ def constrain_seeds():
         what = row["regex"] if "regex" in row else json.dumps(row["schema"])
         text = next((t for t, valid in row["tests"] if valid), row["tests"][0][0])
         seeds[f"case{i}"] = bytes([2 if "regex" in row else 1]) + what.encode() + b"\0" + text.encode()
-    return seeds
+    rows = [json.loads(line) for line in (HERE.parent / "constrain/grammars.jsonl").read_text().splitlines()]
+    for i, row in enumerate(rows[:30] + rows[30::10]):
+        for notation in ("grammar", "lark", "refused"):
+            if notation in row:
+                text = next((t for t, valid in row.get("tests", []) if valid), "")
+                seeds[f"{notation}{i}"] = b"\4" + row[notation].encode() + b"\0" + text.encode()
+    return {**seeds, **tag_seeds()}
+
+
+def tag_seeds():
+    """Structural tags, each with a text; kind 5."""
+    tag = {"type": "tag", "begin": "<f>", "end": "</f>", "content": {"type": "json_schema", "json_schema": {"maximum": 5}}}
+    formats = [tag, {"type": "triggered_tags", "triggers": ["<f"], "tags": [tag], "at_least_one": True},
+               {"type": "tags_with_separator", "separator": ",", "tags": [tag]},
+               {"type": "sequence", "elements": [{"type": "any_text", "excludes": ["<f"], "max_chars": 9}, tag]},
+               {"type": "or", "elements": [{"type": "regex", "pattern": "[a-z]+"}, {"type": "grammar", "grammar": 'root ::= "<" root? ">"'}]},
+               {"type": "dispatch", "rules": [["<f>", {"type": "const_string", "value": "3</f>"}]], "loop": True},
+               {"type": "repeat", "min": 1, "max": 2, "content": {"type": "optional", "content": tag}}]
+    seeds = {f"tag{i}": {"format": f} for i, f in enumerate(formats)}
+    seeds["tagold"] = {"structures": [{"begin": "<f>", "schema": {"type": "integer"}, "end": "</f>"}], "triggers": ["<f"]}
+    return {name: b"\5" + json.dumps(s).encode() + b"\0<f>3</f>" for name, s in seeds.items()}
 
 
 def constrain_words():
     words = "type enum const properties patternProperties additionalProperties required minimum maximum exclusiveMinimum multipleOf " \
             "minLength maxLength pattern format items prefixItems contains minContains maxContains minItems maxItems anyOf oneOf " \
             "allOf not if then else $ref $defs $id $anchor propertyNames minProperties dependentSchemas date-time uri object array"
-    return {b'"%s":' % w.encode() for w in words.split()} | {b"\0", b"(?:", b"{2,3}", b"[^", b"\\u00e9", b"(?=", b"#/$defs/"}
+    words += " begin end content triggers tags elements format excludes structures separator at_least_one"
+    return {b'"%s":' % w.encode() for w in words.split()} | {b" ::= ", b"root", b"start: ", b"%ignore ", b"%import common.", b" | ",
+                                                             b'{"type":"', b"triggered_tags"} | {b"\0", b"(?:", b"{2,3}", b"[^", b"\\u00e9", b"(?=", b"#/$defs/"}
 
 
 def main():

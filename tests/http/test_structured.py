@@ -77,8 +77,39 @@ class Structured(unittest.TestCase):
         got = self.chat(response_format={"type": "json_object"}, max_tokens=40)["choices"][0]["message"]["content"]
         self.assertEqual(got.lstrip()[0], "{")
 
+    def test_grammars(self):
+        text = lambda **b: self.chat(**b)["choices"][0]["message"]["content"]
+        gbnf = 'root ::= tag ("," tag){0,2}\ntag ::= "<" [a-c]{2,4} ">"'
+        ok = lambda t: self.assertTrue(re.fullmatch("(<[a-c]{2,4}>,){0,2}<[a-c]{2,4}>", t), t)
+        for form in ({"structured_outputs": {"grammar": gbnf}}, {"guided_grammar": gbnf}, {"ebnf": gbnf}, {"grammar": gbnf},
+                     {"response_format": {"type": "grammar", "grammar": gbnf}}):
+            ok(text(**form))
+        ok(self.server.ask("POST", "/completion", {"prompt": "x", "n_predict": 90, "grammar": gbnf})[1]["content"])
+        self.assertTrue(re.fullmatch("[0-9]{3}", text(response_format={"type": "regex", "pattern": "[0-9]{3}"})))
+        self.assertTrue(re.fullmatch("[0-9]{3}", text(regex="[0-9]{3}")))
+        got = self.server.ask("POST", "/v1/responses", {"input": "x", "text": {"format": {"type": "grammar", "grammar": gbnf}}})[1]
+        ok(got["output"][0]["content"][0]["text"])
+
+    def test_structural_tags(self):
+        text = lambda **b: self.chat(**b)["choices"][0]["message"]["content"]
+        tag = {"type": "tag", "begin": "<call>", "end": "</call>", "content": {"type": "json_schema", "json_schema": PERSON}}
+        once = {"type": "structural_tag", "format": {"type": "triggered_tags", "triggers": ["<call>"], "tags": [tag],
+                                                     "at_least_one": True, "stop_after_first": True}}
+        for form in ({"response_format": once}, {"structural_tag": once},
+                     {"structured_outputs": {"structural_tag": json.dumps(once)}}):
+            t = text(**form)
+            self.assertTrue(t.startswith("<call>") and t.endswith("</call>"), t)
+            self.assertTrue(is_person(json.loads(t[6:-7])), t)
+        old = {"type": "structural_tag", "structures": [{"begin": "<call>", "schema": PERSON, "end": "</call>"}], "triggers": ["<c"]}
+        t = text(response_format=old, max_tokens=60)
+        self.assertFalse(re.search("<c(?!all>)", t), t)
+
     def test_refused(self):
-        for form, word in (({"type": "json_schema", "json_schema": {"schema": {"uniqueItems": True}}}, "/uniqueItems"),
+        for form, word in (({"type": "grammar", "grammar": "root ::= x"}, "'x' is used and not defined"),
+                           ({"type": "grammar", "grammar": "root ::= \"a"}, "line 1, column 12"), ({"type": "grammar"}, "grammar"),
+                           ({"type": "structural_tag"}, "neither"),
+                           ({"type": "structural_tag", "format": {"type": "const_strin"}}, "const_strin"),
+                           ({"type": "json_schema", "json_schema": {"schema": {"uniqueItems": True}}}, "/uniqueItems"),
                            ({"type": "json_schema", "json_schema": {"schema": {"type": "strin"}}}, "/type"),
                            ({"type": "json_schema", "json_schema": {"schema": False}}, "no value"),
                            ({"type": "json_schema"}, "must hold the schema"), ({"type": "xml"}, "xml"), ([], "type")):

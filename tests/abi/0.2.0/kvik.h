@@ -674,7 +674,14 @@ enum kvik_constraint_kind {
 	KVIK_CONSTRAINT_JSON,   /* any JSON object; text is not looked at */
 	KVIK_CONSTRAINT_SCHEMA, /* JSON under a JSON Schema (2020-12, 7 or 4); text is the schema */
 	KVIK_CONSTRAINT_REGEX,  /* the whole text matches this regular expression (ECMA-262) */
-	KVIK_CONSTRAINT_CHOICE  /* one of the strings in a JSON list */
+	KVIK_CONSTRAINT_CHOICE, /* one of the strings in a JSON list */
+	/* A context-free grammar: GBNF as llama.cpp has it ("root ::= ..."), or Lark's notation ("start: ..."). Special
+	 * tokens are written <name>. */
+	KVIK_CONSTRAINT_GRAMMAR,
+	/* Structural tags: free text with parts of a given form in it, as vLLM and XGrammar have them; a JSON object with
+	 * "format" (tag, triggered_tags, sequence, or, json_schema, ...), or with "structures" and "triggers". The way to
+	 * hold the calls of tools to their schemas inside of a model's own markers. */
+	KVIK_CONSTRAINT_TAGS
 };
 
 struct kvik_constraint;
