@@ -143,8 +143,16 @@ static inline void pages_unref_tree(struct pages *p, uint32_t group, kv_page pag
 
 /* All bytes of a page in use to another one, which only the caller has. */
 void pages_copy(struct pages *p, uint32_t group, kv_page to, kv_page from);
+/* Is it in its own place, as those read it that compute? */
+static inline bool pages_in_place(const struct pages *p, uint32_t group, kv_page page)
+{
+	uint8_t form = pages_info(p, group, page)->form;
+	return form == PAGE_HOT || form == PAGE_WRITING;
+}
+
 /* ---- Pages and the store: called by io.c -------------------------------------------------------------------------- */
 
+/* Is it in memory, packed or not? */
 static inline bool pages_resident(const struct pages *p, uint32_t group, kv_page page)
 {
 	uint8_t form = pages_info(p, group, page)->form;

@@ -225,28 +225,34 @@ static int prepare_pages(struct kv *kv, const struct kv_seq *s, uint32_t n, stru
 	return pages_prepare(&kv->pages, pages, err);
 }
 
+/* The page of the begun block. */
+static kv_page last_page(const struct kv *kv, const struct kv_seq *s, uint32_t g)
+{
+	return *table_entry(&s->table[g], block_of(&kv->desc[g], s->tokens));
+}
+
 /* Most tokens of a decoding sequence fit behind the others into pages that it may go on writing: they are claimed, and
  * that is all. */
 static bool claim_in_place(struct kv *kv, struct kv_seq *s, uint32_t n)
 {
 	struct page_info *last[KV_GROUPS_MAX];
-	if (kv->n_states > 0 && state_needs_pages(kv, s))
+	uint32_t claimed[KV_GROUPS_MAX], n_paged = kv->n_paged;
+	if (s->reserved > 0 || (kv->n_states > 0 && state_needs_pages(kv, s)))
 		return false;
-	for (uint32_t g = 0; g < kv->n_paged; g++) {
+	for (uint32_t g = 0; g < n_paged; g++) {
 		const struct kv_group_desc *d = &kv->desc[g];
 		uint32_t offset = s->tokens & (d->page_tokens - 1);
-		if (s->reserved > 0 || offset == 0 || offset + n > d->page_tokens)
+		claimed[g] = offset + n;
+		if (offset == 0 || claimed[g] > d->page_tokens)
 			return false;
-		struct page_info *i = last[g] =
-			pages_info(&kv->pages, g, *table_entry(&s->table[g], block_of(d, s->tokens)));
-		if (i->refs > 1 && i->claimed != offset)
+		last[g] = pages_info(&kv->pages, g, last_page(kv, s, g));
+		if (last[g]->refs > 1 && last[g]->claimed != offset)
 			return false;
 	}
-	for (uint32_t g = 0; g < kv->n_paged; g++) {
-		last[g]->claimed = (s->tokens & (kv->desc[g].page_tokens - 1)) + n;
-		if (kv->pages.store)
-			pages_forget(&kv->pages, g, *table_entry(&s->table[g], block_of(&kv->desc[g], s->tokens)));
-	}
+	for (uint32_t g = 0; g < n_paged; g++)
+		last[g]->claimed = claimed[g];
+	for (uint32_t g = 0; g < n_paged && kv->pages.store; g++)
+		pages_forget(&kv->pages, g, last_page(kv, s, g));
 	if (kv->n_states > 0)
 		state_reserve(kv, s);
 	s->reserved = n;
@@ -318,10 +324,15 @@ static void insert_to(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint
 	}
 }
 
+static void slide_windows(struct kv *kv, struct kv_seq *s)
+{
+	for (uint32_t g = 0; g < kv->n_paged; g++)
+		if (kv->desc[g].window)
+			kv->pages_freed_by_window += table_slide(&kv->pages, &s->table[g], g, &kv->desc[g], s->tokens);
+}
+
 void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n)
 {
-	if (s->node)
-		tree_use_units(&kv->tree, s->node->hash, ids, s->tokens, n, false);
 	if (kv->n_states > 0 || s->n_marks > 0)
 		insert_to(kv, s, ids, s->tokens, s->tokens + n);
 	else if (s->node)
@@ -330,9 +341,8 @@ void kv_commit_ids(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_
 	s->reserved -= n;
 	if (kv->n_states > 0)
 		state_arrive(kv, s);
-	for (uint32_t g = 0; g < kv->n_paged && kv->tree.window_max > 0; g++)
-		if (kv->desc[g].window)
-			kv->pages_freed_by_window += table_slide(&kv->pages, &s->table[g], g, &kv->desc[g], s->tokens);
+	if (kv->tree.window_max > 0)
+		slide_windows(kv, s);
 	if (s->reserved == 0 &&
 	    s->promised > nodes_to_promise(kv, s, 1)) /* the next token's stays: it is asked for each time */
 		seq_break_promise(kv, s);

@@ -99,19 +99,17 @@ void kv_leave(struct kv *kv, struct kv_seq *s)
 /* ---- Into the tree ----------------------------------------------------------------------------------------------- */
 
 /* Equal pages become one. */
-static void merge_page(struct kv *kv, struct kv_seq *s, struct node *n, uint32_t g, uint32_t block)
+static void merge_page(struct kv *kv, struct kv_table *table, struct node *n, uint32_t g, uint32_t block)
 {
-	struct kv_table *t = &s->table[g];
-	kv_page theirs = n->pages[tree_slot(&kv->tree, g, block)], mine = table_page(t, block);
-	if (theirs == mine)
+	kv_page theirs = n->pages[tree_slot(&kv->tree, g, block)], mine = table_page(table, block);
+	if (theirs == mine || !mine)
 		return;
-	if (!theirs ||
-	    (mine && (pages_unpack_bytes(&kv->pages, g, theirs) > 0 || !pages_resident(&kv->pages, g, theirs)))) {
+	if (!theirs || !pages_in_place(&kv->pages, g, theirs)) {
 		tree_set_page(&kv->tree, n, g, block, mine);
-	} else if (mine && (uint64_t)(block + 1) * kv->desc[g].page_tokens <= n->end) {
+	} else if ((uint64_t)(block + 1) * kv->desc[g].page_tokens <= n->end) {
 		pages_ref(&kv->pages, g, theirs);
 		pages_unref(&kv->pages, g, mine);
-		*table_entry(t, block) = theirs;
+		*table_entry(table, block) = theirs;
 		kv->tree.pages_merged++;
 	}
 }
@@ -131,10 +129,11 @@ static uint32_t step_down(struct kv *kv, struct kv_seq *s, struct node *child, c
 {
 	struct tree *t = &kv->tree;
 	uint32_t equal = equal_tokens(t, child, ids, n);
+	tree_use_units(t, s->node->hash, ids, child->start, equal, false);
 	struct node *to = tree_split(t, child, child->start + equal, &s->promised);
 	for (uint32_t g = 0; g < kv->n_paged; g++)
-		for (uint32_t b = node_first(t, to, g); b <= node_last(t, to, g); b++)
-			merge_page(kv, s, to, g, b);
+		for (uint32_t b = node_first(t, to, g), last = node_last(t, to, g); b <= last; b++)
+			merge_page(kv, &s->table[g], to, g, b);
 	tree_warm(t, to);
 	share_move(kv, s, to);
 	return equal;
@@ -152,29 +151,36 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 {
 	struct tree *t = &kv->tree;
 	struct node *to = s->node;
-	uint32_t start = to->end, room = t->frame - (start & (t->frame - 1)), count = n < room ? n : room, i = 0;
+	uint32_t start = to->end, room = t->frame - (start & (t->frame - 1)), count = n < room ? n : room;
+	uint64_t hash = to->hash;
 	if (!may_grow(t, to, &s->share)) {
-		to = tree_add(t, to, ids[i++], &s->promised);
+		to = tree_add(t, to, *ids, &s->promised);
 		to->priority = s->share.priority;
 		to->hits = ghost_return_hits(&t->ghost, to->hash);
 		to->ttl = ttl_of(&s->share);
 		to->expires = tree_expiry(t, to->ttl);
 	}
-	for (; i < count; i++) {
-		*tree_token(t, to, start + i) = ids[i];
-		to->hash = ghost_roll(to->hash, ids[i]);
+	uint32_t *tokens = tree_token(t, to, start);
+	for (uint32_t i = 0; i < count; i++) {
+		tokens[i] = ids[i];
+		hash = ghost_roll(hash, ids[i]);
+		if ((start + i + 1) % GHOST_UNIT_TOKENS == 0)
+			ghost_use(&t->ghost, hash, false);
 	}
+	to->hash = hash;
 	to->end = start + count;
 	io_changed(t, to);
 	bool new_pages = false;
-	for (uint32_t g = 0; g < kv->n_paged; g++)
-		for (uint32_t b = block_of(&kv->desc[g], start); b <= node_last(t, to, g); b++) {
+	for (uint32_t g = 0; g < kv->n_paged; g++) {
+		uint32_t last = node_last(t, to, g);
+		for (uint32_t b = block_of(&kv->desc[g], start); b <= last; b++) {
 			kv_page page = table_page(&s->table[g], b);
 			if (to->pages[tree_slot(t, g, b)] == page)
 				continue;
 			tree_set_page(t, to, g, b, page);
 			new_pages = true;
 		}
+	}
 	if (s->node != to)
 		share_move(kv, s, to);
 	if (new_pages)

@@ -111,12 +111,9 @@ static void drop_entries(struct pages *p, struct kv_table *t)
 		(void)resize(p, t, cap);
 }
 
-uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const struct kv_group_desc *d,
-		     uint32_t tokens)
+uint32_t table_free_below(struct pages *p, struct kv_table *t, uint32_t group, uint32_t end)
 {
-	uint32_t end = block_of(d, visible_from(d, tokens)), freed = 0;
-	if (t->freed >= end)
-		return 0;
+	uint32_t freed = 0;
 	for (; t->freed < end; t->freed++) {
 		kv_page *page = table_entry(t, t->freed);
 		if (t->freed < t->head || !*page)

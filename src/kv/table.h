@@ -81,9 +81,17 @@ void table_release(struct pages *p, struct kv_table *t, uint32_t group);
 void table_drop(struct pages *p, struct kv_table *t, uint32_t group, uint32_t first);
 /* Blocks from `first` on get entries again, empty ones; cap has room for those up to n_blocks. */
 void table_rewind(struct kv_table *t, uint32_t first);
+/* Frees the pages of blocks below `end`, but for sinks; returns their number. */
+uint32_t table_free_below(struct pages *p, struct kv_table *t, uint32_t group, uint32_t end);
+
 /* Frees what the query at position tokens and later ones cannot see; returns the number of pages. */
-uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const struct kv_group_desc *d,
-		     uint32_t tokens);
+static inline uint32_t table_slide(struct pages *p, struct kv_table *t, uint32_t group, const struct kv_group_desc *d,
+				   uint32_t tokens)
+{
+	uint32_t end = block_of(d, visible_from(d, tokens));
+	return end > t->freed ? table_free_below(p, t, group, end) : 0;
+}
+
 uint64_t table_bytes(const struct kv_table *t);
 
 #endif

@@ -34,8 +34,8 @@ void tree_lay_out(struct tree *t)
 		if (t->desc[g].window > t->window_max)
 			t->window_max = t->desc[g].window;
 	}
-	t->node_bytes = sizeof(struct node) + (t->slot0[t->n_groups] + t->n_states) * sizeof(kv_page) +
-			t->frame * sizeof(uint32_t);
+	t->token0 = t->slot0[t->n_groups] + t->n_states;
+	t->node_bytes = sizeof(struct node) + t->token0 * sizeof(kv_page) + t->frame * sizeof(uint32_t);
 }
 
 /* Tokens cost pages of the full groups and nodes; where there are only windows, count as if they kept everything. */
@@ -185,7 +185,7 @@ static struct node *take_spare(struct tree *t, uint32_t *promised)
 	t->spare = n->chain;
 	t->n_spare--;
 	t->n_nodes++;
-	memset(n, 0, offsetof(struct node, pages) + (t->slot0[t->n_groups] + t->n_states) * sizeof n->pages[0]);
+	memset(n, 0, offsetof(struct node, pages) + t->token0 * sizeof n->pages[0]);
 	index_grow(t);
 	return n;
 }

@@ -96,6 +96,7 @@ struct tree {
 	uint32_t n_states;
 	uint32_t frame;                    /* a power of two */
 	uint32_t slot0[KV_GROUPS_MAX + 1]; /* first slot of a group in node.pages */
+	uint32_t token0;                   /* the tokens begin here, behind slots and states */
 	uint32_t window_max;               /* longest window; 0: no window groups */
 	size_t node_bytes;
 	struct node **buckets;
@@ -130,7 +131,7 @@ static inline uint32_t tree_slot(const struct tree *t, uint32_t group, uint32_t 
 
 static inline uint32_t *tree_token(const struct tree *t, const struct node *n, uint32_t position)
 {
-	return (uint32_t *)(n->pages + t->slot0[t->n_groups] + t->n_states) + (position & (t->frame - 1));
+	return (uint32_t *)(n->pages + t->token0) + (position & (t->frame - 1));
 }
 
 /* Blocks of a group that a node has tokens of: first..last; not for roots. */
