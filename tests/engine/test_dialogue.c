@@ -85,6 +85,33 @@ static void five_uses(struct world *w)
 	kvik_engine_free(d.e);
 }
 
+/* While others fill a cache that is too small for all: what goes first are windows that nobody would come back to. So the
+ * last question can be edited for its own cost, or for that of the turn before it, as long as the text is there at all. */
+static void under_pressure(struct world *w)
+{
+	enum { OTHERS = 3, TURN = NEW + QUESTION };
+	struct desk d;
+	open_desk(&d, w, 3, 4, 48);
+	struct job last = marked(new_job(w, QUESTION));
+	run(&d, &last);
+	for (int turn = 1; turn < TURNS; turn++) {
+		for (int i = 0; i < OTHERS; i++) {
+			struct job other = new_job(w, 100);
+			run(&d, &other);
+		}
+		struct job edited = marked(new_branch(w, &last, last.n - QUESTION, last.n)),
+			   next = go_on_asking(w, &last);
+		run(&d, &edited);
+		must_hit(w, &edited, last.n < 2 * TURN ? 0 : last.n - QUESTION - TURN,
+			 "another question, under pressure");
+		run(&d, &next);
+		must_hit(w, &next, last.n - QUESTION, "going on, under pressure");
+		last = next;
+	}
+	assert_true(kvik_engine_get_stats(d.e).prefix_tokens_evicted > 1000);
+	kvik_engine_free(d.e);
+}
+
 static void dialogues(void **state)
 {
 	static const enum kvik_dtype dtypes[] = {KVIK_F16, KVIK_INT8};
@@ -102,6 +129,8 @@ static void dialogues(void **state)
 			w.cache.context = CONTEXT;
 			w.cache.k_dtype = w.cache.v_dtype = dtypes[k];
 			five_uses(&w);
+			if (kvik_model_get_info(w.m).window > 0 && dtypes[k] == KVIK_F16)
+				under_pressure(&w);
 			kvik_model_free(w.m);
 		}
 }

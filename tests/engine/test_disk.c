@@ -196,6 +196,9 @@ static void test_restart(void **state)
 	restart("tests/model/data/llama-gqa.gguf", (struct setting){.dtype = KVIK_F16, .window = 50});
 	restart("tests/model/data/llama-gqa.gguf", (struct setting){.dtype = KVIK_F16, .scope = 77});
 	restart("tests/model/data/qwen2-windows-v4.gguf", (struct setting){.dtype = KVIK_F16});
+	restart("tests/model/data/gemma3.gguf", (struct setting){.dtype = KVIK_F16});
+	restart("tests/model/data/gptoss-mxfp4", (struct setting){.dtype = KVIK_INT8});
+	restart("tests/model/data/gemma4.gguf", (struct setting){.dtype = KVIK_F16}); /* layers that share */
 }
 
 /* Another model, dtype, window or scope finds nothing. */
