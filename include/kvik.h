@@ -522,6 +522,37 @@ int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t
 size_t kvik_pin_tokens(const struct kvik_pin *p); /* 0: its time is over */
 void kvik_pin_free(struct kvik_pin *p);
 
+/* A new session that holds what p keeps: to go on from there, or to save it. Errors: ARG (its time is over), FULL, NOMEM. */
+int kvik_pin_session(struct kvik_session **out, const struct kvik_pin *p, struct kvik_err *err);
+
+/* ---- Snapshots: a session as bytes (the thread of its cache) --------------------------------------------------------
+ *
+ * A snapshot holds token ids, their keys, values and states, and the logits if there are any: whoever can read it can read
+ * the text. It is restored into a cache of the same model, dtypes, windows and CPU level, of this or another process, and
+ * what is fed there then has the bits that the saved session would have given. Damage is found by sums; whoever may have
+ * written it on purpose must be trusted as the model's file is. examples/snapshot.c.
+ */
+
+/* All n bytes go there, or come from there, in order; false: that failed. */
+typedef bool kvik_write_fn(void *user, const void *bytes, size_t n);
+typedef bool kvik_read_fn(void *user, void *bytes, size_t n);
+
+/* The first n_tokens tokens of s; with all of them, its logits too. Errors: as for fork; IO (write said so). */
+int kvik_session_save(const struct kvik_session *s, size_t n_tokens, kvik_write_fn *write, void *user,
+		      struct kvik_err *err);
+/* A session as it was saved; its prefix is shared as `share` says (NULL: the default), pin it to keep it. Reads no byte
+ * behind the snapshot. On an error the cache is as before. Errors: FORMAT (no snapshot, of another version, damaged), ARG
+ * (of another model, dtype, window or CPU level), LIMIT (longer than the context), IO (it ends early, or read said so),
+ * FULL, NOMEM. */
+int kvik_session_restore(struct kvik_session **out, struct kvik_cache *c, const struct kvik_share *share,
+			 kvik_read_fn *read, void *user, struct kvik_err *err);
+/* The same with a file, which is written beside and renamed, so that it is whole or not there; mode 0600. *bytes: its
+ * length; may be NULL. */
+int kvik_session_save_file(const struct kvik_session *s, size_t n_tokens, const char *path, uint64_t *bytes,
+			   struct kvik_err *err);
+int kvik_session_restore_file(struct kvik_session **out, struct kvik_cache *c, const struct kvik_share *share,
+			      const char *path, struct kvik_err *err);
+
 /* ---- Steps, for those who plan them themselves (the thread of the cache) --------------------------------------------
  *
  * One pass of the model over tokens of many sessions: prompts in pieces beside sessions that go on by a token. It costs

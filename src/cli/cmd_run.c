@@ -22,6 +22,7 @@ struct run_opts {
 	struct prompt_opts prompt;
 	struct gen_opts gen;
 	bool logits_hash, json;
+	const char *save, *restore; /* files of snapshots */
 };
 
 /* What the callback collects; json parts only with --json. */
@@ -31,7 +32,8 @@ struct run {
 	uint64_t hash;
 	json_t *ids, *logprobs;
 	struct buf text;
-	bool failed; /* no memory, or standard output is closed */
+	uint32_t last; /* the token that came last */
+	bool failed;   /* no memory, or standard output is closed */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -56,6 +58,8 @@ static bool on_token(void *user, const struct kvik_token *t)
 	struct run *r = user;
 	if (t->logits && r->o->logits_hash)
 		r->hash = hash_chain(r->hash, t->logits, r->n_vocab * sizeof(float));
+	if (t->id != KVIK_NO_ID)
+		r->last = t->id;
 	if (r->o->json) {
 		if (t->id != KVIK_NO_ID)
 			json_array_append_new(r->ids, json_integer(t->id));
@@ -147,6 +151,23 @@ static void set_lengths(struct run_opts *o, const struct kvik_model *m, size_t p
 	}
 }
 
+static int begin(struct kvik_session **s, struct kvik_cache *cache, const struct run_opts *o, struct kvik_err *err)
+{
+	if (!o->restore)
+		return kvik_session_new(s, cache, NULL, err);
+	int rc = kvik_session_restore_file(s, cache, NULL, o->restore, err);
+	if (!rc && !o->model.quiet && !o->json)
+		fprintf(stderr, "%s: %zu tokens\n", o->restore, kvik_session_tokens(*s));
+	return rc;
+}
+
+/* The last token has not passed through the model yet: it does now, so that who restores this goes on behind it. */
+static int save(struct kvik_session *s, const struct run *r, const struct kvik_generation *g, struct kvik_err *err)
+{
+	int rc = g->finish != KVIK_FINISH_STOP && g->new_tokens > 0 ? kvik_session_feed(s, &r->last, 1, NULL, err) : 0;
+	return rc ? rc : kvik_session_save_file(s, kvik_session_tokens(s), r->o->save, NULL, err);
+}
+
 static int generate(struct run *r, struct kvik_model *m, double load_ms, struct kvik_err *err)
 {
 	struct run_opts *o = r->o;
@@ -161,7 +182,7 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 	if (!rc)
 		rc = kvik_cache_new(&cache, m, &o->cache.params, err);
 	if (!rc)
-		rc = kvik_session_new(&session, cache, NULL, err);
+		rc = begin(&session, cache, o, err);
 	if (!rc)
 		rc = kvik_generate(session, prompt, n, &o->gen.params, on_token, r, &g, err);
 	if (!rc && r->failed)
@@ -176,6 +197,8 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 		else if (!o->json)
 			print_stats(r, &g, &kv);
 	}
+	if (!rc && o->save)
+		rc = save(session, r, &g, err);
 	kvik_session_free(session);
 	kvik_cache_free(cache);
 	kvik_free(prompt);
@@ -187,7 +210,9 @@ static const struct usage usage = {
 	"Goes on from a prompt: streams the text to standard output, then one line of figures to standard error.",
 	"  kvik run model.gguf -p 'Once upon a time' -n 100\n"
 	"  kvik run ./Qwen3-0.6B --quantize q8_0 --temp 0.7 --top-p 0.9 --seed 1 < prompt.txt\n"
-	"  kvik run model.gguf --ids 1,2,3 -n 8 --json | jq .ids\n"};
+	"  kvik run model.gguf --ids 1,2,3 -n 8 --json | jq .ids\n"
+	"  kvik run model.gguf -f book.txt -n 1 --save book.snapshot; kvik run model.gguf --restore book.snapshot -p ' "
+	"Who?'\n"};
 
 static void add_output_opts(struct opt_list *l, struct run_opts *o)
 {
@@ -197,6 +222,11 @@ static void add_output_opts(struct opt_list *l, struct run_opts *o)
 		 .help = "The K most probable tokens of every step."},
 		{OPT_FLAG, 0, "logits-hash", &o->logits_hash,
 		 .help = "A hash over the bits of all logits that were sampled from."},
+		{OPT_TEXT, 0, "save", &o->save, .arg = "FILE",
+		 .help = "Save the session at the end, with what was computed: keys and values, and the text in the "
+			 "clear."},
+		{OPT_TEXT, 0, "restore", &o->restore, .arg = "FILE",
+		 .help = "Go on from there, without computing it again; a prompt follows it, if one is given."},
 		{OPT_FLAG, 'q', "quiet", &o->model.quiet, .help = "No line of figures."},
 		{OPT_FLAG, 0, "json", &o->json, .help = "One JSON object instead of text."},
 	};
@@ -225,6 +255,7 @@ static int run(int argc, char **argv)
 		return status;
 	const struct kvik_sampling greedy = kvik_sampling_default();
 	uint64_t start = os_clock_ns();
+	o.prompt.goes_on = o.restore != NULL;
 	int rc = cache_opts_finish(&o.cache, &err);
 	if (!rc)
 		rc = gen_opts_finish(&o.gen, &greedy, &err);

@@ -51,16 +51,19 @@ int read_prompt(const struct prompt_opts *o, const struct kvik_vocab *v, uint32_
 	char *text;
 	size_t bytes;
 	*ids = NULL;
+	*n = 0;
 	if ((o->text != NULL) + (o->file != NULL) + (o->ids != NULL) > 1)
 		return err_set(err, KVIK_ERR_ARG, "give only one of --prompt, --file and --ids");
 	if (o->ids)
 		return ids_parse(o->ids, ids, n, err);
+	if (o->goes_on && !o->text && !o->file)
+		return 0;
 	if (!v)
 		return err_set(err, KVIK_ERR_ARG, "this model has no vocabulary: give --ids instead of text");
 	int rc = get_text(o, &text, &bytes, err);
 	if (rc)
 		return rc;
-	rc = kvik_tokenize(v, text, bytes, KVIK_ADD_SPECIAL | KVIK_PARSE_SPECIAL, ids, n, err);
+	rc = kvik_tokenize(v, text, bytes, (o->goes_on ? 0 : KVIK_ADD_SPECIAL) | KVIK_PARSE_SPECIAL, ids, n, err);
 	mem_free(text);
-	return !rc && *n == 0 ? begin_token(v, ids, n, err) : rc;
+	return !rc && *n == 0 && !o->goes_on ? begin_token(v, ids, n, err) : rc;
 }

@@ -241,6 +241,13 @@ uint32_t cache_vocab_size(const struct kvik_cache *c)
 	return model_hparams(c->model->model)->n_vocab;
 }
 
+void cache_read_page(const struct kvik_cache *c, uint32_t group, kv_page page, uint32_t tokens, void *to)
+{
+	device_backend(c->model->device)->page_read(c->pages, group, page, to);
+	if (tokens < c->plan.desc[group].page_tokens)
+		kv_layout_clear(&c->plan.layout[group], to, tokens);
+}
+
 /* ---- A step ------------------------------------------------------------------------------------------------------ */
 
 void cache_forward(struct kvik_cache *c, const struct step_item *items, uint32_t n_items, float *logits, float *hidden)

@@ -6,6 +6,7 @@
 
 #include <kvik.h>
 
+#include "base/hash.h"
 #include "engine/loaded.h"
 
 struct step_item;
@@ -28,6 +29,8 @@ struct kvik_cache {
 	uint64_t step;           /* how many kvik_cache_step there were; of them: */
 	struct step_item *items; /* [items_cap] */
 	size_t items_cap;
+	struct hash128 fingerprint; /* once it was asked for: fingerprint.c */
+	bool has_fingerprint;
 };
 
 /* Tells the cache the time, which ends the lives of prefixes and pins; before whatever else is done with it. */
@@ -67,6 +70,13 @@ static inline bool cache_keeps_states(const struct kvik_cache *c)
 {
 	return c->plan.state_group < c->plan.n_groups;
 }
+
+/* Of model, arithmetic, dtypes and windows: with another one no page of this cache is of any use. Reads all weights, once.
+ * NOMEM. */
+int cache_fingerprint(struct kvik_cache *c, struct hash128 *out, struct kvik_err *err) MUST_CHECK;
+/* A page's first `tokens` tokens (of a state: all of it) to the host, and zeros in the place of the others, which may be
+ * somebody else's. */
+void cache_read_page(const struct kvik_cache *c, uint32_t group, kv_page page, uint32_t tokens, void *to);
 
 uint32_t cache_vocab_size(const struct kvik_cache *c);
 

@@ -233,7 +233,7 @@ static void add_page(struct disk *d, struct leaving *l, const struct kv_io *io)
 		void *copy = l->copies[l->n] = mem_alloc(page_bytes(d, io->group));
 		l->failed |= !copy;
 		if (copy)
-			backend_of(d)->page_read(d->cache->pages, io->group, io->page, copy);
+			cache_read_page(d->cache, io->group, io->page, io->tokens, copy);
 		at = copy;
 	}
 	l->data[l->n] = at;
@@ -464,9 +464,12 @@ int disk_open(struct disk **out, struct kvik_cache *c, struct kvik_err *err)
 				  .key_file = p->disk_key,
 				  .log = p->disk_log,
 				  .log_ctx = p->disk_log_user};
-	int rc = disk_fingerprint(&d->fingerprint, c, err);
-	if (!rc)
+	struct hash128 model;
+	int rc = cache_fingerprint(c, &model, err);
+	if (!rc) {
+		d->fingerprint = (struct store_key){{model.w[0], model.w[1]}};
 		rc = store_open(&d->store, &sc, err);
+	}
 	if (rc) {
 		disk_close(d);
 		*out = NULL;

@@ -53,7 +53,5 @@ struct store_key disk_tag(const struct disk *d, const struct kv_scope *scope);
 bool disk_note_frame(struct disk *d, struct store_key text);
 /* A record without pages: so that what goes on behind it is found. */
 #define DISK_NO_GROUP UINT16_MAX
-/* Of the model, what it computes with, and how the cache keeps it. NOMEM. */
-int disk_fingerprint(struct store_key *out, const struct kvik_cache *c, struct kvik_err *err) MUST_CHECK;
 
 #endif

@@ -1,4 +1,4 @@
-/* disk_known.c: what the disk has from before, and for which model.
+/* disk_known.c: what the disk has from before.
  *
  * The store tells its records in ascending order of the frame in which they begin. One that fills its frame is what the
  * next frame's records go on from (their parent), so all ids of a path are known when a record is adopted:
@@ -15,69 +15,7 @@
 
 #include "base/mem.h"
 #include "engine/disk_impl.h"
-#include "kernels/kv_layout.h"
-#include "model/arch.h"
 #include "store/key.h"
-
-/* ---- The model --------------------------------------------------------------------------------------------------- */
-
-struct description {
-	struct store_key key;
-};
-
-static void add(struct description *d, const void *bytes, size_t n)
-{
-	struct store_key both[2] = {d->key, key_of_bytes(bytes, n)};
-	d->key = key_of_bytes(both, sizeof both);
-}
-
-static void add_text(struct description *d, const char *text)
-{
-	add(d, text, strlen(text));
-}
-
-static void add_weights(struct description *d, const struct source *s)
-{
-	for (size_t i = 0; i < source_count(s); i++) {
-		const struct source_tensor *t = source_at(s, i);
-		const uint64_t shape[] = {(uint64_t)t->type, t->n_dims, t->bytes};
-		add_text(d, t->name);
-		add(d, shape, sizeof shape);
-		add(d, t->dims, t->n_dims * sizeof *t->dims);
-		source_need(s, t);
-		add(d, t->data, t->bytes);
-		source_drop(s, t);
-	}
-}
-
-/* Everything that decides a bit of a key or a value. */
-int disk_fingerprint(struct store_key *out, const struct kvik_cache *c, struct kvik_err *err)
-{
-	struct description d = {0};
-	struct hparams *h = mem_alloc(sizeof *h);
-	if (!h)
-		return err_set(err, KVIK_ERR_NOMEM, "no memory to describe a model");
-	memcpy(h, model_hparams(c->model->model), sizeof *h);
-	add_text(&d, h->arch->name);
-	h->arch = NULL;
-	h->context = 0;
-	add(&d, h, sizeof *h);
-	mem_free(h);
-	add_text(&d, device_backend(c->model->device)->numerics);
-	const uint32_t how[] = {c->model->int8, (uint32_t)c->model->quantize, c->plan.n_groups};
-	add(&d, how, sizeof how);
-	for (uint32_t g = 0; g < c->plan.n_groups; g++) {
-		const struct kv_group_desc *desc = &c->plan.desc[g];
-		const struct kv_layout *l = &c->plan.layout[g];
-		const uint64_t group[] = {desc->page_tokens, desc->page_bytes, desc->window,
-					  desc->sinks,       (uint64_t)l->k,   (uint64_t)l->v};
-		add(&d, group, sizeof group);
-	}
-	add(&d, c->plan.group, sizeof c->plan.group);
-	add_weights(&d, c->model->source);
-	*out = d.key;
-	return 0;
-}
 
 /* ---- Records ----------------------------------------------------------------------------------------------------- */
 

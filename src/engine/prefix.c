@@ -2,6 +2,8 @@
  *
  * A pin is a sequence that nobody feeds: what a sequence holds is never evicted. Invariant: a pin is in its cache's
  * list until it is freed; seq is NULL once its time is over. Owner: the cache's thread. */
+#include <string.h>
+
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/os.h"
@@ -13,7 +15,9 @@ struct kvik_pin {
 	struct kvik_cache *cache;
 	struct kvik_pin *prev, *next; /* of the cache's list */
 	struct kv_seq *seq;           /* owned */
-	uint64_t ends_ms;             /* of os_clock_ns; UINT64_MAX: never */
+	uint32_t *ids;                /* [n], owned: of the tokens that were asked for */
+	size_t n;
+	uint64_t ends_ms; /* of os_clock_ns; UINT64_MAX: never */
 };
 
 static uint64_t now_ms(void)
@@ -52,6 +56,9 @@ void cache_tick(struct kvik_cache *c)
 		if (p->ends_ms <= now)
 			let_go(p);
 	kv_clock(c->kv, now);
+	for (struct kvik_pin *p = c->pins; p; p = p->next)
+		if (p->seq)
+			kv_hold(c->kv, p->seq);
 	if (c->disk)
 		disk_run(c->disk);
 }
@@ -72,8 +79,12 @@ int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t
 			"the session is isolated (or was, when the cache was full), so that nobody could use its "
 			"pin: keep the session, or fork it");
 	struct kvik_pin *p = mem_zalloc(1, sizeof *p);
-	if (!p)
+	if (p)
+		p->ids = mem_zalloc(n_tokens, sizeof *p->ids);
+	if (!p || !p->ids) {
+		mem_free(p);
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a pin");
+	}
 	int rc = session_fork_seq(&p->seq, s, n_tokens, err);
 	if (!rc && kv_seq_tokens(p->seq) == 0) {
 		kv_seq_free(c->kv, p->seq);
@@ -83,10 +94,13 @@ int kvik_session_pin(struct kvik_pin **out, const struct kvik_session *s, size_t
 			     n_tokens);
 	}
 	if (rc) {
+		mem_free(p->ids);
 		mem_free(p);
 		return rc;
 	}
 	uint64_t now = now_ms();
+	memcpy(p->ids, s->ids, n_tokens * sizeof *p->ids);
+	p->n = n_tokens;
 	p->cache = c;
 	p->ends_ms = ttl_ms && ttl_ms < UINT64_MAX - now ? now + ttl_ms : UINT64_MAX;
 	LIST_PUSH(c->pins, p);
@@ -105,7 +119,32 @@ void kvik_pin_free(struct kvik_pin *p)
 		return;
 	let_go(p);
 	LIST_REMOVE(p->cache->pins, p);
+	mem_free(p->ids);
 	mem_free(p);
+}
+
+int kvik_pin_session(struct kvik_session **out, const struct kvik_pin *p, struct kvik_err *err)
+{
+	struct kvik_cache *c = p->cache;
+	struct kvik_session *s = NULL;
+	struct kv_seq *seq;
+	*out = NULL;
+	cache_tick(c);
+	if (!p->seq)
+		return err_set(err, KVIK_ERR_ARG, "the pin's time is over");
+	int rc = kv_fork(&seq, c->kv, p->seq, kv_seq_tokens(p->seq), err);
+	if (!rc)
+		rc = session_adopt(&s, c, seq, err);
+	if (!rc)
+		rc = session_grow(s, p->n, err);
+	if (rc) {
+		kvik_session_free(s);
+		return rc;
+	}
+	memcpy(s->ids, p->ids, p->n * sizeof *s->ids);
+	s->n = p->n;
+	*out = s;
+	return 0;
 }
 
 /* ---- What is there ----------------------------------------------------------------------------------------------- */

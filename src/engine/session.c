@@ -27,8 +27,7 @@ int session_grow(struct kvik_session *s, size_t n, struct kvik_err *err)
 	return 0;
 }
 
-/* A session over seq, which it owns from now on; on an error seq is freed. */
-static int adopt(struct kvik_session **out, struct kvik_cache *c, struct kv_seq *seq, struct kvik_err *err)
+int session_adopt(struct kvik_session **out, struct kvik_cache *c, struct kv_seq *seq, struct kvik_err *err)
 {
 	struct kvik_session *s = mem_zalloc(1, sizeof *s);
 	if (s)
@@ -61,7 +60,7 @@ int kvik_session_new(struct kvik_session **out, struct kvik_cache *c, const stru
 		rc = kv_seq_new(&seq, c->kv, err);
 	else
 		rc = kv_seq_new_shared(&seq, c->kv, &share, err);
-	return rc ? rc : adopt(out, c, seq, err);
+	return rc ? rc : session_adopt(out, c, seq, err);
 }
 
 /* Where the sequence can be cut for a text that goes on after its first n tokens. */
@@ -86,7 +85,7 @@ int kvik_session_fork(struct kvik_session **out, const struct kvik_session *s, s
 	cache_tick(s->cache);
 	int rc = session_fork_seq(&seq, s, n_tokens, err);
 	if (!rc)
-		rc = adopt(&f, s->cache, seq, err);
+		rc = session_adopt(&f, s->cache, seq, err);
 	if (rc)
 		return rc;
 	rc = session_grow(f, n_tokens, err);

@@ -20,6 +20,8 @@ struct kvik_session {
 	bool has_logits;
 };
 
+/* A session over seq, which it owns from now on; on an error seq is freed. NOMEM. */
+int session_adopt(struct kvik_session **out, struct kvik_cache *c, struct kv_seq *seq, struct kvik_err *err) MUST_CHECK;
 /* Room for n ids in all. */
 int session_grow(struct kvik_session *s, size_t n, struct kvik_err *err) MUST_CHECK;
 /* Pages for n tokens. A session that finds none gives up its place in the tree, so that nodes can go which none but it

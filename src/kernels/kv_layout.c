@@ -1,6 +1,8 @@
 /* kv_layout.c: sizes of a page's parts. */
 #include "kernels/kv_layout.h"
 
+#include <string.h>
+
 enum { ALIGN = 64, HEAD_DIM_MAX = KV_HEAD_DIM_MAX };
 
 static const struct {
@@ -61,4 +63,42 @@ size_t kv_layout_token_bytes(const struct kv_layout *l)
 {
 	size_t v = l->shared ? 0 : token_bytes(l->v, l->head_dim);
 	return l->layers * l->kv_heads * (token_bytes(l->k, l->head_dim) + v);
+}
+
+/* Of `rows` rows of [KV_PAGE_TOKENS] things those behind the first `tokens`. Returns what lies behind the rows. */
+static uint8_t *clear_columns(uint8_t *at, uint32_t rows, uint32_t bytes, uint32_t tokens)
+{
+	for (uint32_t i = 0; i < rows; i++, at += KV_PAGE_TOKENS * bytes)
+		memset(at + tokens * bytes, 0, (KV_PAGE_TOKENS - tokens) * bytes);
+	return at;
+}
+
+static uint8_t *clear_rows(uint8_t *at, size_t bytes, uint32_t tokens)
+{
+	memset(at + tokens * bytes, 0, (KV_PAGE_TOKENS - tokens) * bytes);
+	return at + KV_PAGE_TOKENS * bytes;
+}
+
+static void clear_head(uint8_t *at, size_t n, enum kv_dtype d, bool keys, uint32_t head_dim, uint32_t tokens)
+{
+	uint8_t *end = at + n;
+	bool int4 = d == KV_INT4;
+	uint32_t rows = int4 ? kv_groups(head_dim) * KV_GROUP_DIMS / 2 : head_dim, bytes = int4 ? 1 : dtypes[d].bytes;
+	at = keys ? clear_columns(at, rows, bytes, tokens) : clear_rows(at, (size_t)rows * bytes, tokens);
+	if (int4)
+		at = clear_columns(at, 2 * kv_groups(head_dim), sizeof(uint16_t), tokens);
+	else if (dtypes[d].scale)
+		at = clear_columns(at, 1, dtypes[d].scale, tokens);
+	memset(at, 0, (size_t)(end - at));
+}
+
+void kv_layout_clear(const struct kv_layout *l, void *page, uint32_t tokens)
+{
+	uint8_t *p = page;
+	for (uint32_t i = 0; i < l->layers; i++)
+		for (uint32_t h = 0; h < l->kv_heads; h++) {
+			clear_head(p + kv_layout_k(l, i, h), l->k_head_bytes, l->k, true, l->head_dim, tokens);
+			if (!l->shared)
+				clear_head(p + kv_layout_v(l, i, h), l->v_head_bytes, l->v, false, l->head_dim, tokens);
+		}
 }

@@ -45,6 +45,9 @@ const char *kv_dtype_name(enum kv_dtype d);
 /* Bytes that one token costs in all layers of the group, scales included. */
 size_t kv_layout_token_bytes(const struct kv_layout *l);
 
+/* Zeros in a page behind its first `tokens` tokens, 0..KV_PAGE_TOKENS, and between its heads. */
+void kv_layout_clear(const struct kv_layout *l, void *page, uint32_t tokens);
+
 /* Whether rows of this dtype are stored rotated: by the normalised Walsh-Hadamard matrix, its own inverse, which there
  * is for powers of two. */
 static inline bool kv_rotates(enum kv_dtype d, uint32_t head_dim)

@@ -83,13 +83,19 @@ int kv_seq_new(struct kv_seq **out, struct kv *kv, struct kvik_err *err) MUST_CH
 int kv_seq_new_shared(struct kv_seq **out, struct kv *kv, const struct kv_share *share,
 		      struct kvik_err *err) MUST_CHECK;
 /* What a shared sequence committed stays in the tree as long as memory lasts. To pin a prefix, keep a sequence on it:
- * the pages of a sequence are never evicted. */
+ * the pages of a sequence are never evicted; kv_hold sees to it that they are found. */
 void kv_seq_free(struct kv *kv, struct kv_seq *s);
 
 /* Room for n tokens after the last committed one, in every group, all or nothing; evicts cached prefixes as needed. A
  * page whose next slot another sequence has taken is copied first. FULL: no sequence has changed. LIMIT: past
  * seq_tokens_max. */
 int kv_reserve(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err) MUST_CHECK;
+/* Room in a new sequence for a text of n tokens that comes from elsewhere, all or nothing: pages of the blocks that the next
+ * query sees (sinks too), and states of its end. The caller fills them, which kv_seq_blocks and kv_state_step name (no
+ * kv_state_begin), and commits all n; or frees the sequence. ARG: s is not new; else as kv_reserve. */
+int kv_reserve_whole(struct kv *kv, struct kv_seq *s, uint32_t n, struct kvik_err *err) MUST_CHECK;
+/* Does the next query behind `tokens` tokens see anything of a block of theirs? Of groups with pages. */
+bool kv_block_needed(const struct kv_group_desc *d, uint32_t block, uint32_t tokens);
 /* The first n reserved tokens have been written; pages of window groups that no later query sees are freed. Until the
  * commit everything that the queries of the reserved tokens can see stays. A shared sequence becomes private. */
 void kv_commit(struct kv *kv, struct kv_seq *s, uint32_t n);
@@ -224,6 +230,9 @@ void kv_mark(struct kv *kv, struct kv_seq *s);
 /* The same of a position that s has not come to yet (the border of a message). At most KV_MARKS_MAX at a time: more are
  * forgotten, as are those that are not ahead of s when it commits. */
 void kv_mark_at(struct kv *kv, struct kv_seq *s, uint32_t position);
+/* Others are to find the end of s, which does not move: what the tree has given up there for memory (windows, states) it gets
+ * back from s, which holds it anyway. Quick if there is nothing; before a match. */
+void kv_hold(struct kv *kv, struct kv_seq *s);
 /* What kv_match would find for a new sequence; changes nothing. */
 void kv_explain(const struct kv *kv, const struct kv_share *share, const uint32_t *ids, uint32_t n, struct kv_hit *hit);
 /* Drops all cached prefixes that no sequence holds. */

@@ -266,11 +266,10 @@ static void give_window_page(struct tree *t, struct node *n, const struct node *
 	tree_judge(t, n);
 }
 
-void share_finish(struct kv *kv, struct kv_seq *s)
+/* Window pages of the place where s stands which the tree has given up. */
+static void give_windows(struct kv *kv, struct kv_seq *s)
 {
 	struct tree *t = &kv->tree;
-	if (!s->node)
-		return;
 	for (uint32_t g = 0; g < kv->n_paged; g++) {
 		const struct node *at = s->node;
 		uint32_t first = block_of(&kv->desc[g], visible_from(&kv->desc[g], s->tokens));
@@ -278,6 +277,23 @@ void share_finish(struct kv *kv, struct kv_seq *s)
 			if (!tree_path_page(t, &at, g, b, s->tokens, s->tokens))
 				give_window_page(t, s->node, at, g, b, table_page(&s->table[g], b));
 	}
+}
+
+void kv_hold(struct kv *kv, struct kv_seq *s)
+{
+	uint64_t given_up = kv->tree.pages_window_dropped + kv->tree.states_dropped;
+	if (!s->node || s->reserved > 0 || s->held == given_up)
+		return;
+	s->held = given_up;
+	give_windows(kv, s);
+	state_snapshot(kv, s, 0);
+}
+
+void share_finish(struct kv *kv, struct kv_seq *s)
+{
+	if (!s->node)
+		return;
+	give_windows(kv, s);
 	state_snapshot(kv, s, 2); /* a conversation goes on here; what lies a token before is as good */
 	share_touch(kv, s->node, &s->share, UINT32_MAX);
 }

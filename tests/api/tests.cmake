@@ -14,6 +14,8 @@ kvik_example(cache)
 set_tests_properties(example_cache PROPERTIES PASS_REGULAR_EXPRESSION
   "fork +[+] +[0-9]+ tokens, of which +[1-9][0-9]* were in the cache")
 
+kvik_example(snapshot)
+set_tests_properties(example_snapshot PROPERTIES PASS_REGULAR_EXPRESSION "([0-9]+) tokens saved, [1-9][0-9]* bytes;(.*[^\n])\n+[0-9]+ tokens restored;")
 kvik_example(step)
 set_tests_properties(example_step PROPERTIES PASS_REGULAR_EXPRESSION "[[]1[0-9] steps for 3 texts of 12 tokens")
 kvik_example(engine)

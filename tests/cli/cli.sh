@@ -109,6 +109,17 @@ done
 ok "another dtype, other bits" test "$(hash --kv-dtype int8)" != "$first"
 ok "the same bits of int8 without a cache" test "$(hash --kv-dtype int8,f16)" = "$(hash --kv-dtype int8,f16 --no-kv-cache)"
 
+# A text in two runs is that of one.
+ids() { "$kvik" run $model "$@" --ignore-end --json 2>/dev/null | sed 's/.*"ids":\[\([0-9,]*\)\].*/\1/; s/.*"ids":\[/,/'; }
+whole=$(ids --ids 1,2,3 -n 12)
+begun=$(ids --ids 1,2,3 -n 5 --save "$out/snapshot")
+ok "a snapshot, and its owner's alone" test "$(stat -c %a "$out/snapshot")" = 600
+ok "goes on from a snapshot" test "$begun,$(ids --restore "$out/snapshot" -n 7)" = "$whole"
+ok "goes on with a prompt" test "$(ids --restore "$out/snapshot" --ids 4,5 -n 7)" = "$(ids --ids "1,2,3,$begun,4,5" -n 7)"
+says 2 "another model" "$kvik" run $model --restore "$out/snapshot" -n 1 --kv-dtype int8
+says 1 "it is no snapshot" "$kvik" run $model --restore $model -n 1
+says 1 "No such file" "$kvik" run $model --restore "$out/none" -n 1
+
 echo '1 2, 3' >"$out/ids"
 ok logits "$kvik" logits $model --ids "@$out/ids" -o "$out/a.npy"
 ok "logits in steps of one" "$kvik" logits $model --ids 1,2,3 --chunk 1 -o "$out/b.npy"

@@ -199,6 +199,13 @@ static void test_restart(void **state)
 	restart("tests/model/data/gemma3.gguf", (struct setting){.dtype = KVIK_F16});
 	restart("tests/model/data/gptoss-mxfp4", (struct setting){.dtype = KVIK_INT8});
 	restart("tests/model/data/gemma4.gguf", (struct setting){.dtype = KVIK_F16}); /* layers that share */
+	const char *const kinds[] = {"gemma4-kv", "qwen3_5", "qwen3_5moe", "deepseek2"};
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		char path[80];
+		snprintf(path, sizeof path, "tests/model/data/%s.gguf", kinds[i]);
+		print_message("%s\n", path);
+		restart(path, (struct setting){.dtype = KVIK_F16});
+	}
 }
 
 /* Another model, dtype, window or scope finds nothing. */

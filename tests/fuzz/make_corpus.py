@@ -449,6 +449,15 @@ def constrain_words():
                                                              b'{"type":"', b"triggered_tags"} | {b"\0", b"(?:", b"{2,3}", b"[^", b"\\u00e9", b"(?=", b"#/$defs/"}
 
 
+def snapshot_seeds():
+    """Tokens of the session, those that are held, logits; then ids and pages."""
+    def seed(n, held, logits, ids):
+        return struct.pack("<4I", n, held, logits, 0) + struct.pack(f"<{len(ids)}I", *ids)
+    return {"empty": seed(0, 0, 0, []), "one": seed(1, 1, 0, [5]), "block": seed(16, 16, 0, range(16)),
+            "inside": seed(20, 19, 0, range(20)), "more": seed(20, 21, 0, range(20)), "id": seed(2, 2, 0, [5, 1 << 31]),
+            "long": seed(100, 100, 0, range(100)), "logits": seed(3, 3, 7, range(3))}
+
+
 def main():
     keys = {**hparams("llama", rope__scaling__type=0, rope__freq_base=0, rope__dimension_count=0, expert_count=0,
                       attention__sliding_window=0, attention__sliding_window_pattern=0, attention__key_length=0,
@@ -477,6 +486,7 @@ def main():
                                      {b"\r\n", b"\r\n\r\n", b" HTTP/1.1\r\n", b"GET ", b"POST ", b"HEAD ", b"Host: x\r\n", b"Content-Length: ",
                                       b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n"}),
                                     ("fuzz_store_heads", store_seeds(), {b"KVKr", b"kvik store heads 1\n", bytes(64)}),
+                                    ("fuzz_snapshot", snapshot_seeds(), {b"kvik snapshot 1\n"}),
                                     ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"}),
                                     ("fuzz_answer", answer_seeds(), answer_words()),
                                     ("fuzz_constrain", constrain_seeds(), constrain_words())):

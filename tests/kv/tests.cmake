@@ -6,6 +6,7 @@ kvik_test(kv/test_kv_random kv)
 kvik_test(kv/test_kv_room kv)
 kvik_test(kv/test_kv_pack kv)
 kvik_test(kv/test_kv_state kv)
+kvik_test(kv/test_kv_restore kv)
 kvik_test(kv/test_kv_store kv)
 # A million random operations; `make test-long`, or under the sanitizers `ctest --test-dir build-asan -C long -L long`.
 add_test(NAME test_kv_million COMMAND test_kv_random CONFIGURATIONS long)
