@@ -24,7 +24,7 @@ def without_vocab(*args, **kwargs):
             base.set_vocab = lambda self: None
     return c
 convert.get_model_class = without_vocab
-def as_published(dir_model, *args):  # not as this version of transformers rewrites it
+def as_published(dir_model, *args, **kwargs):  # not as this version of transformers rewrites it
     with open(dir_model / "config.json") as f:
         config = json.load(f)
     return {**config, **config["text_config"]} if "text_config" in config else config

@@ -178,9 +178,10 @@ def make_model(config, seed, f32):
             if name.endswith("layer_scalar"):
                 b.uniform_(0.5, 1.5)
                 b.copy_(b.bfloat16().float())
-        for name, p in model.named_buffers():
             if name.endswith("e_score_correction_bias"):
-                p.normal_(0, 0.2)
+                b.normal_(0, 0.2)
+                if not f32:
+                    b.copy_(b.bfloat16().float())  # else near ties would be chosen otherwise
     return model
 
 
