@@ -20,13 +20,18 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLES = ROOT / "src/format/synthetic_tables.h"
 SHAPES = json.loads((ROOT / "src/format/synthetic_shapes.json").read_text())
-ARCHS = dict(mistral="llama", gemma3_text="gemma3", gemma4_text="gemma4", gpt_oss="gpt-oss", qwen3_moe="qwen3moe")
+ARCHS = dict(mistral="llama", gemma3_text="gemma3", gemma4_text="gemma4", gpt_oss="gpt-oss", qwen3_moe="qwen3moe",
+             deepseek_v2="deepseek2", qwen3_5_text="qwen35")
 # fields of config.json -> GGUF's keys of the same meaning
 KEYS = dict(max_position_embeddings="context_length", num_hidden_layers="block_count", hidden_size="embedding_length",
             intermediate_size="feed_forward_length", num_attention_heads="attention.head_count",
             num_key_value_heads="attention.head_count_kv", rms_norm_eps="attention.layer_norm_rms_epsilon",
             vocab_size="vocab_size", sliding_window="attention.sliding_window", num_experts="expert_count",
-            num_local_experts="expert_count", num_experts_per_tok="expert_used_count",
+            num_local_experts="expert_count", n_routed_experts="expert_count", n_shared_experts="expert_shared_count",
+            first_k_dense_replace="leading_dense_block_count", kv_lora_rank="attention.kv_lora_rank",
+            v_head_dim="attention.value_length_mla", full_attention_interval="full_attention_interval",
+            linear_conv_kernel_dim="ssm.conv_kernel", linear_key_head_dim="ssm.state_size",
+            linear_num_key_heads="ssm.group_count", linear_num_value_heads="ssm.time_step_rank", num_experts_per_tok="expert_used_count",
             moe_intermediate_size="expert_feed_forward_length", final_logit_softcapping="final_logit_softcapping",
             hidden_size_per_layer_input="embedding_length_per_layer_input",
             num_kv_shared_layers="attention.shared_kv_layers")
@@ -104,8 +109,9 @@ def tensors(kvik, shape, kind):
 
 def random_tensor(rng, name, kind, dims):
     """As GGUFWriter takes it: an array, and the type where the array's does not say it."""
-    if len(dims) == 1:
-        return floats(rng, dims[0]) + np.float32("norm" in name or ".scale" in name), None
+    if len(dims) == 1:  # a decay is below 0
+        around = -1 if name.endswith("ssm_a") else "norm" in name or ".scale" in name
+        return floats(rng, dims[0]) + np.float32(around), None
     data = random_rows(rng, kind, math.prod(dims[1:]), dims[0])
     data = data.reshape(*dims[:0:-1], -1)
     return (data.view(FLOATS[kind]), None) if kind in FLOATS else (data, TYPES[kind])
@@ -134,19 +140,51 @@ def add_key(w, name, v):
     add(f"{w.arch}.{name}", v)
 
 
+def full_dim(c):
+    """Of a key in layers that see everything; of latent ones: of what is rotated."""
+    return c["qk_rope_head_dim"] if "kv_lora_rank" in c else c.get("global_head_dim", c["head_dim"])
+
+
+def add_latent(w, c):
+    """One row is key and value of all heads."""
+    add_key(w, "attention.key_length", c["kv_lora_rank"] + c["qk_rope_head_dim"])
+    add_key(w, "attention.value_length", c["kv_lora_rank"])
+    add_key(w, "attention.key_length_mla", c["qk_nope_head_dim"] + c["qk_rope_head_dim"])
+    add_key(w, "rope.dimension_count", c["qk_rope_head_dim"])
+    add_key(w, "expert_gating_func", 1)
+
+
+def add_heads(w, c):
+    full, local = full_dim(c), c["head_dim"]
+    dims = dict(key_length=full, value_length=full)
+    if "global_head_dim" in c:
+        dims |= dict(key_length_swa=local, value_length_swa=local)
+        add_key(w, "rope.dimension_count_swa", local)
+    for key, dim in dims.items():
+        add_key(w, "attention." + key, dim)
+    if c["model_type"] != "qwen3_5_text":
+        add_key(w, "rope.dimension_count", full)
+
+
 def add_rope(w, c):
     """Of the layers that see everything, and of windowed ones where they differ."""
     rope = c["rope_parameters"]
     if "full_attention" in rope:
         add_key(w, "rope.freq_base_swa", rope["sliding_attention"]["rope_theta"])
         rope = rope["full_attention"]
-    dim = c.get("global_head_dim", c["head_dim"])
+    dim = full_dim(c)
     add_key(w, "rope.freq_base", rope["rope_theta"])
     if rope["rope_type"] in ("linear", "yarn"):
         add_key(w, "rope.scaling.type", rope["rope_type"])
         add_key(w, "rope.scaling.factor", rope["factor"])
     if rope["rope_type"] == "yarn":
         add_key(w, "rope.scaling.original_context_length", rope["original_max_position_embeddings"])
+    if "mscale_all_dim" in rope:
+        add_key(w, "rope.scaling.yarn_log_multiplier", 0.1 * rope["mscale_all_dim"])
+    if c["model_type"] == "qwen3_5_text":
+        n = int(dim * rope["partial_rotary_factor"])
+        add_key(w, "rope.dimension_count", n)
+        add_key(w, "rope.dimension_sections", [n // 2 - 2 * (n // 6), n // 6, n // 6, 0])
     if rope["rope_type"] == "llama3":
         w.add_tensor("rope_freqs.weight", llama3_divisors(rope, dim))
     if rope["rope_type"] == "proportional":
@@ -155,17 +193,13 @@ def add_rope(w, c):
 
 
 def add_hparams(w, c):
-    full, local = c.get("global_head_dim", c["head_dim"]), c["head_dim"]
+    latent = "kv_lora_rank" in c
     for field, key in KEYS.items():
         if c.get(field) is not None:
-            add_key(w, key, c[field])
-    dims = dict(key_length=full, value_length=full)
-    if "global_head_dim" in c:
-        dims |= dict(key_length_swa=local, value_length_swa=local)
-        add_key(w, "rope.dimension_count_swa", local)
-    for key, dim in dims.items():
-        add_key(w, "attention." + key, dim)
-    add_key(w, "rope.dimension_count", full)
+            add_key(w, key, 1 if latent and field == "num_key_value_heads" else c[field])
+    (add_latent if latent else add_heads)(w, c)
+    if c["model_type"] == "qwen3_5_text":
+        add_key(w, "ssm.inner_size", c["linear_num_value_heads"] * c["linear_value_head_dim"])
     if c["model_type"] == "gpt_oss":
         add_key(w, "expert_feed_forward_length", c["intermediate_size"])
     if c["model_type"] == "gemma4_text":
@@ -190,7 +224,9 @@ def add_vocabulary(w, n):
 
 
 def write(a):
-    c = SHAPES[a.shape]
+    shape, _, layers = a.shape.partition("@")
+    c = dict(SHAPES[shape])
+    c["num_hidden_layers"] = int(layers or c["num_hidden_layers"])
     rng = np.random.default_rng(a.seed)
     w = gguf.GGUFWriter(a.out, ARCHS.get(c["model_type"], c["model_type"]), use_temp_file=True)
     w.add_name(f"{a.shape} {a.type} random")
@@ -210,12 +246,14 @@ def main():
     kinds = ["q4_k_m", "q5_k_m"] + sorted(n.lower() for n in list(STAMPS) + list(FLOATS) + ["BF16", "MXFP4"])
     mixed = [n for n, c in SHAPES.items() if c["model_type"] == "mistral" and c.get("layer_types")]  # GGUF cannot say it
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("shape", choices=[n for n in SHAPES if n not in mixed])
+    p.add_argument("shape", help="one of " + ", ".join(n for n in SHAPES if n not in mixed) + "; SHAPE@N: N layers of it")
     p.add_argument("type", type=str.lower, choices=kinds)
     p.add_argument("out")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--kvik", default=str(ROOT / "build/kvik"))
     a = p.parse_args()
+    if a.shape.partition("@")[0] not in SHAPES or a.shape.partition("@")[0] in mixed:
+        p.error(f"no shape '{a.shape}'")
     write(a)
     print(f"{a.out}: {pathlib.Path(a.out).stat().st_size / 1e6:.0f} MB", file=sys.stderr)
 

@@ -35,7 +35,7 @@ int source_open(struct source **out, const char *path, struct kvik_err *err) MUS
 int source_open_memory(struct source **out, const uint8_t *data, size_t bytes, const char *name,
 		       struct kvik_err *err) MUST_CHECK;
 /* Random weights of a real shape, in three steps (model/synthetic.h takes them): its configuration; a tensor after another;
- * their places in memory. spec: SHAPE:TYPE ("llama3.2-1b:q4_0", "mistral-7b:q4_k_m"; TYPE is q4_0 when absent); the same
+ * their places in memory. spec: SHAPE:TYPE ("llama3.2-1b:q4_0", "mistral-7b:q4_k_m"; TYPE is q4_0 when absent), or SHAPE@LAYERS:TYPE, its first layers; the same
  * seed gives the same weights. Without a vocabulary. ARG names the shapes and types there are. */
 int source_begin_synthetic(struct source **out, const char *spec, uint64_t seed, struct kvik_err *err) MUST_CHECK;
 /* The tensor of this name ("blk.LAYER.NAME", where layer is not below 0), new or already described; dims: unused ones are 1;

@@ -5,6 +5,7 @@
  * such as q4_k_m keeps the tensors at Q6_K that llama.cpp's llama-quantize keeps there, so that speeds compare; types
  * whose block does not divide a row fall back as they do there. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -99,11 +100,26 @@ static bool has_experts(const json_t *config)
 	return false;
 }
 
+/* Of SHAPE@LAYERS: the first of its layers. */
+static int cut_layers(json_t *config, const char *at, const char *spec, struct kvik_err *err)
+{
+	json_int_t layers = json_integer_value(json_object_get(config, "num_hidden_layers"));
+	char *end;
+	long n = strtol(at, &end, 10);
+	if (end == at || (*end && *end != ':') || n < 1 || n > layers)
+		return err_set(err, KVIK_ERR_ARG, "synthetic model '%.60s': the layers after '@' must be 1 to %d", spec,
+			       (int)layers);
+	return json_integer_set(json_object_get(config, "num_hidden_layers"), n);
+}
+
 static int read_spec(struct source *s, const json_t *shapes, struct kvik_err *err)
 {
 	const char *spec = s->path, *colon = strchr(spec, ':');
+	size_t shape = strcspn(spec, "@:");
 	struct synthetic *y = &s->synthetic;
-	int rc = find_shape(&s->config, shapes, spec, colon ? (size_t)(colon - spec) : strlen(spec), err);
+	int rc = find_shape(&s->config, shapes, spec, shape, err);
+	if (!rc && spec[shape] == '@')
+		rc = cut_layers(s->config, spec + shape + 1, spec, err);
 	if (!rc)
 		rc = find_types(&y->types, spec, colon ? colon + 1 : "q4_0", err);
 	if (rc)

@@ -130,12 +130,39 @@ static void models_load(void **state)
 	load("tiny:Q5_K_M");
 }
 
+static void families_load(void **state)
+{
+	(void)state;
+	static const char *const shapes[] = {"tiny-moe", "tiny-mla", "tiny-delta"};
+	static const char *const types[] = {"f32", "q4_0", "q4_k_m", "mxfp4"};
+	char spec[64];
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+		for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+			snprintf(spec, sizeof spec, "%s:%s", shapes[i], types[t]);
+			load(spec);
+		}
+}
+
+static void layers_can_be_cut(void **state)
+{
+	(void)state;
+	struct source *s = open_spec("qwen3-30b-a3b@3:q4_0", 1);
+	struct hparams h;
+	assert_int_equal(arch_hparams(s, &h, NULL), 0);
+	assert_int_equal(h.n_layers, 3);
+	assert_int_equal(h.layers[2].experts.n, 128);
+	assert_non_null(source_find(s, "blk.2.ffn_down_exps.weight"));
+	assert_null(source_find(s, "blk.3.attn_q.weight"));
+	source_free(s);
+}
+
 /* What is described is what is bound, and plans of any size cost nothing. */
 static void all_shapes_measure(void **state)
 {
-	static const char *const shapes[] = {"llama3.2-1b:q4_0", "gemma3-4b:q4_0", "gemma4-e4b:q4_k_m",
-					     "gpt-oss-20b:mxfp4"};
-	static const uint32_t layers[] = {16, 34, 42, 24};
+	static const char *const shapes[] = {"llama3.2-1b:q4_0",  "gemma3-4b:q4_0",     "gemma4-e4b:q4_k_m",
+					     "gpt-oss-20b:mxfp4", "qwen3-30b-a3b:q4_0", "deepseek-v2-lite:q4_k_m",
+					     "qwen3.5-4b:q4_0"};
+	static const uint32_t layers[] = {16, 34, 42, 24, 48, 27, 32};
 	(void)state;
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
 		struct source *s = open_spec(shapes[i], 1);
@@ -188,6 +215,11 @@ static void errors_name_what_there_is(void **state)
 		assert_null(s);
 		assert_non_null(strstr(err.text, strncmp(wrong[i], "tiny:", 5) ? "gemma-like" : "MXFP4"));
 	}
+	static const char *const cut[] = {"tiny@0:q4_0", "tiny@5:q4_0", "tiny@:q4_0", "tiny@x:q4_0", "tiny@2x"};
+	for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+		assert_int_equal(synthetic_open(&s, cut[i], 1, &err), KVIK_ERR_ARG);
+		assert_non_null(strstr(err.text, "1 to 4"));
+	}
 }
 
 static void every_allocation_may_fail(void **state)
@@ -216,6 +248,8 @@ int main(void)
 		cmocka_unit_test(models_load),
 		cmocka_unit_test(all_shapes_measure),
 		cmocka_unit_test(experts_have_the_type_alone),
+		cmocka_unit_test(families_load),
+		cmocka_unit_test(layers_can_be_cut),
 		cmocka_unit_test(windows_alternate),
 		cmocka_unit_test(errors_name_what_there_is),
 		cmocka_unit_test(every_allocation_may_fail),
