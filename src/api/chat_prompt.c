@@ -107,15 +107,20 @@ static bool is_special(const struct kvik_vocab *v, const char *mark)
 	return differs;
 }
 
-static bool has_special_marks(const struct kvik_vocab *v, const struct answer_style *s)
+/* Which marks are special tokens; true: some are. */
+static bool find_special_marks(const struct kvik_vocab *v, struct answer_style *s)
 {
 	const struct call_format *f = s->calls;
-	const char *const marks[] = {s->think_open,         s->think_close,         f ? f->section : NULL,
-				     f ? f->open : NULL,    f ? f->close : NULL,    f ? f->name_end : NULL,
-				     f ? f->key_end : NULL, f ? f->value_end : NULL};
-	bool found = s->harmony;
-	for (size_t i = 0; i < sizeof marks / sizeof *marks && !found; i++)
-		found = is_special(v, marks[i]);
+	const char *const others[] = {
+		s->think_close,         s->say_open,           s->say_close,           f ? f->close : NULL,
+		f ? f->name_end : NULL, f ? f->key_end : NULL, f ? f->value_end : NULL};
+	s->think_is_token = is_special(v, s->think_open);
+	s->section_is_token = f && is_special(v, f->section);
+	s->open_is_token = f && is_special(v, f->open);
+	s->harmony_is_token = s->harmony && is_special(v, "<|channel|>");
+	bool found = s->think_is_token || s->section_is_token || s->open_is_token || s->harmony;
+	for (size_t i = 0; i < sizeof others / sizeof *others && !found; i++)
+		found = is_special(v, others[i]);
 	return found;
 }
 
@@ -184,7 +189,9 @@ int chat_prompt(struct api_call *c, const struct chat_request *q)
 	r->style = made.style;
 	r->thinks = made.thinks;
 	r->tools = q->tools;
-	if (!rc && has_special_marks(c->api->config.engine.vocab, &r->style))
+	r->called = made.called;
+	r->keeps_special = r->sampling.generate.keep_special;
+	if (!rc && find_special_marks(c->api->config.engine.vocab, &r->style))
 		r->sampling.generate.keep_special = true;
 	p->text = made.text.text;
 	p->text_bytes = made.text.bytes;

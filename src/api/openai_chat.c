@@ -82,13 +82,19 @@ static void thought(struct api_call *c, uint32_t i, const char *text, size_t byt
 	send_chunk(c, i, json_pack("{s:s%}", "reasoning_content", text, bytes), NULL, NULL);
 }
 
-static void call(struct api_call *c, uint32_t i, json_t *call_json)
+static void call(struct api_call *c, uint32_t i, const struct answer_part *p)
 {
-	json_t *numbered = json_copy(call_json);
-	json_object_set_new(numbered, "index",
-			    json_integer((json_int_t)json_array_size(c->reply->choices[i].calls) - 1));
+	json_t *o = NULL;
+	if (p->kind == ANSWER_CALL_BEGIN)
+		o = json_pack("{s:I, s:s, s:s, s:{s:s, s:s}}", "index", (json_int_t)p->index, "id", p->id, "type",
+			      "function", "function", "name", p->name, "arguments", "");
+	else if (p->kind == ANSWER_ARGUMENTS)
+		o = json_pack("{s:I, s:{s:s%}}", "index", (json_int_t)p->index, "function", "arguments", p->text,
+			      p->bytes);
+	if (!o)
+		return;
 	begin_choice(c, i);
-	send_chunk(c, i, json_pack("{s:[o]}", "tool_calls", numbered), NULL, NULL);
+	send_chunk(c, i, json_pack("{s:[o]}", "tool_calls", o), NULL, NULL);
 }
 
 static void choice_end(struct api_call *c, uint32_t i)

@@ -53,6 +53,7 @@ static void release_chat(struct reply_choice *ch)
 	answer_release(&ch->answer);
 	buf_release(&ch->said);
 	buf_release(&ch->thought);
+	buf_release(&ch->arguments);
 	json_decref(ch->calls);
 }
 
@@ -172,6 +173,8 @@ static bool new_chat(struct api_call *c, uint32_t i)
 	ch->calls = json_array();
 	ch->answer = (struct answer){.style = r->style,
 				     .thinks = r->thinks,
+				     .called = r->called,
+				     .hides = !r->keeps_special,
 				     .tools = r->tools,
 				     .id = hash_bytes(c->request_id, strlen(c->request_id)) + i,
 				     .fn = reply_on_part,

@@ -17,6 +17,9 @@ struct reply_choice {
 	struct answer answer;     /* of a chat: reads the text as it comes */
 	struct buf said, thought; /* of a chat: what it read; NUL-terminated */
 	json_t *calls;            /* array, of a chat; owned */
+	struct buf arguments;     /* of the call at hand: what no stream has sent yet */
+	size_t call_index;        /* of it */
+	bool leaves_out;          /* it is one more than the request wants */
 	struct api_call *call;    /* whose answer it is, and its number there */
 	uint32_t index;
 	uint32_t thought_tokens;
@@ -66,9 +69,9 @@ struct dialect {
 	void (*choice_end)(struct api_call *c, uint32_t i); /* stream */
 	void (*end)(struct api_call *c);                    /* stream: what comes last */
 	void (*whole)(struct api_call *c);                  /* no stream: everything */
-	/* Stream of a chat: thoughts, and a call (borrowed: the last of the choice's calls). */
+	/* Stream of a chat: thoughts; and what is told of a call: CALL_BEGIN, ARGUMENTS, CALL or LOST. */
 	void (*thought)(struct api_call *c, uint32_t i, const char *text, size_t bytes);
-	void (*call)(struct api_call *c, uint32_t i, json_t *call);
+	void (*call)(struct api_call *c, uint32_t i, const struct answer_part *p);
 };
 
 struct reply {
@@ -87,7 +90,8 @@ struct reply {
 	bool failed;                         /* an error was answered; under the call's lock */
 	bool is_chat;                        /* answers are read in this style: */
 	struct answer_style style;
-	bool thinks;         /* the prompt has opened the thoughts */
+	bool thinks, called; /* the prompt has opened the thoughts, or a call */
+	bool keeps_special;  /* special tokens that are no marks are shown */
 	const json_t *tools; /* borrowed from body; NULL = none */
 	bool one_call;       /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;

@@ -2,8 +2,10 @@
  * not be submitted. */
 #include "api/reply_events.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "api/routes.h"
 #include "api/weigh.h"
 #include "base/mem.h"
 #include "base/os.h"
@@ -33,16 +35,55 @@ static void send_delta(struct api_call *c, uint32_t i)
 	ch->sent = shown->n;
 }
 
+/* Pieces of arguments go out together, once for each token. */
+static void send_arguments(struct reply_choice *ch)
+{
+	const struct answer_part p = {.kind = ANSWER_ARGUMENTS,
+				      .index = ch->call_index,
+				      .text = ch->arguments.data,
+				      .bytes = ch->arguments.n};
+	if (p.bytes > 0)
+		ch->call->reply->dialect->call(ch->call, ch->index, &p);
+	ch->arguments.n = 0;
+}
+
+static void begin_call(struct reply_choice *ch, const struct answer_part *p)
+{
+	struct reply *r = ch->call->reply;
+	ch->leaves_out = r->one_call && json_array_size(ch->calls) > 0;
+	ch->call_index = p->index;
+	if (!r->stream || ch->leaves_out)
+		return;
+	send_delta(ch->call, ch->index); /* what was said before it */
+	r->dialect->call(ch->call, ch->index, p);
+}
+
 static void add_call(struct reply_choice *ch, const struct answer_part *p)
 {
 	struct reply *r = ch->call->reply;
-	if (r->one_call && p->index > 0)
+	if (ch->leaves_out)
 		return;
 	json_t *call = json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", p->id, "type", "function", "function", "name",
 				 p->name, "arguments", p->arguments);
 	r->no_memory |= json_array_append_new(ch->calls, call) != 0;
-	if (r->stream && !r->no_memory)
-		r->dialect->call(ch->call, ch->index, call);
+	if (!r->stream || r->no_memory)
+		return;
+	send_arguments(ch);
+	r->dialect->call(ch->call, ch->index, p);
+}
+
+/* What looked like a call comes as text. */
+static void lose_call(struct reply_choice *ch, const struct answer_part *p)
+{
+	struct api_call *c = ch->call;
+	char text[128];
+	snprintf(text, sizeof text, "request %s: a malformed tool call is given as text", c->request_id);
+	if (c->api->config.warn)
+		c->api->config.warn(text);
+	if (!c->reply->stream || ch->leaves_out)
+		return;
+	send_arguments(ch);
+	c->reply->dialect->call(c, ch->index, p);
 }
 
 /* answer_fn */
@@ -57,12 +98,38 @@ void reply_on_part(void *user, const struct answer_part *p)
 		if (r->stream)
 			r->dialect->thought(ch->call, ch->index, p->text, p->bytes);
 		break;
-	case ANSWER_CALL:
-		if (r->stream) /* what was said before it */
-			send_delta(ch->call, ch->index);
-		add_call(ch, p);
+	case ANSWER_CALL_BEGIN: begin_call(ch, p); break;
+	case ANSWER_ARGUMENTS:
+		if (r->stream && !ch->leaves_out)
+			r->no_memory |= !buf_add(&ch->arguments, p->text, p->bytes);
 		break;
+	case ANSWER_CALL: add_call(ch, p); break;
+	case ANSWER_LOST: lose_call(ch, p); break;
 	}
+}
+
+/* Special tokens are fed as such, so that nothing else passes for a mark. Where a stop string holds text back, it cannot be
+ * told any more which part of it a token wrote: from then on marks are what looks like them. */
+static int read_answer(const struct api_call *c, struct answer *a, const struct kvik_token *t)
+{
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
+	char *shown = NULL, *own = NULL;
+	size_t n = 0, own_bytes = 0;
+	bool special = c->reply->sampling.generate.keep_special && t->id != KVIK_NO_ID && v &&
+		       !kvik_detokenize(v, &t->id, 1, 0, &shown, &n, NULL) && n == 0;
+	if (special)
+		own = call_token_text(c, t->id, &own_bytes);
+	bool apart = own && own_bytes > 0 && t->text_bytes >= own_bytes &&
+		     memcmp(t->text + t->text_bytes - own_bytes, own, own_bytes) == 0;
+	if (own && own_bytes > 0 && !apart)
+		answer_any_mark(a);
+	size_t plain = apart ? t->text_bytes - own_bytes : t->text_bytes;
+	int rc = answer_feed(a, t->text, plain, NULL);
+	if (!rc && apart)
+		rc = answer_feed_token(a, own, own_bytes, NULL);
+	kvik_free(shown);
+	kvik_free(own);
+	return rc;
 }
 
 static void on_prompt(const struct reply_prompt *p, const struct kvik_token *t)
@@ -116,11 +183,13 @@ static void on_token(const struct reply_prompt *p, uint32_t i, const struct kvik
 	call_count(c, 2 * t->text_bytes); /* the text grows by doubling */
 	r->no_memory |= !buf_add_text(&ch->text, t->text, t->text_bytes);
 	if (r->is_chat) {
-		r->no_memory |= answer_feed(&ch->answer, t->text, t->text_bytes, NULL) != 0;
+		r->no_memory |= read_answer(c, &ch->answer, t) != 0;
 		ch->thought_tokens += t->id != KVIK_NO_ID && answer_thinks(&ch->answer);
 	}
 	if (r->stream)
 		send_delta(c, i);
+	if (r->stream && r->is_chat)
+		send_arguments(ch);
 }
 
 /* ---- Ends -------------------------------------------------------------------------------------------------------- */

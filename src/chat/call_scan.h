@@ -17,12 +17,9 @@ struct scan {
 void scan_blanks(struct scan *s);
 enum call_read scan_expect(struct scan *s, const char *mark); /* NULL or "" is there always */
 enum call_read scan_until(struct scan *s, const char *mark, const char **from, size_t *n); /* and behind the mark */
-enum call_read scan_json(struct scan *s, json_t **value);                                  /* the caller's reference */
-/* A Python literal or a call's arguments (scan_literal.c). */
-enum call_read scan_python(struct scan *s, json_t **value);
-/* "(key=value, ..)", *args: an object. */
-enum call_read scan_python_args(struct scan *s, json_t **args);
-/* Gemma's {key:value,..} with <|"|> around texts. */
-enum call_read scan_braced(struct scan *s, json_t **value);
+/* One argument: key=value of Python's, key:value of Gemma's with <|"|> around texts; the caller's references, also where it
+ * answers something else than CALL_READ (scan_literal.c). */
+enum call_read scan_python_member(struct scan *s, json_t **key, json_t **value);
+enum call_read scan_braced_member(struct scan *s, json_t **key, json_t **value);
 
 #endif

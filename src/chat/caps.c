@@ -137,31 +137,79 @@ static char *call_text(const struct prober *p, const struct chat_caps *c)
 	return part;
 }
 
-/* Can the call be read back out of what the template made of it? *example: its text then, freed with mem_free. */
+static bool any_name(void *user, const char *name, size_t bytes)
+{
+	(void)user;
+	(void)name;
+	return bytes > 0;
+}
+
+static void any_arguments(void *user, const char *text, size_t bytes)
+{
+	(void)user;
+	(void)text;
+	(void)bytes;
+}
+
+static bool any_end(void *user)
+{
+	return user == NULL;
+}
+
+/* How much of a text that begins with a call belongs to it. */
+static size_t example_bytes(const struct call_format *f, const char *text, size_t n)
+{
+	struct call_parser p = {.f = f, .to = {NULL, any_name, any_arguments, any_end}};
+	return call_parse(&p, text, n, true) == CALL_READ ? p.at : n;
+}
+
+/* What a format makes of a text: how many calls, and whether they are the one that was given. */
+struct read_back {
+	size_t calls;
+	bool same;
+};
+
+static void hear(void *user, const struct answer_part *p)
+{
+	struct read_back *r = user;
+	if (p->kind != ANSWER_CALL)
+		return;
+	json_t *args = json_loads(p->arguments, 0, NULL);
+	const char *value = json_string_value(json_object_get(args, KEY));
+	r->same = strcmp(p->name, TOOL) == 0 && json_object_size(args) == 1 && value && strcmp(value, VALUE) == 0;
+	r->calls++;
+	json_decref(args);
+}
+
+/* Can the call be read back out of [from, from + n)? */
+static bool reads(const struct call_format *f, const char *from, size_t n)
+{
+	struct read_back r = {0};
+	struct answer a = {.style = {.calls = f}, .fn = hear, .user = &r};
+	bool ok = !answer_feed(&a, from, n, NULL) && !answer_end(&a, NULL) && r.calls == 1 && r.same;
+	answer_release(&a);
+	return ok;
+}
+
+/* *example: the text of the call, freed with mem_free. */
 static bool reads_back(const struct call_format *f, const char *text, char **example)
 {
-	struct calls calls = {0};
-	size_t n = strlen(text), at = 0, begin;
-	bool certain, found = false;
-	enum call_read result;
+	static const struct call_tokens none = {0};
+	const struct call_marks m = {.f = f};
+	size_t n = strlen(text), begin = 0;
+	bool certain = false;
 	const char *from = f->body == CALL_BARE ? strstr(text, "{\"name\"") : text;
-	if (f->section && !strstr(text, f->section)) /* which is forgiven to models */
+	if (!from || (f->section && !strstr(text, f->section))) /* which is forgiven to models */
 		return false;
-	while (from && !found && call_find(f, from, n - (size_t)(from - text), at, &begin, &certain) && certain) {
-		size_t end = begin;
-		const char *to = f->body == CALL_BARE ? strstr(from, "}}") : NULL;
-		size_t bytes = to ? (size_t)(to + 2 - from) : n - (size_t)(from - text);
-		if (!call_read(f, NULL, from, bytes, &end, true, &calls, &result))
-			break;
-		found = result == CALL_READ && calls.n == 1 && strcmp(calls.v[0].name, TOOL) == 0 &&
-			strcmp(calls.v[0].arguments, "{\"" KEY "\":\"" VALUE "\"}") == 0;
-		if (found)
-			*example = mem_strndup(from + begin, end - begin);
-		at = begin + 1;
-		calls_release(&calls);
+	n -= (size_t)(from - text);
+	if (f->body == CALL_BARE) { /* nothing may follow */
+		const char *to = strstr(from, "}}");
+		n = to ? (size_t)(to + 2 - from) : n;
 	}
-	calls_release(&calls);
-	return found;
+	if (!reads(f, from, n) || !call_find(&m, &none, from, n, 0, 0, &begin, &certain) || !certain)
+		return false;
+	*example = mem_strndup(from + begin, example_bytes(f, from + begin, n - begin));
+	return true;
 }
 
 static const struct call_format *format_of(const char *text, char **example)
@@ -228,6 +276,8 @@ static const struct call_format *format_in(const char *text)
 {
 	for (size_t i = 0; i < call_formats_n; i++) {
 		const struct call_format *f = &call_formats[i];
+		if (f->hint && strstr(text, f->hint))
+			return f;
 		if (strstr(text, f->open) && (!f->section || strstr(text, f->section)) &&
 		    (!f->key || strstr(text, f->key)))
 			return f;
@@ -283,6 +333,9 @@ static void find_style(struct chat_caps *c, const struct prober *p, const char *
 					       {"<|channel>thought", "<channel|>"},
 					       {"<|inner_prefix|>", "<|inner_suffix|>"},
 					       {"Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"}};
+	static const char *const around[][2] = {{"<|START_RESPONSE|>", "<|END_RESPONSE|>"},
+						{"<|START_TEXT|>", "<|END_TEXT|>"},
+						{"<response>", "</response>"}}; /* Granite 3 */
 	char *shown = c->thoughts
 			      ? render(p,
 				       conversation(c, json_pack("[o]", call(TOOL, VALUE, "abcDEF123", c->calls_text)),
@@ -290,6 +343,13 @@ static void find_style(struct chat_caps *c, const struct prober *p, const char *
 				       tools())
 			      : NULL;
 	c->style.harmony = strstr(text, "<|channel|>") && strstr(text, "<|message|>");
+	for (size_t i = 0; i < sizeof around / sizeof *around && !c->style.say_open; i++) {
+		bool granite = strstr(around[i][0], "<response") != NULL; /* others write so what tools say */
+		if (!strstr(text, granite ? "<response></response>" : around[i][1]))
+			continue;
+		c->style.say_open = around[i][0];
+		c->style.say_close = around[i][1];
+	}
 	for (size_t i = 0; i < sizeof marks / sizeof *marks && !c->style.think_open; i++) {
 		if (!strstr(text, marks[i][1]) && !(shown && strstr(shown, marks[i][1])))
 			continue;

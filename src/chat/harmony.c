@@ -6,9 +6,7 @@
  * Source: OpenAI's description of the harmony response format. */
 #include <string.h>
 
-#include "base/mem.h"
 #include "chat/answer.h"
-#include "chat/json_read.h"
 
 enum state { HEADER, THOUGHT, TEXT, CALL };
 enum { HEADER_BYTES = 1024 };
@@ -26,25 +24,22 @@ static const char *find(const char *text, size_t n, const char *what)
 	return memmem(text, n, what, strlen(what));
 }
 
+static const struct call_tokens *tokens_of(const struct answer *a)
+{
+	return a->style.harmony_is_token ? &a->tokens : NULL;
+}
+
 /* The earliest end of a message, or what may become one; *bytes: of the whole mark, 0 = not certain. */
 static size_t message_end(const struct answer *a, size_t *bytes)
 {
-	size_t first = a->text.n;
+	size_t first = a->text.n, at;
+	bool whole;
 	*bytes = 0;
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-		size_t n = strlen(ends[i]), left = a->text.n - a->at;
-		const char *at = find(a->text.data + a->at, left, ends[i]);
-		if (at && (size_t)(at - a->text.data) < first) {
-			first = (size_t)(at - a->text.data);
-			*bytes = n;
-		}
-		for (size_t k = n - 1 < left ? n - 1 : left; !at && k > 0; k--) {
-			size_t place = a->text.n - k;
-			if (place < first && memcmp(a->text.data + place, ends[i], k) == 0) {
-				first = place;
-				*bytes = 0;
-			}
-		}
+		if (!call_find_mark(ends[i], tokens_of(a), a->text.data, a->text.n, a->at, &at, &whole) || at >= first)
+			continue;
+		first = at;
+		*bytes = whole ? strlen(ends[i]) : 0;
 	}
 	return first;
 }
@@ -60,70 +55,73 @@ static enum state kind_of(const char *header, size_t n)
 	return thought ? THOUGHT : TEXT;
 }
 
+/* The name that a header's call has; *n = 0: none. */
+static const char *name_in(const char *header, size_t bytes, size_t *n)
+{
+	const char *name = find(header, bytes, to_function);
+	*n = 0;
+	if (!name)
+		return header;
+	name += strlen(to_function);
+	while (name + *n < header + bytes && name[*n] != ' ' && name[*n] != '<')
+		++*n;
+	return name;
+}
+
 /* False: it has not come whole. */
 static bool read_header(struct answer *a, bool final)
 {
-	const char *header = a->text.data + a->at, *end = find(header, a->text.n - a->at, message);
-	if (!end && !final && a->text.n - a->at < HEADER_BYTES)
+	const char *header = a->text.data + a->at;
+	size_t end = a->text.n, bytes;
+	bool whole = false;
+	if (!call_find_mark(message, tokens_of(a), a->text.data, a->text.n, a->at, &end, &whole))
+		end = a->text.n;
+	if (!whole && !final && a->text.n - a->at < HEADER_BYTES)
 		return false;
-	if (!end) { /* no header at all: text */
+	if (!whole) { /* no header at all: text */
 		bool rest = final && header[0] == '<' && a->text.n - a->at > 1 && header[1] == '|';
 		a->at = rest ? a->text.n : a->at;
 		a->state = TEXT;
 		return a->at < a->text.n;
 	}
-	a->begin = a->at;
-	a->state = (int)kind_of(header, (size_t)(end - header));
-	a->at += (size_t)(end - header) + strlen(message);
+	size_t n = end - a->at;
+	a->state = (int)kind_of(header, n);
+	const char *name = name_in(header, n, &bytes);
+	if (a->state == CALL && (bytes == 0 || !answer_call_begin(a, name, bytes)))
+		a->state = TEXT;
+	a->at = a->begin = end + strlen(message);
 	return true;
 }
 
-/* The call whose header begins at `begin` and whose arguments are [at, to). What is no call is text. */
-static int tell_call(struct answer *a, size_t to, struct kvik_err *err)
+/* More of the arguments, up to `to`; ended: all of them. What is no call is text. */
+static void go_on_with_call(struct answer *a, size_t to, bool ended)
 {
-	const char *header = a->text.data + a->begin;
-	const char *name = find(header, a->at - a->begin, to_function);
-	size_t from = name ? (size_t)(name - header) + strlen(to_function) : 0, n = 0;
-	while (name && from + n < a->at - a->begin && header[from + n] != ' ' && header[from + n] != '<')
-		n++;
-	json_t *args = json_read(a->text.data + a->at, to - a->at, JSON_ALLOW_NUL, NULL);
-	bool ok = json_is_object(args) && n > 0 && n <= CALL_NAME_BYTES && a->n_calls < CALLS_MAX;
-	json_decref(args);
-	if (!ok) {
-		answer_tell(a, ANSWER_TEXT, a->at, to);
-		return 0;
-	}
-	char *copy = mem_strndup(header + from, n), *text = mem_strndup(a->text.data + a->at, to - a->at);
-	if (copy && text)
-		answer_tell_call(a, copy, text);
-	ok = copy && text;
-	mem_free(copy);
-	mem_free(text);
-	return ok ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for a tool call");
+	answer_call_arguments(a, a->text.data + a->at, to - a->at);
+	if (!ended || answer_call_end(a))
+		return;
+	answer_call_lost(a);
+	answer_tell(a, ANSWER_TEXT, a->begin, to);
 }
 
 int answer_harmony(struct answer *a, bool final, struct kvik_err *err)
 {
-	int rc = 0;
-	while (!rc && a->at < a->text.n) {
+	while ((a->at < a->text.n || (final && a->begun)) && !a->no_memory) {
 		size_t bytes, end;
 		if (a->state == HEADER && !read_header(a, final))
 			return 0;
 		end = message_end(a, &bytes);
 		bool ended = bytes > 0 || final;
 		end = final && bytes == 0 ? a->text.n : end;
-		if (a->state == CALL && !ended)
-			return 0;
 		if (a->state == CALL)
-			rc = tell_call(a, end, err);
+			go_on_with_call(a, end, ended);
 		else
 			answer_tell(a, a->state == THOUGHT ? ANSWER_THOUGHT : ANSWER_TEXT, a->at, end);
 		a->at = end + bytes;
 		if (!ended)
-			return rc;
+			break;
 		a->state = HEADER;
 		if (bytes == strlen(channel) && memcmp(a->text.data + end, channel, bytes) == 0)
 			a->at = end; /* which belongs to the next header */
 	}
-	return rc;
+	return a->no_memory ? err_set(err, KVIK_ERR_NOMEM, "no memory for a tool call") : 0;
 }

@@ -1,4 +1,4 @@
-/* scan_literal.c: values as two families write them that do not write JSON: Python's (LFM2, Llama 4) and Gemma 4's. The
+/* scan_literal.c: values as two families write them that do not write JSON: Python's (LFM2, Llama) and Gemma's. The
  * text may end anywhere: CALL_MORE then. */
 #include <ctype.h>
 #include <stdlib.h>
@@ -124,10 +124,11 @@ static enum call_read items(struct scan *s, char close, value_fn *value, json_t 
 	return r;
 }
 
-static enum call_read member(struct scan *s, char between, key_fn *read_key, value_fn *read_value, json_t *object)
+/* Both stay the caller's, whatever it answers. */
+static enum call_read pair(struct scan *s, char between, key_fn *read_key, value_fn *read_value, json_t **key,
+			   json_t **v)
 {
-	json_t *key = NULL, *v = NULL;
-	enum call_read r = read_key(s, &key);
+	enum call_read r = read_key(s, key);
 	scan_blanks(s);
 	if (r == CALL_READ && s->at == s->n)
 		r = at_end(s);
@@ -136,9 +137,18 @@ static enum call_read member(struct scan *s, char between, key_fn *read_key, val
 	if (r == CALL_READ) {
 		s->at++;
 		scan_blanks(s);
-		r = read_value(s, &v);
+		r = read_value(s, v);
 	}
-	if (r == CALL_READ && json_object_setn_new(object, json_string_value(key), json_string_length(key), v))
+	return r;
+}
+
+static enum call_read member(struct scan *s, char between, key_fn *read_key, value_fn *read_value, json_t *object)
+{
+	json_t *key = NULL, *v = NULL;
+	enum call_read r = pair(s, between, read_key, read_value, &key, &v);
+	if (r != CALL_READ)
+		json_decref(v);
+	else if (json_object_setn_new(object, json_string_value(key), json_string_length(key), v))
 		r = CALL_NONE;
 	json_decref(key);
 	return r;
@@ -195,7 +205,7 @@ static enum call_read scan_quoted(struct scan *s, json_t **value)
 	return r;
 }
 
-enum call_read scan_python(struct scan *s, json_t **value)
+static enum call_read scan_python(struct scan *s, json_t **value)
 {
 	scan_blanks(s);
 	if (s->at == s->n)
@@ -226,32 +236,25 @@ static enum call_read scan_name(struct scan *s, json_t **key)
 	return r == CALL_READ ? give(key, json_stringn(text, n)) : r;
 }
 
-enum call_read scan_python_args(struct scan *s, json_t **args)
+enum call_read scan_python_member(struct scan *s, json_t **key, json_t **value)
 {
-	if (s->at == s->n)
-		return at_end(s);
-	if (!next_is(s, '('))
-		return CALL_NONE;
-	json_t *v = json_object();
-	s->at++;
-	enum call_read r = members(s, ')', '=', scan_name, scan_python, v);
-	if (r == CALL_READ)
-		return give(args, v);
-	json_decref(v);
-	return r;
+	return pair(s, '=', scan_name, scan_python, key, value);
 }
 
 /* ---- Gemma 4 ----------------------------------------------------------------------------------------------------- */
 
-static const char quotation[] = "<|\"|>";
+static enum call_read scan_braced(struct scan *s, json_t **value);
 
 static enum call_read scan_gemma_text(struct scan *s, json_t **value)
 {
+	static const char *const quotations[] = {"<|\"|>", "<escape>"}; /* of Gemma 4 and of FunctionGemma */
 	const char *text;
-	size_t n;
-	enum call_read r = scan_expect(s, quotation);
+	size_t n, i = 0;
+	enum call_read r = scan_expect(s, quotations[0]);
+	if (r == CALL_NONE)
+		r = scan_expect(s, quotations[i = 1]);
 	if (r == CALL_READ)
-		r = scan_until(s, quotation, &text, &n);
+		r = scan_until(s, quotations[i], &text, &n);
 	return r == CALL_READ ? give(value, json_stringn(text, n)) : r;
 }
 
@@ -283,7 +286,7 @@ static enum call_read scan_gemma(struct scan *s, json_t **value)
 	return r;
 }
 
-enum call_read scan_braced(struct scan *s, json_t **value)
+static enum call_read scan_braced(struct scan *s, json_t **value)
 {
 	if (s->at == s->n)
 		return at_end(s);
@@ -297,4 +300,9 @@ enum call_read scan_braced(struct scan *s, json_t **value)
 		return give(value, v);
 	json_decref(v);
 	return r;
+}
+
+enum call_read scan_braced_member(struct scan *s, json_t **key, json_t **value)
+{
+	return pair(s, ':', scan_gemma_key, scan_gemma, key, value);
 }

@@ -156,6 +156,15 @@ static bool ends_thinking(const struct tmpl_text *t, const struct answer_style *
 	return false;
 }
 
+/* Has the template itself written the mark that opens a call? */
+static bool ends_with_call(const struct tmpl_text *t, const struct call_format *f)
+{
+	size_t n = f && f->open ? strlen(f->open) : 0;
+	if (n == 0 || t->bytes < n || memcmp(t->text + t->bytes - n, f->open, n) != 0)
+		return false;
+	return t->n_data == 0 || t->data[t->n_data - 1].to <= t->bytes - n;
+}
+
 static int render(const struct chat_template *t, const struct form *f, const struct chat_input *in, const json_t *list,
 		  struct chat_prompt *p, struct kvik_err *err)
 {
@@ -175,7 +184,8 @@ static int render(const struct chat_template *t, const struct form *f, const str
 	if (!rc && said)
 		rc = cut_behind(&p->text, said, err);
 	p->style = f->caps.style;
-	if (!in->tools)
+	p->called = !rc && ends_with_call(&p->text, p->style.calls);
+	if (!in->tools && !p->called)
 		p->style.calls = NULL;
 	else if (!f->caps.calls && !f->caps.tools)
 		p->style.calls = call_format_named("generic"); /* as messages.c has explained it */

@@ -42,7 +42,8 @@ struct chat_input {
 struct chat_prompt {
 	struct tmpl_text text;
 	struct answer_style style; /* of what comes */
-	bool thinks;               /* the prompt ends inside of thoughts */
+	bool thinks;               /* the prompt ends inside of thoughts, */
+	bool called;               /* or with the mark that opens a call */
 };
 
 /* The caller releases *p in any case. Errors: ARG (messages that are none, content that is no text), those of the

@@ -219,6 +219,8 @@ static void tell(void *user, const struct answer_part *p)
 	static const enum kvik_chat_part_kind kinds[] = {
 		[ANSWER_TEXT] = KVIK_CHAT_TEXT, [ANSWER_THOUGHT] = KVIK_CHAT_THOUGHT, [ANSWER_CALL] = KVIK_CHAT_CALL};
 	const struct kvik_chat_parser *parser = user;
+	if (p->kind == ANSWER_CALL_BEGIN || p->kind == ANSWER_ARGUMENTS || p->kind == ANSWER_LOST)
+		return; /* calls are told when they are whole */
 	parser->on_part(parser->user, &(struct kvik_chat_part){.size = sizeof(struct kvik_chat_part),
 							       .kind = kinds[p->kind],
 							       .text = p->text,
@@ -240,6 +242,7 @@ int kvik_chat_parser_new(struct kvik_chat_parser **out, const struct kvik_chat_p
 	parser->user = user;
 	parser->answer = (struct answer){.style = p->p.style,
 					 .thinks = p->p.thinks,
+					 .called = p->p.called,
 					 .tools = parser->tools,
 					 .id = id,
 					 .fn = tell,

@@ -170,6 +170,58 @@ static const struct answer_case cases[] = {
 	 "{b}<|\"|>,n:3,o:{k:[true,<|\"|>x<|\"|>]}}<tool_call|>"
 	 "<|tool_call>call:g{}<tool_call|>",
 	 "Hm.", "", "f{\"s\":\"a, {b}\",\"n\":3,\"o\":{\"k\":[true,\"x\"]}}g{}"},
+	{"llama4", NULL, NULL, false, "<|python_start|>[f(s=\"a\", n=2)]<|python_end|>", "", "",
+	 "f{\"s\":\"a\",\"n\":2}"},
+	{"llama3", NULL, NULL, false, "[f(s='a'), g()]", "", "", "f{\"s\":\"a\"}g{}"},
+	{"llama3", NULL, NULL, false, "[1, 2] are numbers", "", "[1, 2] are numbers", ""},
+	{"llama3", NULL, NULL, false, "[h(x=1)]", "", "[h(x=1)]", ""},
+	{"llama3", NULL, NULL, false, "So <|python_tag|>f.call(s=\"x\")", "", "So", "f{\"s\":\"x\"}"},
+	{"llama3", NULL, NULL, false, "{\"name\": \"f\", \"parameters\": {}} I called.", "", "I called.", "f{}"},
+	{"functiongemma", NULL, NULL, false,
+	 "<start_function_call>call:f{s:<escape>a}b<escape>,n:1}<end_function_call>", "", "",
+	 "f{\"s\":\"a}b\",\"n\":1}"},
+	/* names that are keys, ids before and behind names, names that mean text */
+	{"apertus", "<|inner_prefix|>", "<|inner_suffix|>", false,
+	 "<|inner_prefix|>Hm.<|inner_suffix|><|tools_prefix|>[{\"f\": {\"a\": 1}}, {\"g\": {}}]<|tools_suffix|>", "Hm.",
+	 "", "f{\"a\":1}g{}"},
+	{"solar", NULL, NULL, false,
+	 "<|tool_calls|><|tool_call:begin|>a1b2c3d4e5<|tool_call:name|>f<|tool_call:args|>{\"a\": 1}<|tool_call:end|>",
+	 "", "", "f{\"a\":1}"},
+	{"mistral", NULL, NULL, false, "[TOOL_CALLS]f[CALL_ID]bbc5b7ede[ARGS]{\"a\": 1}[TOOL_CALLS]g[ARGS]{}", "", "",
+	 "f{\"a\":1}g{}"},
+	{"functionary-v3.2", NULL, NULL, false, ">>>all\nHi >>there.>>>f\n{\"a\": 1}>>>g\n{}", "", "Hi >>there.",
+	 "f{\"a\":1}g{}"},
+	{"firefunction", NULL, NULL, false,
+	 "Ok functools[{\"name\": \"f\", \"arguments\": {\"a\": 1}}, "
+	 "{\"name\": \"g\", \"arguments\": {}}]",
+	 "", "Ok", "f{\"a\":1}g{}"},
+	{"gigachat3.1", NULL, NULL, false, "Ok<|function_call|>{\"name\": \"f\", \"arguments\": {}}", "", "Ok", "f{}"},
+	{"longcat", NULL, NULL, false,
+	 "<longcat_tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</longcat_tool_call>", "", "", "f{}"},
+	{"internlm2", NULL, NULL, false,
+	 "Ok.\n<|action_start|><|plugin|>\n{\"name\": \"f\", \"parameters\": {}}"
+	 "<|action_end|>\n",
+	 "", "Ok.", "f{}"},
+	/* members in another order, arguments as a text, inside of "function", or none */
+	{"hermes", NULL, NULL, false,
+	 "<tool_call>{\"arguments\": {\"a\": 1}, \"name\": \"f\"}</tool_call>"
+	 "<tool_call>{\"type\": \"function\", \"function\": {\"name\": \"f\", \"arguments\": \"{\\\"a\\\": "
+	 "2}\"}}</tool_call>"
+	 "<tool_call>{\"id\": 3, \"name\": \"g\", \"arguments\": {}, \"more\": [1]}</tool_call><tool_call>{\"name\": "
+	 "\"g\"}</tool_call>",
+	 "", "", "f{\"a\":1}f{\"a\":2}g{}g{}"},
+	/* what goes wrong late is text as well, from the mark or the last whole call on */
+	{"hermes", NULL, NULL, false, "Ok <tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1, b}}</tool_call> so",
+	 "", "Ok <tool_call>{\"name\": \"f\", \"arguments\": {\"a\": 1, b}}</tool_call> so", ""},
+	{"mistral", NULL, NULL, false, "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {}}, oops] so", "", ", oops] so",
+	 "f{}"},
+	{"qwen3-coder", NULL, NULL, false, "<tool_call>\n<function=f>\n<parameter=s>\nabc", "",
+	 "<tool_call>\n<function=f>\n<parameter=s>\nabc", ""},
+	/* tagged values by their types */
+	{"qwen3-coder", NULL, NULL, false,
+	 "<tool_call>\n<function=f>\n<parameter=o>\nNone\n</parameter>\n<parameter=s>\na\"b\\c\n\td\n</parameter>\n</"
+	 "tool_call>",
+	 "", "", "f{\"o\":null,\"s\":\"a\\\"b\\\\c\\n\\td\"}"},
 	/* gpt-oss */
 	{"harmony", NULL, NULL, false,
 	 "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes <|2.", "Hm.",
@@ -194,18 +246,39 @@ static json_t *tools(void)
 
 struct heard {
 	struct buf thought, said, calls;
-	size_t n;
+	struct buf arguments; /* of the call at hand, in pieces */
+	size_t n, lost;
 };
 
 static void hear(void *user, const struct answer_part *p)
 {
 	struct heard *h = user;
-	if (p->kind == ANSWER_CALL) {
+	if (p->kind == ANSWER_CALL_BEGIN) {
+		h->arguments.n = 0;
+		assert_int_equal(p->index, h->n);
+		assert_true(buf_add_text(&h->arguments, p->name, strlen(p->name)));
+	} else if (p->kind == ANSWER_ARGUMENTS) {
+		assert_int_equal(p->index, h->n);
+		assert_true(p->bytes > 0 && buf_add_text(&h->arguments, p->text, p->bytes));
+	} else if (p->kind == ANSWER_LOST) {
+		h->lost++;
+		h->n += p->index == h->n && h->arguments.n > 0; /* its index is used up */
+		h->arguments.n = 0;
+	} else if (p->kind == ANSWER_CALL) {
+		char whole[4096];
+		snprintf(whole, sizeof whole, "%s%s", p->name, p->arguments);
+		assert_string_equal(h->arguments.data, whole);
+		h->arguments.n = 0;
 		assert_int_equal(p->index, h->n++);
 		assert_int_equal(strlen(p->id), 9);
 		assert_int_equal(strspn(p->id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), 9);
+		json_t *args = json_loads(p->arguments, 0, NULL);
+		char *compact = json_dumps(args, JSON_COMPACT);
+		assert_true(json_is_object(args));
 		assert_true(buf_add_text(&h->calls, p->name, strlen(p->name)));
-		assert_true(buf_add_text(&h->calls, p->arguments, strlen(p->arguments)));
+		assert_true(buf_add_text(&h->calls, compact, strlen(compact)));
+		free(compact);
+		json_decref(args);
 	} else {
 		assert_true(p->bytes > 0);
 		assert_true(buf_add_text(p->kind == ANSWER_THOUGHT ? &h->thought : &h->said, p->text, p->bytes));
@@ -251,6 +324,7 @@ static void run(const struct answer_case *c, const json_t *t, size_t step, size_
 	check("thought", c, cut, &h.thought, c->thought);
 	check("said", c, cut, &h.said, c->said);
 	check("calls", c, cut, &h.calls, c->calls);
+	buf_release(&h.arguments);
 	buf_release(&h.thought);
 	buf_release(&h.said);
 	buf_release(&h.calls);
@@ -292,14 +366,144 @@ static void comes_as_it_is_known(void **state)
 	assert_string_equal(h.thought.data, "Hm");
 	assert_int_equal(answer_feed(&a, "</think>\n\nYes, <tool", 20, NULL), 0);
 	assert_string_equal(h.said.data, "Yes,");
-	assert_int_equal(answer_feed(&a, "_call>{\"name\":\"f\",\"arguments\":{}}", 33, NULL), 0);
-	assert_int_equal(h.n, 0);
-	assert_int_equal(answer_feed(&a, "</tool_call>", 12, NULL), 0);
-	assert_int_equal(h.n, 1);
+	static const struct {
+		const char *text, *arguments; /* name{.. as far as told */
+		size_t whole;
+	} steps[] = {{"_call>{\"name\":\"f\",", "", 0},
+		     {"\"arguments\":{", "f{", 0},
+		     {"\"a\": \"b", "f{\"a\": \"b", 0},
+		     {"c\"}", "f{\"a\": \"bc\"}", 0},
+		     {"}", "", 1},
+		     {"</tool_call><tool_call>{\"name\": \"g\", \"arguments\": {}}", "", 2}};
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		assert_int_equal(answer_feed(&a, steps[i].text, strlen(steps[i].text), NULL), 0);
+		assert_string_equal(h.arguments.n ? h.arguments.data : "", steps[i].arguments);
+		assert_int_equal(h.n, steps[i].whole);
+	}
+	assert_int_equal(answer_end(&a, NULL), 0);
+	buf_release(&h.arguments);
+	buf_release(&h.arguments);
 	buf_release(&h.thought);
 	buf_release(&h.said);
 	buf_release(&h.calls);
 	answer_release(&a);
+}
+
+/* What comes out of pieces, the text of special tokens between slashes. */
+static void hear_pieces(struct answer *a, struct heard *h, const char *text)
+{
+	*h = (struct heard){0};
+	a->fn = hear;
+	a->user = h;
+	for (bool token = false; *text; token = !token) {
+		size_t n = strcspn(text, "/");
+		int rc = token ? answer_feed_token(a, text, n, NULL) : answer_feed(a, text, n, NULL);
+		assert_int_equal(rc, 0);
+		text += n + (text[n] == '/');
+	}
+	assert_int_equal(answer_end(a, NULL), 0);
+	answer_release(a);
+}
+
+static const char *got(const struct buf *b)
+{
+	return b->n ? b->data : "";
+}
+
+/* A mark that is a token of the vocabulary is only that: the same letters in others are text. */
+static void marks_are_tokens(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *format, *text, *thought, *said, *calls;
+	} pieces[] = {
+		{"mistral", "See [TOOL_CALLS]f[ARGS]{}", "", "See [TOOL_CALLS]f[ARGS]{}", ""},
+		{"mistral", "See [TOOL_CALLS] /[TOOL_CALLS]/f/[ARGS]/{}", "", "See [TOOL_CALLS]", "f{}"},
+		{"mistral", "[THINK]a/[THINK]/b", "", "[THINK]a[THINK]b", ""}, /* thoughts begin an answer, or never */
+		{"mistral", "/[THINK]/a[/b", "a[", "", ""},
+		{"llama3", "<|python_tag|>f.call(s='x')", "", "<|python_tag|>f.call(s='x')", ""},
+		{"llama3", "/<|python_tag|>/f.call(s='x')", "", "", "f{\"s\":\"x\"}"},
+		{"hermes", "a/<|other|>/b", "", "ab", ""},
+		{"harmony",
+		 "/<|channel|>/analysis/<|message|>/a <|end|> "
+		 "b/<|end|>//<|start|>/assistant/<|channel|>/final/<|message|>/c<|call|>",
+		 "a <|end|> b", "c<|call|>", ""},
+		{"harmony",
+		 "/<|channel|>/commentary to=functions.f /<|constrain|>/json/<|message|>/{\"s\": "
+		 "\"<|call|>\"}/<|call|>/",
+		 "", "", "f{\"s\":\"<|call|>\"}"},
+	};
+	json_t *t = tools();
+	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		struct heard h;
+		struct answer a = {.hides = true, .tools = t};
+		a.style.calls = call_format_named(pieces[i].format);
+		a.style.harmony = !a.style.calls;
+		a.style.think_open = "[THINK]";
+		a.style.think_close = "[/THINK]";
+		a.style.think_is_token = a.style.open_is_token = a.style.harmony_is_token = true;
+		hear_pieces(&a, &h, pieces[i].text);
+		if (strcmp(got(&h.thought), pieces[i].thought) || strcmp(got(&h.said), pieces[i].said) ||
+		    strcmp(got(&h.calls), pieces[i].calls))
+			fail_msg("%s: '%s' '%s' '%s'", pieces[i].text, got(&h.thought), got(&h.said), got(&h.calls));
+		buf_release(&h.thought);
+		buf_release(&h.said);
+		buf_release(&h.calls);
+		buf_release(&h.arguments);
+	}
+	json_decref(t);
+}
+
+/* The prompt has written the mark, and marks around what is said are left out. */
+static void around_an_answer(void **state)
+{
+	(void)state;
+	struct heard h;
+	struct answer a = {.called = true, .style = {.calls = call_format_named("functionary-v3.2")}};
+	hear_pieces(&a, &h, "f\n{\"a\": 1}");
+	assert_string_equal(got(&h.calls), "f{\"a\":1}");
+	buf_release(&h.calls);
+	buf_release(&h.arguments);
+	a = (struct answer){.called = true, .style = {.calls = call_format_named("functionary-v3.2")}};
+	hear_pieces(&a, &h, "all\nHi.");
+	assert_string_equal(got(&h.said), "Hi.");
+	buf_release(&h.said);
+	a = (struct answer){.style = {.calls = call_format_named("command-r7b"),
+				      .think_open = "<|START_THINKING|>",
+				      .think_close = "<|END_THINKING|>",
+				      .say_open = "<|START_RESPONSE|>",
+				      .say_close = "<|END_RESPONSE|>"}};
+	hear_pieces(&a, &h, "<|START_THINKING|>Hm.<|END_THINKING|><|START_RESPONSE|>Hi < there.<|END_RESPONSE|>");
+	assert_string_equal(got(&h.thought), "Hm.");
+	assert_string_equal(got(&h.said), "Hi < there.");
+	buf_release(&h.thought);
+	buf_release(&h.said);
+}
+
+/* Long arguments cost time in proportion to them, however small the pieces: the work of each piece is bounded. */
+static void long_arguments(void **state)
+{
+	(void)state;
+	enum { BYTES = 300000 };
+	static const char *const calls[][3] = {
+		{"hermes", "<tool_call>{\"name\": \"f\", \"arguments\": {\"s\": \"", "\"}}</tool_call>"},
+		{"hermes", "<tool_call>{\"arguments\": {\"s\": \"", "\"}, \"name\": \"f\"}</tool_call>"},
+		{"qwen3-coder", "<function=f><parameter=s>", "</parameter></function>"},
+		{"qwen3-coder", "<function=f><parameter=free>", "</parameter></function>"},
+		{"lfm2", "<|tool_call_start|>[f(s='", "')]"},
+	};
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		struct heard h = {0};
+		struct answer a = {.style = {.calls = call_format_named(calls[i][0])}, .fn = ignore, .user = &h};
+		assert_int_equal(answer_feed(&a, calls[i][1], strlen(calls[i][1]), NULL), 0);
+		for (size_t n = 0; n < BYTES; n += 3)
+			assert_int_equal(answer_feed(&a, "abc", 3, NULL), 0);
+		assert_int_equal(answer_feed(&a, calls[i][2], strlen(calls[i][2]), NULL), 0);
+		assert_int_equal(answer_end(&a, NULL), 0);
+		assert_int_equal(a.n_calls, 1);
+		assert_true(a.arguments.n > BYTES);
+		answer_release(&a);
+	}
 }
 
 /* Each allocation fails in turn: an error, and nothing lost. */
@@ -332,7 +536,9 @@ static void every_allocation_may_fail(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(every_format), cmocka_unit_test(comes_as_it_is_known),
-					   cmocka_unit_test(every_allocation_may_fail)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_format),     cmocka_unit_test(comes_as_it_is_known),
+		cmocka_unit_test(marks_are_tokens), cmocka_unit_test(around_an_answer),
+		cmocka_unit_test(long_arguments),   cmocka_unit_test(every_allocation_may_fail)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

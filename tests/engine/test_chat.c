@@ -184,7 +184,7 @@ static void answers(void **state)
 	assert_int_equal(kvik_chat_parse_end(parser, NULL), 0);
 	assert_string_equal(h.thought, "Hm.");
 	assert_string_equal(h.text, "So.");
-	assert_string_equal(h.call, "probe {\"a\":1} 9");
+	assert_string_equal(h.call, "probe {\"a\": 1} 9");
 	kvik_chat_parser_free(parser);
 	kvik_model_free(m);
 }

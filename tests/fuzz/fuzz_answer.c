@@ -10,13 +10,23 @@
 
 struct heard {
 	struct buf all; /* parts one after the other, those of a kind joined */
+	struct buf arguments;
 	int kind;
 };
 
 static void hear(void *user, const struct answer_part *p)
 {
-	static const char *const names[] = {"\n=text\n", "\n=thought\n", "\n=call\n"};
+	static const char *const names[] = {
+		[ANSWER_TEXT] = "\n=text\n", [ANSWER_THOUGHT] = "\n=thought\n", [ANSWER_CALL] = "\n=call\n"};
 	struct heard *h = user;
+	if (p->kind == ANSWER_CALL_BEGIN)
+		h->arguments.n = 0;
+	if (p->kind == ANSWER_ARGUMENTS && !buf_add_text(&h->arguments, p->text, p->bytes))
+		abort();
+	if (p->kind == ANSWER_CALL && strcmp(h->arguments.data, p->arguments) != 0) /* the pieces are the whole */
+		abort();
+	if (p->kind == ANSWER_CALL_BEGIN || p->kind == ANSWER_ARGUMENTS || p->kind == ANSWER_LOST)
+		return;
 	if (h->kind != (int)p->kind || p->kind == ANSWER_CALL) {
 		if (!buf_add(&h->all, names[p->kind], strlen(names[p->kind])))
 			abort();
@@ -56,6 +66,7 @@ static struct heard read_all(uint8_t format, const uint8_t *text, size_t bytes, 
 	if (answer_end(&a, NULL))
 		abort();
 	answer_release(&a);
+	buf_release(&h.arguments);
 	return h;
 }
 

@@ -382,29 +382,38 @@ def write_dict(name, words):
 # ---- Answers: the format's number in src/chat/call_format.c, the size of pieces, and what a model writes ----------------
 
 ANSWERS = {
-    (9, "hermes"): b'So.\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>',
-    (13, "mistral"): b'[TOOL_CALLS] [{"name": "f", "arguments": {}}]',
-    (10, "qwen3-coder"): b'<tool_call>\n<function=f>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>',
-    (11, "glm"): b'<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>',
-    (21, "lfm2"): b"<|tool_call_start|>[f(a='x', b=[1, None])]<|tool_call_end|>",
-    (22, "gemma4"): b'<|tool_call>call:f{a:<|"|>x<|"|>,b:[1]}<tool_call|>',
-    (23, "llama3"): b'{"name": "f", "parameters": {}}; {"name": "g", "parameters": {}}',
-    (4, "kimi-k2"): b'<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>',
-    (5, "minimax-m3"): b']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="f">]<]minimax[>[<a>x]<]minimax[>[</a>]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>',
-    (0x80 | 9, "thinks"): b"Hm.</think>\nYes.",
-    (26, "harmony"): b"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f "
-                     b"<|constrain|>json<|message|>{}<|call|>",
+    "hermes": b'So.\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>',
+    "mistral": b'[TOOL_CALLS] [{"name": "f", "arguments": {}}] [TOOL_CALLS]g[CALL_ID]abc123DEF[ARGS]{"a": {}}',
+    "qwen3-coder": b'<tool_call>\n<function=f>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>',
+    "glm": b'<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>',
+    "lfm2": b"<|tool_call_start|>[f(a='x', b=[1, None])]<|tool_call_end|>",
+    "gemma4": b'<|tool_call>call:f{a:<|"|>x<|"|>,b:[1]}<tool_call|>',
+    "functiongemma": b'<start_function_call>call:f{a:<escape>x<escape>}<end_function_call>',
+    "llama3": b'{"name": "f", "parameters": {}}; {"name": "g", "parameters": {}}; [f(a=1), g()]',
+    "kimi-k2": b'<|tool_calls_section_begin|><|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>',
+    "minimax-m3": b']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="f">]<]minimax[>[<a>x]<]minimax[>[</a>]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>',
+    "functionary-v3.2": b'>>>all\nHi.>>>f\n{"a": 1}',
+    "apertus": b'<|tools_prefix|>[{"f": {"a": 1}}, {"g": {}}]<|tools_suffix|>',
+    "solar": b'<|tool_calls|><|tool_call:begin|>a1<|tool_call:name|>f<|tool_call:args|>{}<|tool_call:end|>',
+    "generic": b'<tool_call>{"arguments": {"a": [1]}, "name": "f"}</tool_call> {"function": {"name": "f", "arguments": "{}"}}',
 }
+HARMONY = (b"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f "
+           b"<|constrain|>json<|message|>{}<|call|>")
 
 
 def answer_seeds():
-    return {name: bytes([number, 2]) + text for (number, name), text in ANSWERS.items()}
+    table = (HERE.parent.parent / "src/chat/call_format.c").read_text()
+    number = {name: i for i, name in enumerate(re.findall(r'\.name = "([^"]+)"', table))}
+    seeds = {name: bytes([number[name], 2]) + text for name, text in ANSWERS.items()}
+    seeds["thinks"] = bytes([0x80 | number["hermes"], 2]) + b"Hm.</think>\nYes."
+    seeds["harmony"] = bytes([len(number) + 1, 2]) + HARMONY
+    return seeds
 
 
 def answer_words():
     """The marks of the table, as C writes them."""
     source = (HERE.parent.parent / "src/chat/call_format.c").read_text()
-    marks = re.findall(r'\.(?:open|close|section|section_end|name_end|key|key_end|value|value_end) = "([^"\\]+)"', source)
+    marks = re.findall(r'\.(?:open|close|section|section_end|name_cut|id_end|name_end|key|key_end|value|value_end) = "([^"\\]+)"', source)
     return {m.encode() for m in marks} | {b'{"name": "f", "arguments": {}}', b"<think>", b"</think>", b"<|message|>",
                                           b"<|channel|>", b"to=functions.f", b"<|end|>"}
 
