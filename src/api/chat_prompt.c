@@ -174,6 +174,20 @@ static int tokenize(struct api_call *c, struct reply_prompt *p, const struct tmp
 	return check_ids(c, p, rc, &err);
 }
 
+/* An answer of a given form may think before it, and says nothing beside it. */
+static void hold_behind_thoughts(struct reply *r)
+{
+	struct answer_style *s = &r->style;
+	if (!structured_constraint(&r->structured))
+		return;
+	if (r->must_call) { /* the form is the whole answer, without the marks of the model's own calls */
+		s->harmony = r->called = false;
+		s->calls = call_format_named("generic");
+	}
+	r->form_opens = s->harmony ? "<|channel|>" : s->think_open;
+	r->form_closes = s->harmony ? "<|channel|>final<|message|>" : s->think_close;
+}
+
 int chat_prompt(struct api_call *c, const struct chat_request *q)
 {
 	struct reply_prompt *p = reply_add_prompt(c);
@@ -188,8 +202,9 @@ int chat_prompt(struct api_call *c, const struct chat_request *q)
 		rc = tokenize(c, p, &made.text, q->parse_special);
 	r->style = made.style;
 	r->thinks = made.thinks;
-	r->tools = q->tools;
+	r->tools = json_incref(q->tools);
 	r->called = made.called;
+	hold_behind_thoughts(r);
 	r->keeps_special = r->sampling.generate.keep_special;
 	if (!rc && find_special_marks(c->api->config.engine.vocab, &r->style))
 		r->sampling.generate.keep_special = true;

@@ -142,7 +142,7 @@ static void whole(struct api_call *c)
 	call_json(c, 200, list);
 }
 
-static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole, NULL, NULL};
+static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole, NULL, NULL, NULL};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 
 #include "api/reply.h"
 #include "api/routes.h"
+#include "api/tool_choice.h"
 #include "base/mem.h"
 
 /* ---- Log-probabilities ------------------------------------------------------------------------------------------- */
@@ -149,7 +150,7 @@ static void whole(struct api_call *c)
 	call_json(c, 200, o);
 }
 
-static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole, thought, call};
+static const struct dialect dialect = {chat_logprob, delta, choice_end, end, whole, thought, call, NULL};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
@@ -158,23 +159,10 @@ struct chat_fields {
 	json_t *reasoning_effort, *verbosity, *enable_thinking; /* to the template */
 	json_t *max_tokens, *max_completion_tokens;
 	json_t *add_generation_prompt, *continue_final, *reasoning_format;
-	bool parse_special, many_calls;
+	json_t *parallel;
+	bool parse_special;
+	struct tool_choice choice;
 };
-
-/* "auto" and "none" can be kept; forcing a call needs constrained decoding. */
-static int check_tool_choice(struct chat_fields *f, struct field_error *e)
-{
-	const json_t *mode = json_is_object(f->tool_choice) ? json_object_get(f->tool_choice, "type") : f->tool_choice;
-	if (field_says(mode, "none"))
-		f->tools = NULL;
-	else if (f->tool_choice && !field_says(mode, "auto"))
-		return field_fail(e, "tool_choice", "'tool_choice' other than auto and none is not supported yet");
-	if (f->tools && (!json_is_array(f->tools) || json_array_size(f->tools) == 0))
-		f->tools = json_is_array(f->tools) ? NULL : f->tools;
-	if (f->tools && !json_is_array(f->tools))
-		return field_fail(e, "tools", "'tools' must be a list");
-	return 0;
-}
 
 static int check_template_words(const struct chat_fields *f, struct field_error *e)
 {
@@ -222,7 +210,7 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 		{"prompt_logprobs", FIELD_JSON, &f->prompt_logprobs, 0, 0},
 		{"tools", FIELD_JSON, &f->tools, 0, 0},
 		{"tool_choice", FIELD_JSON, &f->tool_choice, 0, 0},
-		{"parallel_tool_calls", FIELD_BOOL, &f->many_calls, 0, 0},
+		{"parallel_tool_calls", FIELD_JSON, &f->parallel, 0, 0},
 		{"chat_template_kwargs", FIELD_JSON, &f->kwargs, 0, 0},
 		{"add_generation_prompt", FIELD_JSON, &f->add_generation_prompt, 0, 0},
 		{"continue_final_message", FIELD_JSON, &f->continue_final, 0, 0},
@@ -237,7 +225,9 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 	};
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc)
-		rc = check_tool_choice(f, e);
+		rc = tool_choice_read(&f->choice, f->tools, f->tool_choice, f->parallel, e);
+	if (!rc)
+		rc = reply_hold_to_call(r, &f->choice, c->api->config.engine.vocab, e);
 	if (!rc && f->max_completion_tokens)
 		rc = reply_read_max_tokens(c, "max_completion_tokens", f->max_completion_tokens, false, e);
 	else if (!rc)
@@ -257,35 +247,39 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 	return rc;
 }
 
+static void answer(struct api_call *c, const struct chat_fields *f)
+{
+	struct reply *r = c->reply;
+	json_t *words = template_words(f);
+	const struct chat_request q = {f->messages,       f->choice.shown, words, f->add_generation_prompt,
+				       f->continue_final, f->parse_special};
+	int rc = chat_prompt(c, &q);
+	if (field_says(f->reasoning_format, "none"))
+		r->style.think_open = NULL, r->thinks = false; /* thoughts stay in the text */
+	if (!rc)
+		reply_start(c);
+	json_decref(words);
+}
+
 void openai_chat(struct api_call *c, json_t *body)
 {
 	struct reply *r = reply_new(c, &dialect, body, "chatcmpl-");
-	struct chat_fields f = {.many_calls = true};
+	struct chat_fields f = {0};
 	struct field_error e;
 	if (!r) {
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
+	r->is_chat = true;
 	if (read_body(c, &f, &e)) {
 		call_bad_field(c, &e);
-		return;
+	} else {
+		r->one_call = f.parallel && !json_is_true(f.parallel);
+		r->state = mem_zalloc(r->sampling.n, sizeof(bool)); /* has the choice begun? */
+		if (!r->state)
+			call_error(c, 500, "server_error", NULL, "out of memory");
+		else
+			answer(c, &f);
 	}
-	r->one_call = !f.many_calls;
-	r->is_chat = true;
-	r->state = mem_zalloc(r->sampling.n, sizeof(bool)); /* has the choice begun? */
-	if (!r->state) {
-		call_error(c, 500, "server_error", NULL, "out of memory");
-		return;
-	}
-	json_t *words = template_words(&f);
-	const struct chat_request q = {f.messages,       f.tools,        words, f.add_generation_prompt,
-				       f.continue_final, f.parse_special};
-	int rc = chat_prompt(c, &q);
-	if (field_says(f.reasoning_format, "none"))
-		r->style.think_open = NULL, r->thinks = false; /* thoughts stay in the text */
-	if (structured_constraint(&r->structured))
-		r->thinks = false; /* the form holds from the first token on: there are no thoughts */
-	if (!rc)
-		reply_start(c);
-	json_decref(words);
+	tool_choice_release(&f.choice);
 }

@@ -199,7 +199,7 @@ static void whole(struct api_call *c)
 	call_json(c, 200, o);
 }
 
-static const struct dialect dialect = {logprob, delta, choice_end, end, whole, NULL, NULL};
+static const struct dialect dialect = {logprob, delta, choice_end, end, whole, NULL, NULL, NULL};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/after_thoughts.h"
 #include "api/reply_events.h"
 #include "api/weigh.h"
 #include "base/hash.h"
@@ -42,6 +43,7 @@ static void free_prompts(struct reply *r)
 		mem_free(p->echo);
 		mem_free(p->embedding);
 		kvik_constrained_free(p->constrained);
+		after_thoughts_free(p->after);
 		json_decref(p->logprobs);
 		json_decref(p->by_id);
 	}
@@ -61,6 +63,8 @@ void reply_free(struct reply *r)
 {
 	if (!r)
 		return;
+	if (r->state && r->dialect->release)
+		r->dialect->release(r);
 	free_prompts(r);
 	for (uint32_t i = 0; i < r->n_choices; i++) {
 		buf_release(&r->choices[i].text);
@@ -72,6 +76,7 @@ void reply_free(struct reply *r)
 	sampling_release(&r->sampling);
 	structured_release(&r->structured, r->constraints);
 	json_decref(r->body);
+	json_decref(r->tools);
 	mem_free(r->state);
 	mem_free(r);
 }
@@ -152,6 +157,18 @@ int reply_read_max_tokens(struct api_call *c, const char *name, const json_t *v,
 	return 0;
 }
 
+int reply_hold_to_call(struct reply *r, const struct tool_choice *t, const struct kvik_vocab *v, struct field_error *e)
+{
+	if (!t->must)
+		return 0;
+	json_t *schema = tool_choice_schema(t);
+	int rc = schema ? structured_call(&r->structured, schema, r->constraints, v, e)
+			: field_fail(e, "tool_choice", "out of memory");
+	json_decref(schema);
+	r->must_call = true;
+	return rc;
+}
+
 /* ---- Start ------------------------------------------------------------------------------------------------------- */
 
 static bool new_choice(const struct reply *r, struct reply_choice *ch)
@@ -215,9 +232,17 @@ static int hold_to_form(const struct reply *r, struct reply_prompt *p, struct kv
 	if (!form)
 		return 0;
 	int rc = kvik_constrained_new(&p->constrained, form, r->sampling.n, err);
-	if (!rc)
-		g->processor = kvik_constrained_processor(p->constrained);
-	return rc;
+	if (rc)
+		return rc;
+	g->processor = kvik_constrained_processor(p->constrained);
+	if (!r->form_closes)
+		return 0;
+	p->after = after_thoughts_new(g->processor, p->call->api->config.engine.vocab, r->sampling.n,
+				      r->thinks ? NULL : r->form_opens, r->form_closes);
+	if (!p->after)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a constraint");
+	g->processor = after_thoughts_processor(p->after);
+	return 0;
 }
 
 static int submit_params(const struct api_call *c, struct reply_prompt *p, struct kvik_err *err)

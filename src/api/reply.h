@@ -9,6 +9,7 @@
 #include "api/call.h"
 #include "api/sampling.h"
 #include "api/structured.h"
+#include "api/tool_choice.h"
 #include "base/buf.h"
 #include "chat/answer.h"
 
@@ -52,6 +53,7 @@ struct reply_prompt {
 	json_t *by_id;    /* the same as vLLM's prompt_logprobs; owned; NULL = not wanted */
 	float *embedding; /* [dim], owned */
 	struct kvik_constrained *constrained; /* its answers, where the request gives them a form; owned */
+	struct after_thoughts *after;         /* which may begin behind thoughts; owned */
 	uint64_t engine_id;                   /* of the running request, 0 = none; under the call's lock */
 	bool ended;                           /* usage is there; under the call's lock */
 	struct kvik_usage usage;
@@ -72,6 +74,7 @@ struct dialect {
 	/* Stream of a chat: thoughts; and what is told of a call: CALL_BEGIN, ARGUMENTS, CALL or LOST. */
 	void (*thought)(struct api_call *c, uint32_t i, const char *text, size_t bytes);
 	void (*call)(struct api_call *c, uint32_t i, const struct answer_part *p);
+	void (*release)(struct reply *r); /* of what state owns; NULL: nothing */
 };
 
 struct reply {
@@ -92,8 +95,11 @@ struct reply {
 	struct answer_style style;
 	bool thinks, called; /* the prompt has opened the thoughts, or a call */
 	bool keeps_special;  /* special tokens that are no marks are shown */
-	const json_t *tools; /* borrowed from body; NULL = none */
-	bool one_call;       /* of an answer only the first tool call is told */
+	const char *form_opens,
+		*form_closes; /* the form of an answer begins behind thoughts between these marks; NULL: at once */
+	json_t *tools;        /* owned; NULL = none */
+	bool must_call;       /* an answer is a call, in the generic form */
+	bool one_call;        /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
 	bool bare;         /* prompts get no token that begins a text */
 	const char *model; /* as the caller named it; borrowed from body */
@@ -125,6 +131,10 @@ int reply_read_cache_salt(struct api_call *c, const json_t *salt, struct field_e
  * the prompt is wanted. */
 int reply_read_max_tokens(struct api_call *c, const char *name, const json_t *v, bool zero_ok,
 			  struct field_error *e) MUST_CHECK;
+
+/* Where a tool must be called, the answer is held to that. */
+int reply_hold_to_call(struct reply *r, const struct tool_choice *t, const struct kvik_vocab *v,
+		       struct field_error *e) MUST_CHECK;
 
 /* One more prompt, empty; NULL: the call was answered (too many, no memory). Valid until the next is added. */
 struct reply_prompt *reply_add_prompt(struct api_call *c);

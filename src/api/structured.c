@@ -305,3 +305,10 @@ int structured_format(struct structured *s, const json_t *format, const char *na
 	const struct reading r = {s, sc, v, e};
 	return take_format(&r, name, format);
 }
+
+int structured_call(struct structured *s, const json_t *schema, struct structured_cache *sc, const struct kvik_vocab *v,
+		    struct field_error *e)
+{
+	const struct reading r = {s, sc, v, e};
+	return take(&r, "tool_choice", KVIK_CONSTRAINT_SCHEMA, schema);
+}

@@ -225,7 +225,7 @@ bool call_find(const struct call_marks *m, const struct call_tokens *t, const ch
 	bool sure;
 	while (at < bytes && is_blank(text[at]))
 		at++;
-	if (f->bare_too && from == said && at < bytes && text[at] == '{') {
+	if (f->bare_too && from == said && at < bytes && (text[at] == '{' || text[at] == '[')) {
 		*begin = at;
 		return *certain = true;
 	}

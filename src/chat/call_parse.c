@@ -45,9 +45,9 @@ struct reader {
 	struct scan scan;
 };
 
-static enum call_read go(struct reader *r, enum step next)
+static enum call_read go(struct reader *r, enum step then)
 {
-	r->p->step = next;
+	r->p->step = (int)then;
 	return CALL_READ;
 }
 
@@ -534,7 +534,7 @@ static enum call_read open_mark(struct reader *r)
 	scan_blanks(s);
 	if (inside && !ends(r) && next(r) == '{') /* of tagged formats: models fall back to the older form */
 		return go(r, OBJECT);
-	p->bare = r->f->body == CALL_BARE || (r->f->bare_too && !ends(r) && next(r) == '{');
+	p->bare = r->f->body == CALL_BARE || (r->f->bare_too && !ends(r) && (next(r) == '{' || next(r) == '['));
 	before = s->at;
 	result = p->bare ? skip_mark(s, r->f->open) : scan_expect(s, r->f->open);
 	p->tagged = s->at > before;
@@ -568,8 +568,10 @@ static enum call_read bare_head(struct reader *r)
 		return at_end(r);
 	if (!r->p->in_list && !r->p->tagged)
 		return CALL_NONE;
+	if (next(r) == '{')
+		return go(r, OBJECT);
 	r->p->close = ')';
-	return go(r, next(r) == '{' ? OBJECT : ITEM);
+	return go(r, ITEM);
 }
 
 static enum call_read named_head(struct reader *r)

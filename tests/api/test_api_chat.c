@@ -211,8 +211,8 @@ static const struct api_case cases[] = {
 	 .request = "POST /v1/chat/completions",
 	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tool_choice`:`auto\\u0000`}",
 	 .answer = "400 application/json\n"
-		   "{`error`:{`message`:`'tool_choice' other than auto and none is not supported yet`,"
-		   "`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
+		   "{`error`:{`message`:`'tool_choice' needs "
+		   "'tools'`,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
 	{.name = "half a token's bias",
 	 .request = "POST /v1/chat/completions",
 	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`logit_bias`:{`5.7`:1}}",
@@ -304,6 +304,121 @@ static const struct api_case cases[] = {
 	 .answer = "400 application/json\n"
 		   "{`error`:{`message`:`'stop_token_ids' must be ids below 2048`,`type`:`invalid_request_error`,"
 		   "`param`:`stop_token_ids`,`code`:400,`request_id`:`1`}}"},
+	{.name = "a call that must be",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:`"
+		 "required`}",
+	 .says = "{|\"|n|a|m|e|\"|:|\"|f|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|}|}",
+	 .answer =
+		 "200 application/json\n"
+		 "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`"
+		 "kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,`refusal`:null,`tool_calls`:"
+		 "[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`f`,`arguments`:`{}`}}]},`logprobs`:null,`"
+		 "finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:265,`completion_tokens`:27,`total_tokens`:292,"
+		 "`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "two calls that must be",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:`"
+		 "required`,`parallel_tool_calls`:true}",
+	 .says = "[|{|\"|n|a|m|e|\"|:|\"|f|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|}|}|,|{|\"|n|a|m|e|\"|:|\"|g|\"|,|\"|a|r|g|"
+		 "u|m|e|n|t|s|\"|:|{|}|}|]",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`"
+		   "kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,`refusal`:null,`tool_"
+		   "calls`:[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`f`,`arguments`:`{}`}},{`id`:`"
+		   "xXujaG5b2`,`type`:`function`,`function`:{`name`:`g`,`arguments`:`{}`}}]},`logprobs`:null,`finish_"
+		   "reason`:`tool_calls`}],`usage`:{`prompt_tokens`:265,`completion_tokens`:57,`total_tokens`:322,`"
+		   "prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "a named call",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:{`"
+		 "type`:`function`,`function`:{`name`:`g`}}}",
+	 .says = "{|\"|n|a|m|e|\"|:|\"|g|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|}|}",
+	 .answer =
+		 "200 application/json\n"
+		 "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`"
+		 "kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,`refusal`:null,`tool_calls`:"
+		 "[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`g`,`arguments`:`{}`}}]},`logprobs`:null,`"
+		 "finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:265,`completion_tokens`:27,`total_tokens`:292,"
+		 "`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "a call that ends too early",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:`"
+		 "required`}",
+	 .says = "{|\"|n|a|m|e|\"|:|\"|f",
+	 .answer = "200 application/json\n"
+		   "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`"
+		   "kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:`{\\`name\\`:\\`f`,`refusal`:"
+		   "null},`logprobs`:null,`finish_reason`:`stop`}],`usage`:{`prompt_tokens`:265,`completion_tokens`:10,"
+		   "`total_tokens`:275,`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`"
+		   "reasoning_tokens`:0}}}"},
+	{.name = "no such tool",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:{`"
+		 "type`:`function`,`function`:{`name`:`h`}}}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'tool_choice' names 'h', which is not among the "
+		   "'tools'`,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
+	{.name = "required without tools",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tool_choice`:`required`}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'tool_choice' needs "
+		   "'tools'`,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
+	{.name = "no such choice",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:`"
+		 "sometimes`}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'tool_choice' must be none, auto, required, a function, or allowed_tools with "
+		   "a mode of auto or "
+		   "required`,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
+	{.name = "allowed tools",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:{`"
+		 "type`:`allowed_tools`,`allowed_tools`:{`mode`:`required`,`tools`:[{`type`:`function`,`function`:{`"
+		 "name`:`g`}}]}}}",
+	 .says = "{|\"|n|a|m|e|\"|:|\"|g|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|}|}",
+	 .answer =
+		 "200 application/json\n"
+		 "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`"
+		 "kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,`refusal`:null,`tool_calls`:"
+		 "[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`g`,`arguments`:`{}`}}]},`logprobs`:null,`"
+		 "finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:265,`completion_tokens`:27,`total_tokens`:292,"
+		 "`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "a schema that cannot be held",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`type`:`array`,`uniqueItems`:true}}}}}],`tool_choice`"
+		 ":`required`}",
+	 .answer =
+		 "400 application/json\n"
+		 "{`error`:{`message`:`'tool_choice': JSON schema: a keyword that is not supported at "
+		 "\\`/properties/arguments/$ref/properties/a/"
+		 "uniqueItems\\``,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
+	{.name = "a form and a call",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
+		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
+		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:`"
+		 "required`,`response_format`:{`type`:`json_object`}}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'tool_choice' is a second form for one answer: give "
+		   "one`,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
 	{.name = "a call in a stream",
 	 CHAT,
 	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`stream`:true,`tools`:[{`type`:`function`,`function`:{`"

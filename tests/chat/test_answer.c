@@ -173,6 +173,8 @@ static const struct answer_case cases[] = {
 	{"llama4", NULL, NULL, false, "<|python_start|>[f(s=\"a\", n=2)]<|python_end|>", "", "",
 	 "f{\"s\":\"a\",\"n\":2}"},
 	{"llama3", NULL, NULL, false, "[f(s='a'), g()]", "", "", "f{\"s\":\"a\"}g{}"},
+	{"llama3", NULL, NULL, false, "[{\"name\": \"f\", \"parameters\": {}}, {\"name\": \"g\", \"parameters\": {}}]",
+	 "", "", "f{}g{}"},
 	{"llama3", NULL, NULL, false, "[1, 2] are numbers", "", "[1, 2] are numbers", ""},
 	{"llama3", NULL, NULL, false, "[h(x=1)]", "", "[h(x=1)]", ""},
 	{"llama3", NULL, NULL, false, "So <|python_tag|>f.call(s=\"x\")", "", "So", "f{\"s\":\"x\"}"},

@@ -3,6 +3,7 @@
 
 tests/http/test_openai.py KVIK. Exits with 77 (skipped) when the openai package is not there."""
 import concurrent.futures
+import json
 import os
 import sys
 import unittest
@@ -131,8 +132,41 @@ class Api(unittest.TestCase):
         tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
         r = self.chat(tools=tools, max_tokens=8)
         self.assertIn(r.choices[0].finish_reason, ("length", "stop", "tool_calls"))
+        self.assertEqual(self.chat(tools=tools, tool_choice="none", max_tokens=8).choices[0].message.tool_calls, None)
+
+    def test_forced_tools(self):
+        """A call that must be is one of the schema, whole and in a stream, of Chat Completions and of Responses."""
+        place = {"type": "object", "properties": {"at": {"$ref": "#/$defs/at"}, "n": {"type": "integer", "minimum": 1, "maximum": 9}},
+                 "required": ["at", "n"], "additionalProperties": False, "$defs": {"at": {"enum": ["hill", "lake"]}}}
+        tools = [{"type": "function", "function": {"name": name, "parameters": place}} for name in ("look", "go")]
+        named = {"type": "function", "function": {"name": "go"}}
+        names, said = set(), []
+
+        def check(name, arguments):
+            names.add(name)
+            said.append(json.loads(arguments))
+            self.assertEqual(sorted(said[-1]), ["at", "n"])
+            self.assertIn(said[-1]["at"], ("hill", "lake"))
+            self.assertIn(said[-1]["n"], range(1, 10))
+
+        for seed in range(4):
+            o = {"tools": tools, "temperature": 1.5, "seed": seed, "max_tokens": 600}
+            f = self.chat(tool_choice="required", **o).choices[0]
+            self.assertEqual((f.finish_reason, f.message.content, len(f.message.tool_calls)), ("tool_calls", None, 1))
+            check(f.message.tool_calls[0].function.name, f.message.tool_calls[0].function.arguments)
+            f = self.chat(tool_choice=named, **o).choices[0].message.tool_calls[0].function
+            self.assertEqual(f.name, "go")
+            check(f.name, f.arguments)
+            deltas = [c.choices[0].delta.tool_calls[0] for c in self.chat(tool_choice=named, stream=True, **o)
+                      if c.choices and c.choices[0].delta.tool_calls]
+            self.assertEqual((deltas[0].function.name, deltas[0].id is not None), ("go", True))
+            self.assertEqual("".join(d.function.arguments for d in deltas), f.arguments)
+        flat = [{"type": "function", **t["function"]} for t in tools]
+        r = self.ai.responses.create(model="mini", input="Hello!", tools=flat, tool_choice="required", max_output_tokens=600)
+        self.assertEqual([i.type for i in r.output], ["function_call"])
+        check(r.output[0].name, r.output[0].arguments)
         with self.assertRaises(openai.BadRequestError):
-            self.chat(tools=tools, tool_choice="required")
+            self.chat(tools=tools, tool_choice={"type": "function", "function": {"name": "no"}})
 
     def test_models(self):
         self.assertEqual([m.id for m in self.ai.models.list()], ["mini"])
