@@ -30,6 +30,17 @@ deps:
 test: deps .venv/ready format-check
 	@tools/test.py plain address clang thread
 
+# The Python package as a wheel with libkvik.so and what that needs: build/wheels (docs/PYTHON.md).
+.PHONY: python
+.venv-wheel/ready: python/requirements-wheel.txt
+	@python3 -m venv .venv-wheel && .venv-wheel/bin/pip install -q -r python/requirements-wheel.txt && touch $@
+python: all .venv-wheel/ready
+	@rm -rf $(BUILD)/wheels && cd python && KVIK_LIBRARY=$(abspath $(BUILD))/libkvik.so ../.venv-wheel/bin/pip wheel -q \
+		--no-build-isolation --no-deps -w $(abspath $(BUILD))/wheels/plain . && rm -rf build kvik.egg-info
+	@PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" .venv-wheel/bin/auditwheel -v repair -w $(BUILD)/wheels $(BUILD)/wheels/plain/*.whl >$(BUILD)/wheels.log 2>&1 || \
+		{ cat $(BUILD)/wheels.log; exit 1; }
+	@ls $(BUILD)/wheels/*.whl
+
 # Every kernel, then whole models of the 1B shape, against the limits of this machine; the bookkeeping of the cache.
 bench: all
 	@$(BUILD)/bench_kernels
