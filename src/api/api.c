@@ -34,6 +34,7 @@ static const struct route {
 	{"POST", "/apply-template", native_apply_template},
 	{"GET", "/props", native_props},
 	{"GET", "/slots", native_slots},
+	{"POST", "/slots/*", native_slot},
 	{"GET", "/health", native_health},
 	{"GET", "/v1/health", native_health},
 	{"GET", "/ready", native_health},
@@ -54,6 +55,18 @@ static struct kvik_engine_stats stats(void *ctx)
 	return kvik_engine_get_stats(ctx);
 }
 
+static int save(void *ctx, const struct kvik_share *share, const uint32_t *ids, size_t n, const char *path,
+		size_t *saved, uint64_t *bytes, struct kvik_err *err)
+{
+	return kvik_engine_save_file(ctx, share, ids, n, path, saved, bytes, err);
+}
+
+static int restore(void *ctx, const struct kvik_share *share, const char *path, uint32_t **ids, size_t *n,
+		   uint64_t *bytes, struct kvik_err *err)
+{
+	return kvik_engine_restore_file(ctx, share, path, ids, n, bytes, err);
+}
+
 struct api_engine api_engine_of(struct kvik_engine *e)
 {
 	const struct kvik_model *m = kvik_engine_model(e);
@@ -62,6 +75,8 @@ struct api_engine api_engine_of(struct kvik_engine *e)
 				   .submit = submit,
 				   .cancel = cancel,
 				   .stats = stats,
+				   .save = save,
+				   .restore = restore,
 				   .vocab = kvik_model_vocab(m),
 				   .model = kvik_model_get_info(m),
 				   .context = p.cache->context,
@@ -120,6 +135,7 @@ int api_new(struct api **out, const struct api_config *config, struct kvik_err *
 		a->config.model_path = config->model_name;
 	metrics_init(&a->metrics);
 	structured_cache_init(&a->constraints);
+	slots_init(&a->slots, config->slots_folder ? config->engine.sequences : 0);
 	a->created = time(NULL);
 	int rc = config->chat_template && config->engine.vocab ? new_template(a, err) : 0;
 	if (rc)
@@ -136,6 +152,7 @@ void api_free(struct api *a)
 	chat_template_free(a->chat_template);
 	metrics_release(&a->metrics);
 	structured_cache_release(&a->constraints);
+	slots_release(&a->slots);
 	mem_free(a);
 }
 
@@ -198,6 +215,7 @@ struct api_call *api_call_new(struct api *a, const struct api_request *q, const 
 		return NULL;
 	}
 	c->path = q->path;
+	c->query = q->query;
 	c->handle = find(q->method, q->path, &other_method);
 	c->has_body = strcmp(q->method, "POST") == 0;
 	if (!c->handle && other_method)
@@ -214,6 +232,8 @@ static json_t *parse(struct api_call *c, const char *text, size_t bytes)
 	/* What goes to a template keeps its numbers to the digit. */
 	static const char *const to_templates[] = {"messages", "tools", "chat_template_kwargs", "input", NULL};
 	json_error_t e;
+	if (bytes == 0 && c->handle == native_slot)
+		return json_object(); /* to erase one nothing has to be said */
 	json_t *body = json_read(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
 	if (body)
 		json_huge_to_real(body, to_templates);

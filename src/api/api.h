@@ -18,6 +18,11 @@ struct api_engine {
 	int (*submit)(void *ctx, const struct kvik_request_params *p, uint64_t *id, struct kvik_err *err);
 	void (*cancel)(void *ctx, uint64_t id);
 	struct kvik_engine_stats (*stats)(void *ctx);
+	/* As kvik_engine_save_file and kvik_engine_restore_file. */
+	int (*save)(void *ctx, const struct kvik_share *share, const uint32_t *ids, size_t n, const char *path,
+		    size_t *saved, uint64_t *bytes, struct kvik_err *err);
+	int (*restore)(void *ctx, const struct kvik_share *share, const char *path, uint32_t **ids, size_t *n,
+		       uint64_t *bytes, struct kvik_err *err);
 	const struct kvik_vocab *vocab; /* NULL: the model has none */
 	struct kvik_model_info model;
 	uint32_t context;   /* most tokens of a prompt with its answer */
@@ -35,8 +40,9 @@ struct api_config {
 	uint32_t choices_max;      /* most n of a request */
 	/* How tokens are drawn where a request does not say; seed and biases are not used. */
 	struct kvik_sampling sampling;
-	int64_t seed;        /* of requests that name none; -1: each draws anew */
-	uint32_t tokens_max; /* most tokens of an answer; 0: as many as fit */
+	int64_t seed;             /* of requests that name none; -1: each draws anew */
+	uint32_t tokens_max;      /* most tokens of an answer; 0: as many as fit */
+	const char *slots_folder; /* of the files of /slots/ID?action=save; NULL: there are none */
 	/* What operators should know of what clients ask for, each once; any thread; NULL: nobody wants to. */
 	void (*warn)(const char *text);
 };
@@ -57,6 +63,7 @@ void api_account_release(struct api_account *x); /* NULL is fine */
 
 struct api_request {
 	const char *method, *path; /* "POST", "/v1/chat/completions": without query */
+	const char *query;         /* "action=save", as written; NULL: none */
 	const char *body;          /* [bytes] */
 	size_t bytes;
 	uint32_t tenant;             /* of the key */

@@ -15,6 +15,7 @@
 #include "api/api.h"
 #include "api/fields.h"
 #include "api/metrics.h"
+#include "api/slots.h"
 #include "api/structured.h"
 
 #define API_ID_BYTES 64
@@ -27,6 +28,7 @@ struct api {
 	int64_t created;                     /* seconds since 1970 */
 	_Atomic uint64_t unread[8];          /* hashes of the template's variables of which `warn` was told; 0: free */
 	struct structured_cache constraints; /* of answers that have a form */
+	struct slots slots;                  /* texts that can be saved */
 	struct metrics metrics;              /* of all */
 };
 
@@ -55,6 +57,7 @@ struct api_call {
 	bool salted; /* the scope is the request's own too */
 	char request_id[API_ID_BYTES];
 	const char *path;    /* while the handler runs */
+	const char *query;   /* the same; NULL: none */
 	struct reply *reply; /* owned; NULL for calls that are answered at once */
 };
 

@@ -56,8 +56,9 @@ static json_t *partial(const struct api_call *c, uint32_t i, const char *text, s
 {
 	const struct reply *r = c->reply;
 	return json_pack("{s:i, s:s%, s:o, s:b, s:i, s:I, s:I}", "index", (int)i, "content", text, bytes, "tokens", ids,
-			 "stop", stop, "id_slot", 0, "tokens_predicted", (json_int_t)r->choices[i].tokens,
-			 "tokens_evaluated", (json_int_t)reply_prompt_of(r, i)->n_ids);
+			 "stop", stop, "id_slot", r->slot > 0 ? (int)r->slot : 0, "tokens_predicted",
+			 (json_int_t)r->choices[i].tokens, "tokens_evaluated",
+			 (json_int_t)reply_prompt_of(r, i)->n_ids);
 }
 
 /* Puts the fields of `all` that were asked for into a new object, under the paths by which they were asked for
@@ -162,7 +163,7 @@ static int read_fields(struct api_call *c, const json_t *fields, struct field_er
 }
 
 struct native_fields {
-	json_t *prompt, *n_predict, *max_tokens, *response_fields, *salt;
+	json_t *prompt, *n_predict, *max_tokens, *response_fields, *salt, *slot;
 	json_t *prefix, *suffix, *extra; /* of /infill */
 };
 
@@ -180,6 +181,7 @@ static int read_body(struct api_call *c, struct native_fields *f, bool infill, s
 		{"response_fields", FIELD_JSON, &f->response_fields, 0, 0},
 		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
 		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
+		{"id_slot", FIELD_JSON, &f->slot, 0, 0},
 		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
 		{"input_prefix", FIELD_JSON, &f->prefix, 0, 0},
 		{"input_suffix", FIELD_JSON, &f->suffix, 0, 0},
@@ -195,6 +197,8 @@ static int read_body(struct api_call *c, struct native_fields *f, bool infill, s
 		rc = read_fields(c, f->response_fields, e);
 	if (!rc)
 		rc = reply_read_cache_salt(c, f->salt, e);
+	if (!rc && f->slot && !field_whole(f->slot, -1, c->api->config.engine.sequences - 1, &r->slot))
+		rc = field_fail(e, "id_slot", "'id_slot' must be -1..%u", c->api->config.engine.sequences - 1);
 	r->wants_ids |= r->stream; /* llama-server's streams always show them */
 	r->wants_logprobs = r->top_logprobs > 0;
 	return rc;

@@ -30,6 +30,7 @@ struct reply *reply_new(struct api_call *c, const struct dialect *d, json_t *bod
 	sampling_init(&r->sampling, &c->api->config.sampling);
 	r->sampling.default_seed = c->api->config.seed;
 	r->constraints = &c->api->constraints;
+	r->slot = -1;
 	c->reply = r;
 	return r;
 }
@@ -77,6 +78,7 @@ void reply_free(struct reply *r)
 	structured_release(&r->structured, r->constraints);
 	json_decref(r->body);
 	json_decref(r->tools);
+	ids_release(&r->text);
 	mem_free(r->state);
 	mem_free(r);
 }
@@ -313,6 +315,8 @@ void reply_start(struct api_call *c)
 		call_error(c, 500, "server_error", NULL, "out of memory");
 		return;
 	}
+	if (c->api->slots.n > 0 && r->n_prompts == 1 && r->pooling == KVIK_POOLING_NONE)
+		r->no_memory |= !ids_append(&r->text, r->prompts[0].ids, r->prompts[0].n_ids);
 	settle_input(c);
 	r->start_ns = os_clock_ns();
 	r->n_open = r->n_prompts;

@@ -102,6 +102,8 @@ struct reply {
 	bool one_call;        /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
 	bool bare;         /* prompts get no token that begins a text */
+	int64_t slot;      /* id_slot, -1: none; the text of the first answer is kept there: */
+	struct ids text;   /* its prompt and tokens; owned */
 	const char *model; /* as the caller named it; borrowed from body */
 	char id[API_ID_BYTES];
 	int64_t created;

@@ -172,6 +172,8 @@ static void on_token(const struct reply_prompt *p, uint32_t i, const struct kvik
 		return;
 	if (t->id != KVIK_NO_ID) {
 		ch->tokens++;
+		if (i == 0 && r->text.n > 0)
+			r->no_memory |= !ids_add(&r->text, t->id);
 		if (ch->ids)
 			json_array_append_new(ch->ids, json_integer(t->id));
 		if (ch->logprobs) {
@@ -274,6 +276,8 @@ static void on_end(struct reply_prompt *p, const struct kvik_event *e)
 	metrics_run(c->metrics, -(int32_t)r->sampling.n);
 	bool last = !err && --r->n_open == 0 && !r->failed;
 	pthread_mutex_unlock(&c->lock);
+	if (last && r->text.n > 0)
+		slots_keep(&c->api->slots, c->scope, r->slot < 0 ? 0 : (uint32_t)r->slot, &r->text);
 	if (err)
 		reply_fail(c, 1, err, e->retry_ms);
 	else if (last && r->stream)

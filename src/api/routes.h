@@ -14,7 +14,7 @@ typedef void route_fn(struct api_call *c, json_t *body);
 
 route_fn openai_chat, openai_completions, openai_embeddings, openai_model, openai_models, openai_responses;
 route_fn native_completion, native_infill, native_tokenize, native_detokenize, native_apply_template, native_props,
-	native_slots, native_health;
+	native_slots, native_slot, native_health;
 
 /* What a chat asks for; all borrowed, any may be NULL but the messages. */
 struct chat_request {

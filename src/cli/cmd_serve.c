@@ -17,7 +17,7 @@ struct serve_opts {
 	struct sampling_opts sampling;
 	uint32_t port, choices_max, tokens_max;
 	uint64_t seed; /* UINT64_MAX: none */
-	const char *alias, *template_file;
+	const char *alias, *template_file, *slots_folder;
 	bool quiet;
 };
 
@@ -68,6 +68,8 @@ static void add_serve_opts(struct opt_list *l, struct serve_opts *o)
 		{OPT_TEXT, 0, "alias", &o->alias, .arg = "NAME", .help = "Name of the model in answers."},
 		{OPT_TEXT, 0, "chat-template", &o->template_file, .arg = "FILE",
 		 .help = "Jinja template instead of the model's own."},
+		{OPT_TEXT, 0, "slot-save-path", &o->slots_folder, .arg = "DIR",
+		 .help = "Folder for POST /slots/ID?action=save|restore: there lies what people wrote, in the clear."},
 		{OPT_U32, 0, "tokens-max", &o->tokens_max, 0, 1e9, .arg = "N",
 		 .help = "Most tokens of an answer (default 0: as many as fit)."},
 		{OPT_U64, 0, "seed", &o->seed, .arg = "N",
@@ -106,6 +108,7 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 				.sampling = recommended_sampling(m),
 				.choices_max = o->choices_max,
 				.tokens_max = o->tokens_max,
+				.slots_folder = o->slots_folder,
 				.warn = log_warning};
 	sampling_opts_apply(&o->sampling, &ac.sampling);
 	if (!rc)

@@ -12,6 +12,7 @@
 #include "sched/sched_kv.h"
 
 struct engine_prompt; /* engine_prompt.h */
+struct errand;        /* errand.h */
 
 /* A token to be picked from a row of logits. */
 struct sample_slot {
@@ -58,11 +59,12 @@ struct kvik_engine {
 	pthread_cond_t wake;  /* the owner has something to do */
 	pthread_cond_t quiet; /* idle became true */
 	struct request *incoming, **incoming_end;
-	bool cancels;  /* some request's `cancelled` was set */
-	bool news;     /* the disk has something for the owner */
-	bool idle;     /* the owner sleeps: what had ended is in the figures */
-	bool draining; /* no more requests */
-	bool stop;     /* end what is live, then the thread */
+	struct errand *errands; /* what others want done between two steps: errand.h */
+	bool cancels;           /* some request's `cancelled` was set */
+	bool news;              /* the disk has something for the owner */
+	bool idle;              /* the owner sleeps: what had ended is in the figures */
+	bool draining;          /* no more requests */
+	bool stop;              /* end what is live, then the thread */
 	uint64_t next_id;
 	struct kvik_engine_stats stats; /* as of the last step */
 };

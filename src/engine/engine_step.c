@@ -14,6 +14,7 @@
 #include "base/os.h"
 #include "engine/disk.h"
 #include "engine/engine_prompt.h"
+#include "engine/errand.h"
 
 static int64_t now_us(void)
 {
@@ -399,7 +400,7 @@ static bool take(struct kvik_engine *e, bool idle, int64_t wake_us, struct reque
 	e->idle = idle;
 	if (idle)
 		pthread_cond_broadcast(&e->quiet);
-	while (idle && !timeout && !e->incoming && !e->cancels && !e->news && !e->stop) {
+	while (idle && !timeout && !e->incoming && !e->errands && !e->cancels && !e->news && !e->stop) {
 		struct timespec until = {.tv_sec = wake_us / 1000000, .tv_nsec = wake_us % 1000000 * 1000};
 		if (wake_us == SCHED_NEVER)
 			pthread_cond_wait(&e->wake, &e->lock);
@@ -457,6 +458,7 @@ void *engine_run(void *engine)
 		if (cancels)
 			pass_cancels(e);
 		cache_tick(e->cache);
+		engine_run_errands(e);
 		draft(e);
 		plan = sched_plan(e->sched, now_us());
 		if (e->cache->disk)
@@ -467,6 +469,7 @@ void *engine_run(void *engine)
 		events_flush(e->events);
 		begun = note_time(e, begun, plan->n_tokens > 0);
 	}
+	engine_run_errands(e);
 	assert(!e->live && !incoming);
 	return NULL;
 }

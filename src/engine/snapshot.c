@@ -10,6 +10,7 @@
  * Owner: the cache's thread. */
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "engine/session.h"
 #include "engine/snapshot.h"
@@ -190,6 +191,27 @@ static int get_head(struct restoring *v, struct kvik_err *err)
 	    h->bytes != snapshot_bytes(v->c, h->n, h->held, h->n_logits))
 		return err_set(err, KVIK_ERR_FORMAT, "the snapshot's parts do not add up");
 	return 0;
+}
+
+int snapshot_read_all(struct buf *b, kvik_read_fn *read, void *user, struct kvik_err *err)
+{
+	enum { PIECE = 1 << 20 };
+	struct head h;
+	if (!read(user, &h, sizeof h))
+		return err_set(err, KVIK_ERR_IO, "the snapshot ends early, or could not be read");
+	if (memcmp(h.magic, magic, sizeof magic) != 0)
+		return err_set(err, KVIK_ERR_FORMAT, "it is no snapshot of this version of kvik");
+	if (!equal(h.sum, sum_of(&h)) || h.bytes < sizeof h)
+		return err_set(err, KVIK_ERR_FORMAT, "the snapshot is damaged");
+	bool room = buf_add(b, &h, sizeof h);
+	while (room && b->n < h.bytes) { /* piece by piece: no more is taken than is there */
+		size_t n = h.bytes - b->n < PIECE ? (size_t)(h.bytes - b->n) : PIECE;
+		room = buf_reserve(b, n);
+		if (room && !read(user, b->data + b->n, n))
+			return err_set(err, KVIK_ERR_IO, "the snapshot ends early, or could not be read");
+		b->n += room ? n : 0;
+	}
+	return room ? 0 : err_set(err, KVIK_ERR_NOMEM, "no memory for a snapshot");
 }
 
 static int get_page(struct restoring *v, uint32_t group, kv_page page, struct kvik_err *err)

@@ -11,6 +11,10 @@ struct kvik_cache;
 /* Of a snapshot of n tokens, of which the keys and values of the first `held` are there. */
 uint64_t snapshot_bytes(const struct kvik_cache *c, uint32_t n, uint32_t held, uint32_t n_logits);
 
+struct buf;
+/* All bytes of a snapshot, as many as its head says, to b (owned by the caller). FORMAT: it is none; IO: it ends early; NOMEM. */
+int snapshot_read_all(struct buf *b, kvik_read_fn *read, void *user, struct kvik_err *err) MUST_CHECK;
+
 /* `save` writes a snapshot by the functions it is given; the file appears when it is whole. *bytes (may be NULL): how long it
  * is. Errors: IO, NOMEM, those of save. */
 int snapshot_write_file(const char *path,

@@ -100,7 +100,9 @@ static enum http_parsed take_target(struct http_head *h, char *target)
 		   (strcmp(target, "*") != 0 || strcmp(h->text.data + h->method_at, "OPTIONS") != 0)) {
 		return bad(h, 400, "the target must begin with '/'");
 	}
-	path[strcspn(path, "?")] = '\0';
+	char *query = path + strcspn(path, "?");
+	h->query_at = (uint32_t)(query + (*query == '?') - h->text.data);
+	*query = '\0';
 	if (!decode_path(path))
 		return bad(h, 400, "the path has a malformed percent escape");
 	size_t n = strlen(path);
@@ -222,6 +224,7 @@ static enum http_parsed end_head(struct http_head *h)
 	const char *host = http_head_field(h, HTTP_HOST), *expect = http_head_field(h, HTTP_EXPECT);
 	h->method = h->text.data + h->method_at;
 	h->path = h->text.data + h->path_at;
+	h->query = h->text.data + h->query_at;
 	h->keep_alive = !h->says_close && (!h->old || h->says_keep_alive);
 	if (!host && !h->old)
 		return bad(h, 400, "the Host field is missing");

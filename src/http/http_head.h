@@ -38,6 +38,7 @@ struct http_head {
 	struct buf text;    /* owned: what was read; the strings lie in it */
 	const char *method; /* as written: "POST" */
 	const char *path;   /* decoded; no query, no slash at its end; begins with "/", or is "*" */
+	const char *query;  /* what stands behind the path's '?', as written; "" if nothing does */
 	bool old;           /* HTTP/1.0 */
 	bool keep_alive;    /* the connection may go on after the answer */
 	bool expects;       /* "Expect: 100-continue" */
@@ -46,11 +47,12 @@ struct http_head {
 	int status;         /* after HTTP_BAD: of the answer, and what to say in it */
 	const char *why;
 	/* Of the parser. */
-	uint32_t line;                                         /* where the line that is being read begins in text */
-	uint32_t n_lines;                                      /* that were read */
-	uint32_t empty_lines;                                  /* before the first */
-	uint32_t method_at, path_at, fields[HTTP_FIELD_COUNT]; /* in text; fields: 0 = absent */
-	bool after_cr;                                         /* the last byte was a CR */
+	uint32_t line;                         /* where the line that is being read begins in text */
+	uint32_t n_lines;                      /* that were read */
+	uint32_t empty_lines;                  /* before the first */
+	uint32_t method_at, path_at, query_at; /* in text */
+	uint32_t fields[HTTP_FIELD_COUNT];     /* the same; 0 = absent */
+	bool after_cr;                         /* the last byte was a CR */
 	bool says_close, says_keep_alive;
 };
 

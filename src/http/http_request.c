@@ -196,6 +196,7 @@ static struct api_request api_request_of(const struct http_conn *c)
 	const struct http_reply *r = c->reply;
 	return (struct api_request){.method = r->head_only ? "GET" : c->head.method,
 				    .path = c->head.path,
+				    .query = c->head.query,
 				    .tenant = r->tenant,
 				    .scope = r->scope,
 				    .account = r->account,

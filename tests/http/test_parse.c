@@ -55,6 +55,7 @@ static void heads(void **state)
 			assert_int_equal(at, n);
 			assert_string_equal(h.method, cases[i].method);
 			assert_string_equal(h.path, cases[i].path);
+			assert_string_equal(h.query, i == 1 ? "q=/" : i == 2 ? "q" : "");
 			const char *key = http_head_field(&h, HTTP_AUTHORIZATION);
 			assert_true(!key == !cases[i].key && (!key || strcmp(key, cases[i].key) == 0));
 			assert_true(h.length == cases[i].length);

@@ -799,6 +799,16 @@ const struct kvik_model *kvik_engine_model(const struct kvik_engine *e);
 /* With the defaults of the model filled in: cache->context, ... p->cache lives as long as e. */
 int kvik_engine_read_params(const struct kvik_engine *e, struct kvik_engine_params *p);
 
+/* Saves to a file (see Snapshots) what the engine's cache knows of ids[0..n) for this share (NULL: the default), between two
+ * steps; *saved: so many tokens. Errors: ARG (an id outside the vocabulary; it knows nothing of them), IO, FULL, NOMEM,
+ * CANCELLED (the engine drains). Not on the engine's own threads. */
+int kvik_engine_save_file(struct kvik_engine *e, const struct kvik_share *share, const uint32_t *ids, size_t n,
+			  const char *path, size_t *saved, uint64_t *bytes, struct kvik_err *err);
+/* And back: requests that begin with these tokens find them, for as long as memory lasts. *ids: [*n], freed with kvik_free.
+ * Errors: as kvik_session_restore; CANCELLED. */
+int kvik_engine_restore_file(struct kvik_engine *e, const struct kvik_share *share, const char *path, uint32_t **ids,
+			     size_t *n, uint64_t *bytes, struct kvik_err *err);
+
 struct kvik_usage {
 	uint32_t size;
 	uint32_t prompt_tokens, new_tokens;
