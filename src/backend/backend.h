@@ -17,7 +17,7 @@
 
 #include "base/pool.h"
 #include "base/wtype.h"
-#include "kernels/delta_layout.h"
+#include "kernels/recurrent_layout.h"
 #include "kernels/kv_layout.h"
 #include "kv/kv.h"
 
@@ -169,6 +169,35 @@ struct delta_call {
 	float eps;         /* of the norm */
 };
 
+/* What a state space model (Mamba-2) does between its projections: convolution with SiLU, the recurrence, and a norm over
+ * each group of heads of the output times silu(gate). */
+struct ssm_call {
+	struct dev_f32 *xbc;                         /* [T][channels]; used up, as dt */
+	struct dev_f32 *dt;                          /* [T][heads]: step = softplus(dt + dt_bias) */
+	struct dev_f32 *decay;                       /* [T][heads]: room for e^(rate step) */
+	const struct dev_f32 *gate;                  /* [T][heads * head_dim] */
+	struct dev_f32 *out;                         /* the same */
+	const struct dev_f32 *conv;                  /* [taps][channels] */
+	const struct dev_f32 *conv_bias;             /* [channels] or NULL */
+	const struct dev_f32 *rate, *dt_bias, *skip; /* [heads] */
+	const struct dev_f32 *norm;                  /* [heads * head_dim] */
+	struct ssm_spec net;
+	uint32_t group;
+	uint64_t state_at;
+	float eps; /* of the norm */
+};
+
+/* out = c * conv(b * x) */
+struct short_conv_call {
+	struct dev_f32 *bcx;        /* [T][3 * dim]: b, c, x; used up */
+	struct dev_f32 *out;        /* [T][dim] */
+	const struct dev_f32 *conv; /* [taps][dim] */
+	const struct dev_f32 *bias; /* [dim] or NULL */
+	struct short_conv_spec net;
+	uint32_t group;
+	uint64_t state_at;
+};
+
 struct expert {
 	struct dev_mat *gate, *up, *down;
 	struct dev_f32 *gate_bias, *up_bias, *down_bias; /* [rows of the matrix] or NULL */
@@ -279,6 +308,8 @@ struct backend {
 	/* out = softmax(q K) V of what the pages hold. */
 	void (*attention)(struct dev_work *w, const struct attention_call *c);
 	void (*delta)(struct dev_work *w, const struct delta_call *c);
+	void (*ssm)(struct dev_work *w, const struct ssm_call *c);
+	void (*short_conv)(struct dev_work *w, const struct short_conv_call *c);
 	void (*experts)(struct dev_work *w, const struct experts_call *c);
 	/* As linear, into the host's memory: [n][rows of m]; then cap * tanh(logit / cap), where cap is above 0. */
 	void (*logits)(struct dev_work *w, const struct dev_f32 *x, uint32_t n, const struct dev_mat *m, float cap,

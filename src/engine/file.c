@@ -45,7 +45,7 @@ struct kvik_model_info describe(const struct hparams *h, uint64_t weight_bytes, 
 	const struct layer_spec *l = first_attention(h);
 	uint32_t states = 0;
 	for (uint32_t i = 0; i < h->n_layers; i++)
-		states += h->layers[i].mixer == MIXER_DELTA;
+		states += mixer_keeps_state(h->layers[i].mixer);
 	return (struct kvik_model_info){.architecture = h->arch->name,
 					.layers = h->n_layers,
 					.dim = h->dim,

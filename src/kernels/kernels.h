@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "base/page_table.h"
-#include "kernels/delta_layout.h"
+#include "kernels/recurrent_layout.h"
 #include "kernels/kv_layout.h"
 #include "kernels/mat.h"
 
@@ -69,11 +69,15 @@ size_t attn_scratch_bytes(uint32_t heads, uint32_t head_dim, bool shared);
 /* Floats that a part of a row takes, whatever the dtypes; 64-byte aligned parts of one array. */
 size_t attn_part_floats(uint32_t head_dim);
 
-/* A causal convolution of each channel with its own weights, then SiLU, over consecutive tokens of one sequence. */
+/* A causal convolution of each channel with its own weights over consecutive tokens of one sequence: an fma chain over the
+ * taps, the oldest first. */
 struct conv {
 	const float *weight; /* [taps][channels], the last tap being the token's own */
+	const float *bias;   /* [channels] or NULL: where the chain begins, else at zero */
 	float *state; /* [taps - 1][channels]: the inputs before these tokens, the oldest first; becomes those at their end */
-	float *x;      /* [tokens][channels]: inputs; outputs take their place */
+	float *x;      /* of token 0: [channels]: inputs; outputs take their place */
+	size_t stride; /* floats of x from one token to the next */
+	bool silu;     /* of the outputs */
 	uint32_t taps; /* 2..CONV_TAPS_MAX */
 	uint32_t channels, tokens;
 };
@@ -82,14 +86,19 @@ struct conv {
  *     change = beta (v - decay state^T k)
  *     state = decay state + k change^T
  *     out = state^T q
- * A lane owns a value dim: its sums are fma chains over the key dims, ascending, from zero. */
+ * A lane owns a value dim: its sums are fma chains over the key dims, ascending, from zero. `adds`: the recurrence of a
+ * state space model, where
+ *     change = beta v
+ *     out = state^T q + skip v */
 struct delta {
 	const float *q, *k, *v; /* of token 0: [k_dim], [k_dim], [v_dim]; floats from one token to the next: stride */
 	const float *decay, *beta; /* of token 0; from one to the next: gate_stride */
 	float *out;                /* of token 0: [v_dim]; from one to the next: out_stride */
 	size_t stride, gate_stride, out_stride;
-	float *state; /* [tiles of 16 value dims][k_dim][16]: see delta_layout.h */
+	float *state; /* [tiles of 16 value dims][k_dim][16]: see recurrent_layout.h */
 	uint32_t tokens, k_dim, v_dim;
+	bool adds;
+	float skip;
 };
 
 struct kernels {
@@ -127,9 +136,9 @@ struct kernels {
 	/* The row's output [head_dim] when its last part is in; sink: of the row's head, or NULL. */
 	void (*attention_finish)(const struct kv_layout *l, const float *state, const float *sink, float *out);
 
-	void (*l2_norm)(float *x, float eps, float scale, uint32_t n);         /* x = scale x / sqrt(|x|^2 + eps) */
-	void (*sigmoid_mul)(float *x, const float *gate, uint32_t n);          /* x *= sigmoid(gate) */
-	void (*conv_silu)(const struct conv *c, uint32_t first, uint32_t end); /* channels first..end-1 */
+	void (*l2_norm)(float *x, float eps, float scale, uint32_t n);    /* x = scale x / sqrt(|x|^2 + eps) */
+	void (*sigmoid_mul)(float *x, const float *gate, uint32_t n);     /* x *= sigmoid(gate) */
+	void (*conv)(const struct conv *c, uint32_t first, uint32_t end); /* channels first..end-1 */
 	void (*delta)(const struct delta *d);
 };
 

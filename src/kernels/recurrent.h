@@ -1,5 +1,5 @@
 /* recurrent.h: kernels of layers that carry a state from token to token: a short causal convolution and the gated delta
- * rule. Tokens are taken one after another, so the order of additions of a token does not depend on how a prefill was
+ * rule, or what a state space model does instead. Tokens are taken one after another, so the order of additions of a token does not depend on how a prefill was
  * cut. Included after a vec_*.h, once per level. */
 #ifndef KVIK_KERNELS_RECURRENT_H
 #define KVIK_KERNELS_RECURRENT_H
@@ -49,13 +49,14 @@ RECURRENT_INLINE void conv_lanes(const struct conv *c, uint32_t channel, const u
 	uint32_t before = c->taps - 1;
 	for (uint32_t i = 0; i < before; i++)
 		seen[i] = load_lanes(c->state + (size_t)i * c->channels + channel, n);
+	vf bias = c->bias ? load_lanes(c->bias + channel, n) : vf_set1(0);
 	for (uint32_t t = 0; t < c->tokens; t++) {
-		float *x = c->x + (size_t)t * c->channels + channel;
-		vf sum = vf_set1(0);
+		float *x = c->x + t * c->stride + channel;
+		vf sum = bias;
 		seen[before] = load_lanes(x, n);
 		for (uint32_t i = 0; i <= before; i++)
 			sum = vf_fma(load_lanes(c->weight + (size_t)i * c->channels + channel, n), seen[i], sum);
-		store_lanes(x, silu_mul_lanes(sum, vf_set1(1)), n);
+		store_lanes(x, c->silu ? silu_mul_lanes(sum, vf_set1(1)) : sum, n);
 		for (uint32_t i = 0; i < before; i++)
 			seen[i] = seen[i + 1];
 	}
@@ -63,7 +64,7 @@ RECURRENT_INLINE void conv_lanes(const struct conv *c, uint32_t channel, const u
 		store_lanes(c->state + (size_t)i * c->channels + channel, seen[i], n);
 }
 
-static void conv_silu(const struct conv *c, uint32_t first, uint32_t end)
+static void conv(const struct conv *c, uint32_t first, uint32_t end)
 {
 	uint32_t channel = first;
 	for (; channel + 16 <= end; channel += 16)
@@ -117,7 +118,7 @@ RECURRENT_INLINE void delta_update(const struct delta *d, float *state, uint32_t
 	}
 }
 
-RECURRENT_INLINE void delta_tiles(const struct delta *d, uint32_t first, const uint32_t tiles)
+RECURRENT_INLINE void delta_tiles(const struct delta *d, uint32_t first, const uint32_t tiles, const bool adds)
 {
 	float *state = d->state + (size_t)first * d->k_dim * 16;
 	for (uint32_t t = 0; t < d->tokens; t++) {
@@ -125,24 +126,37 @@ RECURRENT_INLINE void delta_tiles(const struct delta *d, uint32_t first, const u
 		float *o = d->out + t * d->out_stride + first * 16;
 		vf mem[DELTA_TILES], out[DELTA_TILES];
 		vf decay = vf_set1(d->decay[t * d->gate_stride]), beta = vf_set1(d->beta[t * d->gate_stride]);
-		delta_recall(d, state, d->k + t * d->stride, mem, tiles);
+		if (!adds)
+			delta_recall(d, state, d->k + t * d->stride, mem, tiles);
 		for (uint32_t j = 0; j < tiles; j++) {
 			vf value = vf_load_part(v + j * 16, delta_lanes(d, first + j));
-			mem[j] = vf_mul(beta, vf_sub(value, vf_mul(decay, mem[j])));
+			mem[j] = vf_mul(beta, adds ? value : vf_sub(value, vf_mul(decay, mem[j])));
 		}
 		delta_update(d, state, t, mem, out, tiles);
-		for (uint32_t j = 0; j < tiles; j++)
-			vf_store_part(o + j * 16, out[j], delta_lanes(d, first + j));
+		for (uint32_t j = 0; j < tiles; j++) {
+			uint32_t lanes = delta_lanes(d, first + j);
+			if (adds)
+				out[j] = vf_fma(vf_set1(d->skip), vf_load_part(v + j * 16, lanes), out[j]);
+			vf_store_part(o + j * 16, out[j], lanes);
+		}
 	}
+}
+
+RECURRENT_INLINE void delta_all(const struct delta *d, const bool adds)
+{
+	uint32_t tiles = (d->v_dim + 15) / 16, i = 0;
+	for (; i + DELTA_TILES <= tiles; i += DELTA_TILES)
+		delta_tiles(d, i, DELTA_TILES, adds);
+	for (; i < tiles; i++)
+		delta_tiles(d, i, 1, adds);
 }
 
 static void delta(const struct delta *d)
 {
-	uint32_t tiles = (d->v_dim + 15) / 16, i = 0;
-	for (; i + DELTA_TILES <= tiles; i += DELTA_TILES)
-		delta_tiles(d, i, DELTA_TILES);
-	for (; i < tiles; i++)
-		delta_tiles(d, i, 1);
+	if (d->adds)
+		delta_all(d, true);
+	else
+		delta_all(d, false);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* arch_qwen35.c: Qwen3.5, dense and with experts: of four layers three are gated delta nets (arXiv 2412.06464), one has
+/* arch_qwen35.c: Qwen3.5, dense and with experts, and Qwen3-Next before it: of four layers three are gated delta nets (arXiv 2412.06464), one has
  * attention with norms over each head of q and k, a rotation of a quarter of the dims, and an output gate that the
  * projection of q brings with it. With experts one more is used by all tokens, its weight a sigmoid of its own.
  *
@@ -133,28 +133,35 @@ static const struct tensor_name names[] = {
 	{"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
 	{"ffn_up_shexp", "mlp.shared_expert.up_proj"},
 	{"ffn_down_shexp", "mlp.shared_expert.down_proj"},
+	{"ssm_in", "linear_attn.in_proj_qkvz"}, /* of Qwen3-Next, as the next */
+	{"ssm_ba", "linear_attn.in_proj_ba"},
 	{NULL, NULL},
 };
+
+static void read_shared_moe(struct keys *k, struct experts_spec *x)
+{
+	char act[32] = "silu";
+	read_experts(k, "num_experts", x);
+	keys_u32(k, "expert_shared_feed_forward_length", "shared_expert_intermediate_size", &x->shared_dim);
+	keys_text(k, NULL, "hidden_act", act, sizeof act);
+	if (strcmp(act, "silu") != 0)
+		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "hidden_act", "is not silu");
+	if (keys_count(k, NULL, "mlp_only_layers") > 0)
+		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "mlp_only_layers", "is not empty");
+	keys_has(k, NULL, "intermediate_size"); /* of layers without experts */
+	keys_has(k, "feed_forward_length", NULL);
+}
 
 static void read_moe(struct keys *k, struct hparams *h)
 {
 	static const struct read_defaults defaults = {
 		.heads = 16, .vocab = 248320, .kv_heads = 2, .head_dim = 256, .context = 32768};
 	struct layer_spec l = {.ffn_kind = FFN_EXPERTS};
-	char act[32] = "silu";
 	l.experts = (struct experts_spec){
 		.n = 256, .used = 8, .dim = 512, .routing.normalize = true, .shared_dim = 512, .shared_gated = true};
-	read_experts(k, "num_experts", &l.experts);
-	keys_u32(k, "expert_shared_feed_forward_length", "shared_expert_intermediate_size", &l.experts.shared_dim);
-	keys_text(k, NULL, "hidden_act", act, sizeof act);
-	if (strcmp(act, "silu") != 0)
-		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "hidden_act", "is not silu");
-	if (keys_count(k, NULL, "mlp_only_layers") > 0)
-		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "mlp_only_layers", "is not empty");
-	keys_has(k, NULL, "norm_topk_prob"); /* the class does not look at it, nor at these */
+	read_shared_moe(k, &l.experts);
+	keys_has(k, NULL, "norm_topk_prob"); /* the class does not look at it, nor at this */
 	keys_has(k, NULL, "decoder_sparse_step");
-	keys_has(k, NULL, "intermediate_size");
-	keys_has(k, "feed_forward_length", NULL);
 	read_common(k, h, &l, &defaults);
 }
 
@@ -162,5 +169,33 @@ const struct arch arch_qwen35moe = {.name = "qwen35moe",
 				    .hf_name = "qwen3_5_moe_text",
 				    .own = names,
 				    .read = read_moe,
+				    .bind = bind_layer,
+				    .layer = block_layer};
+
+/* ---- Qwen3-Next -------------------------------------------------------------------------------------------------- */
+
+static void read_next(struct keys *k, struct hparams *h)
+{
+	static const struct read_defaults defaults = {
+		.heads = 16, .vocab = 151936, .kv_heads = 2, .head_dim = 256, .context = 32768};
+	struct layer_spec l = {.ffn_kind = FFN_EXPERTS};
+	uint32_t step = 1;
+	bool normalize = true;
+	l.experts = (struct experts_spec){.n = 512, .used = 10, .dim = 512, .shared_dim = 512, .shared_gated = true};
+	keys_bool(k, NULL, "norm_topk_prob", &normalize);
+	keys_u32(k, NULL, "decoder_sparse_step", &step);
+	if (step != 1)
+		keys_fail(k, KVIK_ERR_UNSUPPORTED, NULL, "decoder_sparse_step", "is not 1");
+	read_shared_moe(k, &l.experts);
+	l.experts.routing.normalize = normalize;
+	read_common(k, h, &l, &defaults);
+	for (uint32_t i = 0; i < h->n_layers && i < HPARAMS_LAYERS_MAX; i++)
+		h->layers[i].delta.interleaved = false; /* in GGUF neither */
+}
+
+const struct arch arch_qwen3next = {.name = "qwen3next",
+				    .hf_name = "qwen3_next",
+				    .own = names,
+				    .read = read_next,
 				    .bind = bind_layer,
 				    .layer = block_layer};

@@ -114,19 +114,45 @@ static int bind_latent(struct binder *b, struct layer *l, int i, const struct la
 	return rc ? rc : bind_mat(b, &l->o, i, "attn_output.weight", dim, a->heads * x->v_dim, 0);
 }
 
+/* Either apart, or (Qwen3-Next) key head by key head behind each other: q, k, v and the gate of its value heads. */
+static int bind_delta_qkv(struct binder *b, struct delta_params *p, int i, const struct delta_spec *d, uint32_t dim)
+{
+	static const char together[] = "ssm_in.weight";
+	uint32_t keys = d->k_heads * d->k_dim, values = d->v_heads * d->v_dim, v = values / d->k_heads;
+	uint32_t head = 2 * d->k_dim + 2 * v, all = d->k_heads * head;
+	if (bind_has(b, i, together)) {
+		const struct row_piece qkv[] = {
+			{keys, 0, d->k_dim, head}, {keys, d->k_dim, d->k_dim, head}, {values, 2 * d->k_dim, v, head}};
+		const struct row_piece gate = {values, 2 * d->k_dim + v, v, head};
+		int rc = bind_mat_pieces(b, &p->qkv, i, together, all, dim, qkv, 3);
+		return rc ? rc : bind_mat_pieces(b, &p->gate, i, together, all, dim, &gate, 1);
+	}
+	int rc = bind_mat(b, &p->qkv, i, "attn_qkv.weight", delta_channels(d), dim, 0);
+	return rc ? rc : bind_mat(b, &p->gate, i, "attn_gate.weight", values, dim, 0);
+}
+
+/* The same of alpha and beta; together beta comes first. */
+static int bind_delta_rates(struct binder *b, struct delta_params *p, int i, const struct delta_spec *d, uint32_t dim)
+{
+	static const char together[] = "ssm_ba.weight";
+	uint32_t run = d->v_heads / d->k_heads;
+	if (bind_has(b, i, together)) {
+		int rc = bind_mat_half(b, &p->beta, i, together, d->v_heads, dim, run, false);
+		return rc ? rc : bind_mat_half(b, &p->alpha, i, together, d->v_heads, dim, run, true);
+	}
+	int rc = bind_mat(b, &p->alpha, i, "ssm_alpha.weight", d->v_heads, dim, 0);
+	return rc ? rc : bind_mat(b, &p->beta, i, "ssm_beta.weight", d->v_heads, dim, 0);
+}
+
 static int bind_delta(struct binder *b, struct layer *l, int i, const struct delta_spec *d, uint32_t dim)
 {
 	struct delta_params *p = &l->delta;
 	uint32_t channels = delta_channels(d), values = d->v_heads * d->v_dim;
 	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
 	if (!rc)
-		rc = bind_mat(b, &p->qkv, i, "attn_qkv.weight", channels, dim, 0);
+		rc = bind_delta_qkv(b, p, i, d, dim);
 	if (!rc)
-		rc = bind_mat(b, &p->gate, i, "attn_gate.weight", values, dim, 0);
-	if (!rc)
-		rc = bind_mat(b, &p->alpha, i, "ssm_alpha.weight", d->v_heads, dim, 0);
-	if (!rc)
-		rc = bind_mat(b, &p->beta, i, "ssm_beta.weight", d->v_heads, dim, 0);
+		rc = bind_delta_rates(b, p, i, d, dim);
 	if (!rc)
 		rc = bind_mat(b, &p->out, i, "ssm_out.weight", dim, values, 0);
 	if (!rc)
@@ -138,6 +164,69 @@ static int bind_delta(struct binder *b, struct layer *l, int i, const struct del
 	if (!rc)
 		rc = bind_vec(b, &p->norm, i, "ssm_norm.weight", d->v_dim, 0);
 	return rc;
+}
+
+static int bind_ssm_in(struct binder *b, struct ssm_params *p, int i, const struct ssm_spec *m, uint32_t dim)
+{
+	static const char name[] = "ssm_in.weight";
+	uint32_t inner = ssm_inner(m), channels = ssm_channels(m), all = inner + channels + m->heads;
+	const struct row_piece gate = {inner, 0, inner, all}, xbc = {channels, inner, channels, all},
+			       dt = {m->heads, inner + channels, m->heads, all};
+	int rc = bind_mat_pieces(b, &p->gate, i, name, all, dim, &gate, 1);
+	if (!rc)
+		rc = bind_mat_pieces(b, &p->xbc, i, name, all, dim, &xbc, 1);
+	return rc ? rc : bind_mat_pieces(b, &p->dt, i, name, all, dim, &dt, 1);
+}
+
+static int bind_ssm(struct binder *b, struct layer *l, int i, const struct ssm_spec *m, uint32_t dim)
+{
+	struct ssm_params *p = &l->ssm;
+	uint32_t inner = ssm_inner(m), channels = ssm_channels(m);
+	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
+	if (!rc)
+		rc = bind_ssm_in(b, p, i, m, dim);
+	if (!rc)
+		rc = bind_mat(b, &p->out, i, "ssm_out.weight", dim, inner, 0);
+	if (!rc)
+		rc = bind_taps(b, &p->conv, i, "ssm_conv1d.weight", channels, m->taps);
+	if (!rc)
+		rc = bind_vec(b, &p->conv_bias, i, "ssm_conv1d.bias", channels, BIND_OPTIONAL);
+	if (!rc)
+		rc = bind_vec(b, &p->rate, i, "ssm_a", m->heads, BIND_FLAT | (bind_is_hf(b) ? BIND_LOG_RATE : 0));
+	if (!rc)
+		rc = bind_vec(b, &p->dt_bias, i, "ssm_dt.bias", m->heads, 0);
+	if (!rc)
+		rc = bind_vec(b, &p->skip, i, "ssm_d", m->heads, BIND_FLAT);
+	return rc ? rc : bind_vec(b, &p->norm, i, "ssm_norm.weight", inner, BIND_FLAT);
+}
+
+static int bind_conv(struct binder *b, struct layer *l, int i, const struct short_conv_spec *c, uint32_t dim)
+{
+	struct short_conv_params *p = &l->conv;
+	int rc = bind_vec(b, &l->attn_norm, i, "attn_norm.weight", dim, BIND_NORM);
+	if (!rc)
+		rc = bind_mat(b, &p->in, i, "shortconv.in_proj.weight", 3 * c->dim, dim, 0);
+	if (!rc)
+		rc = bind_vec(b, &p->in_bias, i, "shortconv.in_proj.bias", 3 * c->dim, BIND_OPTIONAL);
+	if (!rc)
+		rc = bind_taps(b, &p->conv, i, "shortconv.conv.weight", c->dim, c->taps);
+	if (!rc)
+		rc = bind_vec(b, &p->bias, i, "shortconv.conv.bias", c->dim, BIND_OPTIONAL);
+	if (!rc)
+		rc = bind_mat(b, &p->out, i, "shortconv.out_proj.weight", dim, c->dim, 0);
+	return rc ? rc : bind_vec(b, &p->out_bias, i, "shortconv.out_proj.bias", dim, BIND_OPTIONAL);
+}
+
+static int bind_mixer(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
+{
+	uint32_t dim = bind_dim(b);
+	switch (spec->mixer) {
+	case MIXER_DELTA: return bind_delta(b, l, i, &spec->delta, dim);
+	case MIXER_SSM: return bind_ssm(b, l, i, &spec->ssm, dim);
+	case MIXER_CONV: return bind_conv(b, l, i, &spec->conv, dim);
+	case MIXER_LATENT: return bind_latent(b, l, i, spec, dim);
+	default: return bind_attention(b, l, i, &spec->attention);
+	}
 }
 
 static int bind_ffn_biases(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
@@ -225,9 +314,7 @@ static int bind_both_norms(struct binder *b, struct both_params *p, int i, uint3
 int bind_layer(struct binder *b, struct layer *l, int i, const struct layer_spec *spec)
 {
 	uint32_t dim = bind_dim(b);
-	int rc = spec->mixer == MIXER_DELTA    ? bind_delta(b, l, i, &spec->delta, dim)
-		 : spec->mixer == MIXER_LATENT ? bind_latent(b, l, i, spec, dim)
-					       : bind_attention(b, l, i, &spec->attention);
+	int rc = bind_mixer(b, l, i, spec);
 	if (!rc && spec->post_norms)
 		rc = bind_vec(b, &l->attn_post_norm, i, "post_attention_norm.weight", dim, BIND_NORM);
 	if (!rc && spec->post_norms)

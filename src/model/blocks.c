@@ -258,6 +258,50 @@ void block_delta(struct step *s, const struct layer *l)
 	add_linear(s, p->out, NULL, l->attn_post_norm, w->delta_out);
 }
 
+/* ---- State space model, short convolution ------------------------------------------------------------------------ */
+
+static void block_ssm(struct step *s, const struct layer *l)
+{
+	const struct ssm_params *p = &l->ssm;
+	struct model_work *w = s->w;
+	struct linear_out outs[] = {{p->gate, NULL, w->delta_gate}, {p->xbc, NULL, w->qkv}, {p->dt, NULL, w->alpha}};
+	block_norm(s, l->attn_norm);
+	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, outs, 3);
+	s->backend->ssm(s->dev, &(struct ssm_call){.xbc = w->qkv,
+						   .dt = w->alpha,
+						   .decay = w->beta,
+						   .gate = w->delta_gate,
+						   .out = w->delta_out,
+						   .conv = p->conv,
+						   .conv_bias = p->conv_bias,
+						   .rate = p->rate,
+						   .dt_bias = p->dt_bias,
+						   .skip = p->skip,
+						   .norm = p->norm,
+						   .net = s->spec->ssm,
+						   .group = s->b->plan->state_group,
+						   .state_at = s->b->plan->state_at[s->layer],
+						   .eps = s->m->h.rms_eps});
+	add_linear(s, p->out, NULL, l->attn_post_norm, w->delta_out);
+}
+
+static void block_conv(struct step *s, const struct layer *l)
+{
+	const struct short_conv_params *p = &l->conv;
+	struct model_work *w = s->w;
+	struct linear_out in = {p->in, p->in_bias, w->qkv};
+	block_norm(s, l->attn_norm);
+	s->backend->linear(s->dev, w->norm, s->b->batch.n_tokens, &in, 1);
+	s->backend->short_conv(s->dev, &(struct short_conv_call){.bcx = w->qkv,
+								 .out = w->delta_out,
+								 .conv = p->conv,
+								 .bias = p->bias,
+								 .net = s->spec->conv,
+								 .group = s->b->plan->state_group,
+								 .state_at = s->b->plan->state_at[s->layer]});
+	add_linear(s, p->out, p->out_bias, l->attn_post_norm, w->delta_out);
+}
+
 /* ---- Feed-forward and output ------------------------------------------------------------------------------------- */
 
 /* delta = down (activation(gate norm) * up norm) */
@@ -371,14 +415,20 @@ void block_out_scale(struct step *s, const struct layer *l)
 	s->backend->scale(s->dev, s->w->x, l->out_scale, s->b->batch.n_tokens, s->m->h.dim);
 }
 
+static void mix(struct step *s, const struct layer *l)
+{
+	switch (s->spec->mixer) {
+	case MIXER_ATTENTION: attention_mixer(s, l); break;
+	case MIXER_LATENT: block_latent(s, l); break;
+	case MIXER_DELTA: block_delta(s, l); break;
+	case MIXER_SSM: block_ssm(s, l); break;
+	case MIXER_CONV: block_conv(s, l); break;
+	}
+}
+
 void block_layer(struct step *s, const struct layer *l)
 {
-	if (s->spec->mixer == MIXER_DELTA)
-		block_delta(s, l);
-	else if (s->spec->mixer == MIXER_LATENT)
-		block_latent(s, l);
-	else
-		attention_mixer(s, l);
+	mix(s, l);
 	if (s->spec->ffn_kind == FFN_DENSE)
 		block_ffn(s, l);
 	else if (s->spec->ffn_kind == FFN_EXPERTS)

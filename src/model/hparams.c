@@ -98,6 +98,52 @@ static int check_delta(const struct delta_spec *d, const char *what, const char 
 	return 0;
 }
 
+static int check_ssm(const struct ssm_spec *m, const char *what, const char *of, struct kvik_err *err)
+{
+	const struct range ranges[] = {
+		{"the number of heads of the state space model", m->heads, 1, 4096},
+		{"the size of its heads", m->head_dim, 1, 1024},
+		{"the number of its groups", m->groups, 1, 1024},
+		{"the size of its state", m->state_dim, 1, 1024},
+		{"the width of the convolution", m->taps, 2, CONV_TAPS_MAX},
+	};
+	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, of, err);
+	if (rc)
+		return rc;
+	if (m->heads % m->groups != 0)
+		return err_set(err, KVIK_ERR_FORMAT,
+			       "%s: %u heads of the state space model%s cannot share %u groups evenly", what, m->heads,
+			       of, m->groups);
+	return 0;
+}
+
+static int check_conv(const struct short_conv_spec *c, const char *what, const char *of, struct kvik_err *err)
+{
+	const struct range taps = {"the width of the convolution", c->taps, 2, CONV_TAPS_MAX};
+	return check_ranges(&taps, 1, what, of, err);
+}
+
+static int check_mixer(const struct hparams *h, const struct layer_spec *l, const char *what, const char *of,
+		       struct kvik_err *err)
+{
+	switch (l->mixer) {
+	case MIXER_DELTA: return check_delta(&l->delta, what, of, err);
+	case MIXER_SSM: return check_ssm(&l->ssm, what, of, err);
+	case MIXER_CONV: return check_conv(&l->conv, what, of, err);
+	default: return check_attention(h, &l->attention, what, of, err);
+	}
+}
+
+uint64_t layer_state_bytes(const struct layer_spec *l)
+{
+	switch (l->mixer) {
+	case MIXER_DELTA: return delta_state_bytes(&l->delta);
+	case MIXER_SSM: return ssm_state_bytes(&l->ssm);
+	case MIXER_CONV: return short_conv_state_bytes(&l->conv);
+	default: return 0;
+	}
+}
+
 /* Layer i can read what the layer it names has stored. */
 static bool can_share(const struct hparams *h, uint32_t i)
 {
@@ -114,8 +160,7 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 	char of[32] = ""; /* the first one stands for all: most models have one kind of layer */
 	if (i > 0)
 		snprintf(of, sizeof of, " of layer %u", i);
-	int rc = l->mixer == MIXER_DELTA ? check_delta(&l->delta, what, of, err)
-					 : check_attention(h, &l->attention, what, of, err);
+	int rc = check_mixer(h, l, what, of, err);
 	if (!rc && l->mixer == MIXER_LATENT)
 		rc = check_latent(&l->latent, what, of, err);
 	if (rc)
@@ -136,7 +181,7 @@ static int check_layer(const struct hparams *h, uint32_t i, const char *what, st
 static int check_attends(const struct hparams *h, const char *what, struct kvik_err *err)
 {
 	for (uint32_t i = 0; i < h->n_layers; i++)
-		if (h->layers[i].mixer != MIXER_DELTA)
+		if (!mixer_keeps_state(h->layers[i].mixer))
 			return 0;
 	return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: no layer has attention, which kvik does not run", what);
 }
@@ -179,8 +224,16 @@ static void grow_mixer(struct hparams_widths *w, const struct hparams *h, const 
 		grow(&w->channels, delta_channels(&l->delta));
 		grow(&w->v_heads, l->delta.v_heads);
 		grow(&w->values, l->delta.v_heads * l->delta.v_dim);
-		return;
+	} else if (l->mixer == MIXER_SSM) {
+		grow(&w->channels, ssm_channels(&l->ssm));
+		grow(&w->v_heads, l->ssm.heads);
+		grow(&w->values, ssm_inner(&l->ssm));
+	} else if (l->mixer == MIXER_CONV) {
+		grow(&w->channels, 3 * l->conv.dim);
+		grow(&w->values, l->conv.dim);
 	}
+	if (mixer_keeps_state(l->mixer))
+		return;
 	grow(&w->q, a->heads * a->head_dim);
 	grow(&w->kv, a->kv_heads * a->head_dim);
 	if (l->mixer == MIXER_LATENT) { /* what lies in q for a while */

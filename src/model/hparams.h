@@ -13,8 +13,16 @@ enum { HPARAMS_LAYERS_MAX = 1024, HPARAMS_ROPES_MAX = 4, HPARAMS_UNKNOWN_MAX = 2
 enum mixer {
 	MIXER_ATTENTION, /* over keys and values of each token */
 	MIXER_LATENT,    /* over one latent row of each token, which is key and value of all heads */
-	MIXER_DELTA      /* gated delta net: a state that sums up all tokens so far */
+	MIXER_DELTA,     /* gated delta net: a state that sums up all tokens so far */
+	MIXER_SSM,       /* state space model (Mamba-2): another such state */
+	MIXER_CONV       /* short convolution: the state is the inputs that it still sees */
 };
+
+/* The others have keys and values of each token. */
+static inline bool mixer_keeps_state(enum mixer m)
+{
+	return m >= MIXER_DELTA;
+}
 
 /* What a file says of biases; one that says nothing (GGUF) has those whose tensors are there. */
 enum biases { BIASES_IF_THERE, BIASES_NONE, BIASES_ALL, BIASES_QKV /* not of o */ };
@@ -76,11 +84,16 @@ struct layer_spec {
 	struct attention_spec attention; /* of MIXER_ATTENTION, MIXER_LATENT */
 	struct latent_spec latent;       /* of MIXER_LATENT */
 	struct delta_spec delta;         /* of MIXER_DELTA */
+	struct ssm_spec ssm;             /* of MIXER_SSM */
+	struct short_conv_spec conv;     /* of MIXER_CONV */
 	enum ffn ffn_kind;
 	struct ffn_spec ffn;         /* of FFN_DENSE, FFN_BOTH */
 	struct experts_spec experts; /* of FFN_EXPERTS, FFN_BOTH */
 	bool post_norms;             /* RMS norms of what attention and feed-forward add */
 };
+
+/* What a sequence keeps of the layer, in bytes, a multiple of 64; 0: keys and values of each token. */
+uint64_t layer_state_bytes(const struct layer_spec *l);
 
 struct arch;
 
@@ -123,7 +136,8 @@ struct hparams_widths {
 	uint32_t experts_dim;               /* of the largest expert */
 	bool both;                          /* some feed-forward is FFN_BOTH */
 	uint32_t latent_heads, latent_cols; /* of latent attention: heads; the widest row that one multiplies */
-	uint32_t channels, v_heads, values; /* of delta nets: of the convolution; heads, and all their value dims */
+	uint32_t channels, v_heads,
+		values; /* of recurrent layers: of the convolution; heads, and all their value dims */
 };
 struct hparams_widths hparams_widths(const struct hparams *h);
 

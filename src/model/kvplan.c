@@ -19,7 +19,7 @@ static int64_t layer_of(int32_t layer, const struct hparams *h)
 
 static bool any_attends(const struct hparams *h, int64_t first, int64_t last)
 {
-	while (first <= last && h->layers[first].mixer == MIXER_DELTA)
+	while (first <= last && mixer_keeps_state(h->layers[first].mixer))
 		first++;
 	return first <= last;
 }
@@ -155,11 +155,11 @@ static int lay_out_states(struct kvplan *p, const struct hparams *h, struct kvik
 	uint64_t bytes = 0;
 	p->state_group = p->n_groups;
 	for (uint32_t l = 0; l < h->n_layers; l++) {
-		if (h->layers[l].mixer != MIXER_DELTA)
+		if (!mixer_keeps_state(h->layers[l].mixer))
 			continue;
 		p->group[l] = (uint8_t)p->state_group;
 		p->state_at[l] = bytes;
-		bytes += delta_state_bytes(&h->layers[l].delta);
+		bytes += layer_state_bytes(&h->layers[l]);
 	}
 	if (bytes == 0)
 		return 0;
@@ -177,7 +177,7 @@ int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_p
 	if (!rc)
 		rc = check_latent(h, params, err);
 	for (uint32_t l = 0; l < h->n_layers && !rc; l++) {
-		if (h->layers[l].mixer == MIXER_DELTA)
+		if (mixer_keeps_state(h->layers[l].mixer))
 			continue;
 		uint32_t shares = h->layers[l].attention.shares;
 		if (shares) {

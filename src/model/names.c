@@ -76,14 +76,19 @@ static const struct source_tensor *find_prefixed(const struct source *s, int lay
 	return NULL;
 }
 
-/* By one table: the whole name, else what stands before its end. */
+/* By one table: the whole name, else what stands before its end. A table may know several names. */
 static const struct source_tensor *find_by(const struct source *s, const struct tensor_name *table, int layer,
 					   const char *name)
 {
-	const char *end = strrchr(name, '.'), *hf = find_hf(table, name, strlen(name));
-	const struct source_tensor *t = hf ? find_prefixed(s, layer, hf, "") : NULL;
-	if (!t && end && (hf = find_hf(table, name, (size_t)(end - name))))
-		t = find_prefixed(s, layer, hf, end);
+	const char *end = strrchr(name, '.');
+	const struct source_tensor *t = NULL;
+	for (; table && table->gguf && !t; table++) {
+		if (strcmp(table->gguf, name) == 0)
+			t = find_prefixed(s, layer, table->hf, "");
+		else if (end && strlen(table->gguf) == (size_t)(end - name) &&
+			 memcmp(table->gguf, name, (size_t)(end - name)) == 0)
+			t = find_prefixed(s, layer, table->hf, end);
+	}
 	return t;
 }
 

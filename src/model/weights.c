@@ -27,14 +27,15 @@ struct binding {
 	uint32_t rotated_at; /* in the head */
 	uint32_t turned;     /* columns, where row r is column r of so many rows from first on; else 0 */
 	uint64_t first;      /* row of the tensor that becomes row 0 */
-	uint32_t run;        /* of rows that are taken, as many being left out behind; 0: all are taken */
-	float plus;          /* to each element of vec */
-	float times;         /* each element of vec, where it is not 0 */
-	bool log_rate;       /* element v of vec becomes -e^v */
-	uint32_t taps;       /* of vec, which is a convolution's; else 0 */
-	uint32_t step;       /* from one row (of a vector: element) to the next that is meant; 0 is 1 */
-	uint32_t skip;       /* elements of a vector before the first that is meant */
-	bool by_column;      /* rows of the matrix are columns of the tensor, of floats */
+	uint32_t n_pieces;   /* of rows that are taken, one after the other; 0: all are */
+	struct row_piece pieces[ROW_PIECES_MAX];
+	float plus;     /* to each element of vec */
+	float times;    /* each element of vec, where it is not 0 */
+	bool log_rate;  /* element v of vec becomes -e^v */
+	uint32_t taps;  /* of vec, which is a convolution's; else 0 */
+	uint32_t step;  /* from one row (of a vector: element) to the next that is meant; 0 is 1 */
+	uint32_t skip;  /* elements of a vector before the first that is meant */
+	bool by_column; /* rows of the matrix are columns of the tensor, of floats */
 	uint32_t cols;
 	size_t at; /* number of the matrix, or where the vector begins among the floats */
 };
@@ -170,10 +171,10 @@ static int bind_some(struct binder *b, struct dev_mat **m, const struct source_t
 	return append(b, &x, bytes);
 }
 
-static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint64_t first, uint32_t run,
-		     uint32_t rows, uint32_t cols, unsigned flags)
+static int bind_rows(struct binder *b, struct dev_mat **m, const struct source_tensor *t, uint64_t first, uint32_t rows,
+		     uint32_t cols, unsigned flags)
 {
-	struct binding x = {.first = first, .run = run};
+	struct binding x = {.first = first};
 	set_rows(b, &x, flags);
 	return bind_some(b, m, t, rows, cols, &x);
 }
@@ -182,7 +183,7 @@ static int bind_tensor(struct binder *b, struct dev_mat **m, const struct source
 		       uint32_t cols, unsigned flags)
 {
 	int rc = check_shape(b, t, cols, rows);
-	return rc ? rc : bind_rows(b, m, t, 0, 0, rows, cols, flags);
+	return rc ? rc : bind_rows(b, m, t, 0, rows, cols, flags);
 }
 
 int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
@@ -194,14 +195,25 @@ int bind_mat(struct binder *b, struct dev_mat **m, int layer, const char *name, 
 	return bind_tensor(b, m, t, rows, cols, flags);
 }
 
+int bind_mat_pieces(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t all, uint32_t cols,
+		    const struct row_piece *pieces, uint32_t n)
+{
+	const struct source_tensor *t = want(b, layer, name, cols, all, 1, 0);
+	struct binding x = {.n_pieces = n};
+	uint32_t rows = 0;
+	int rc = t ? check_shape(b, t, cols, all) : absent(b, layer, name);
+	for (uint32_t i = 0; i < n; i++) {
+		x.pieces[i] = pieces[i];
+		rows += pieces[i].rows;
+	}
+	return rc ? rc : bind_some(b, m, t, rows, cols, &x);
+}
+
 int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
 		  uint32_t run, bool second)
 {
-	const struct source_tensor *t = want(b, layer, name, cols, 2 * (uint64_t)rows, 1, 0);
-	if (!t)
-		return absent(b, layer, name);
-	int rc = check_shape(b, t, cols, 2 * (uint64_t)rows);
-	return rc ? rc : bind_rows(b, m, t, second ? run : 0, run, rows, cols, 0);
+	const struct row_piece half = {rows, second ? run : 0, run, 2 * run};
+	return bind_mat_pieces(b, m, layer, name, 2 * rows, cols, &half, 1);
 }
 
 int bind_mat_heads(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
@@ -227,7 +239,7 @@ static int bind_head_slices(struct binder *b, struct dev_mat **mats, const struc
 			       "%s: tensor '%s' does not have %u heads of %u rows of %u, as the hyperparameters say",
 			       source_name(b->source), t->name, heads, rows, cols);
 	for (uint32_t h = 0; h < heads && !rc; h++)
-		rc = bind_rows(b, &mats[h], t, (uint64_t)h * rows, 0, rows, cols, 0);
+		rc = bind_rows(b, &mats[h], t, (uint64_t)h * rows, rows, cols, 0);
 	return rc;
 }
 
@@ -249,7 +261,7 @@ int bind_heads(struct binder *b, struct dev_mat ***mats, int layer, const char *
 			       "%s: tensor '%s' is quantised, which kvik cannot take apart; convert the model again",
 			       source_name(b->source), t->name);
 	for (uint32_t h = 0; h < heads && !rc; h++) {
-		rc = bind_rows(b, &(*mats)[h], t, (uint64_t)h * run + at, 0, rows, cols, 0);
+		rc = bind_rows(b, &(*mats)[h], t, (uint64_t)h * run + at, rows, cols, 0);
 		if (!rc && turned)
 			b->list[b->n - 1].turned = cols;
 	}
@@ -285,7 +297,7 @@ static int bind_stacked(struct binder *b, struct layer *l, const struct source_t
 	if (t->dims[0] != cols || t->dims[1] != all || t->dims[2] != n || t->dims[3] != 1)
 		return wrong_experts(b, t, n, all, cols);
 	for (uint32_t e = 0; e < n && !rc; e++)
-		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * all + from, 0, rows, cols, 0);
+		rc = bind_rows(b, part_of(&l->experts[e], which), t, (uint64_t)e * all + from, rows, cols, 0);
 	return rc;
 }
 
@@ -361,10 +373,12 @@ int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, 
 	const struct source_tensor *t = want(b, layer, name, n, 1, 1, flags);
 	if (!t)
 		return flags & BIND_OPTIONAL ? 0 : absent(b, layer, name);
-	int rc = check_shape(b, t, n, 1);
+	bool flat = flags & BIND_FLAT && wtype_block_elems(t->type) == 1 &&
+		    t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3] == n;
+	int rc = flat ? 0 : check_shape(b, t, n, 1);
 	if (rc)
 		return rc;
-	struct binding x = {.vec = v, .t = t, .type = t->type, .log_rate = flags & BIND_LOG_RATE};
+	struct binding x = {.vec = v, .t = t, .type = t->type, .cols = n, .log_rate = flags & BIND_LOG_RATE};
 	x.plus = flags & BIND_NORM && b->h->norms_less_one ? 1 : 0;
 	set_rows(b, &x, flags);
 	return append_vec(b, &x, n);
@@ -448,7 +462,7 @@ int bind_mat_part(struct binder *b, struct dev_mat **m, const char *name, uint32
 {
 	const struct source_tensor *t = want(b, -1, name, cols, all, 1, 0);
 	int rc = t ? check_shape(b, t, cols, all) : absent(b, -1, name);
-	return rc ? rc : bind_rows(b, m, t, first, 0, rows, cols, 0);
+	return rc ? rc : bind_rows(b, m, t, first, rows, cols, 0);
 }
 
 int bind_vec_times(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, float factor)
@@ -512,8 +526,12 @@ static size_t row_bytes(enum wtype t, uint64_t cols)
 /* The row of the source that becomes row r: GGUF's llama stores the two halves of each rotated pair alternately. */
 static uint32_t source_row(const struct binding *x, uint32_t r)
 {
-	if (x->run > 0)
-		return r + r / x->run * x->run;
+	if (x->n_pieces > 0) {
+		const struct row_piece *p = x->pieces;
+		for (; r >= p->rows; p++)
+			r -= p->rows;
+		return p->first + r / p->run * p->period + r % p->run;
+	}
 	if (x->head_dim == 0)
 		return r;
 	uint32_t at = r % x->head_dim - x->rotated_at, half = x->rotated / 2; /* beyond rotated where it lies before */
@@ -639,6 +657,13 @@ static void expand_taps(const struct binding *x, float *to)
 	}
 }
 
+static uint64_t vec_elems(const struct binding *x)
+{
+	if (x->taps)
+		return x->taps * x->t->dims[1] * x->t->dims[2];
+	return x->cols ? x->cols : x->t->dims[0];
+}
+
 static void expand_vec(const struct binding *x, float *to)
 {
 	const struct source_tensor *t = x->t;
@@ -652,7 +677,7 @@ static void expand_vec(const struct binding *x, float *to)
 		return;
 	}
 	if (x->head_dim == 0) {
-		dequant_row(t->type, t->data + x->first * row_bytes(t->type, t->dims[0]), t->dims[0], to);
+		dequant_row(t->type, t->data + x->first * row_bytes(t->type, t->dims[0]), vec_elems(x), to);
 		return;
 	}
 	for (uint32_t i = 0; i < t->dims[0]; i++) {
@@ -664,7 +689,7 @@ static void expand_vec(const struct binding *x, float *to)
 
 static int load_vec(const struct binder *b, struct dev_weights *w, const struct binding *x)
 {
-	uint64_t n = x->taps ? x->taps * x->t->dims[1] * x->t->dims[2] : x->step > 1 ? x->cols : x->t->dims[0];
+	uint64_t n = vec_elems(x);
 	float *values = mem_alloc(n * sizeof *values);
 	if (!values)
 		return err_set(b->err, KVIK_ERR_NOMEM, "no memory to load '%s'", x->t->name);

@@ -21,6 +21,22 @@ struct delta_params {
 	struct dev_f32 *norm;           /* [v_dim] */
 };
 
+/* Parameters of a state space model; see struct ssm_call. */
+struct ssm_params {
+	struct dev_mat *gate, *xbc, *dt;       /* [heads * head_dim][dim], [channels][dim], [heads][dim] */
+	struct dev_mat *out;                   /* [dim][heads * head_dim] */
+	struct dev_f32 *conv, *conv_bias;      /* [taps][channels], [channels] */
+	struct dev_f32 *rate, *dt_bias, *skip; /* [heads] */
+	struct dev_f32 *norm;                  /* [heads * head_dim] */
+};
+
+/* Parameters of a short convolution; see struct short_conv_call. */
+struct short_conv_params {
+	struct dev_mat *in, *out; /* [3 * dim][dim], [dim][dim] */
+	struct dev_f32 *conv;     /* [taps][dim] */
+	struct dev_f32 *in_bias, *bias, *out_bias;
+};
+
 /* Of the embedding that a layer has of its own (arch_gemma4.c). */
 struct ple_params {
 	struct dev_mat *model;      /* [ple_dim][dim], of the model's embedding */
@@ -53,6 +69,8 @@ struct layer {
 	struct dev_mat *attn_gate; /* as q, of gated attention */
 	struct latent_params latent;
 	struct delta_params delta;
+	struct ssm_params ssm;
+	struct short_conv_params conv;
 	struct dev_f32 *sinks;            /* [heads] */
 	struct dev_mat *gate, *up, *down; /* [ffn_dim][dim], [ffn_dim][dim], [dim][ffn_dim] */
 	struct dev_f32 *gate_bias, *up_bias, *down_bias;
@@ -97,7 +115,8 @@ enum bind_flags {
 	BIND_QK_ROWS = 2,  /* rows of q or k: brought back to half-split order where the source permuted them */
 	BIND_NORM = 4,     /* weights of an RMS norm, which the source may hold less 1 */
 	BIND_LOG_RATE = 8, /* a vector v that becomes -e^v */
-	BIND_FLOATS = 16   /* no file quantises it */
+	BIND_FLOATS = 16,  /* no file quantises it */
+	BIND_FLAT = 32     /* a vector that the source may hold with more dimensions */
 };
 
 /* layer < 0: name is the whole name ("output_norm.weight"), else "blk.LAYER.NAME". Errors: FORMAT (absent, or of
@@ -115,6 +134,14 @@ int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_p
 /* Their biases: rows of "ffn_gate_exps.bias" [n][rows] and so on. */
 int bind_expert_biases(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n,
 		       uint32_t rows) MUST_CHECK;
+/* Rows of a tensor: so many of them, in runs of `run`, the first from row `first` on, each next one `period` rows further. */
+struct row_piece {
+	uint32_t rows, first, run, period;
+};
+enum { ROW_PIECES_MAX = 3 };
+/* A matrix that is put together of pieces of a tensor of `all` rows. */
+int bind_mat_pieces(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t all, uint32_t cols,
+		    const struct row_piece *pieces, uint32_t n) MUST_CHECK;
 /* Half of a tensor's 2 * rows rows: every other run of `run` rows, from the first one on, or the second. */
 int bind_mat_half(struct binder *b, struct dev_mat **m, int layer, const char *name, uint32_t rows, uint32_t cols,
 		  uint32_t run, bool second) MUST_CHECK;

@@ -41,6 +41,8 @@ struct call {
 		struct norm_call norm;
 		struct attention_call attention;
 		struct delta_call delta;
+		struct ssm_call ssm;
+		struct short_conv_call short_conv;
 		struct copy_call copy;
 		struct {
 			struct heads_call heads;
@@ -397,6 +399,43 @@ static void far_delta(struct dev_work *w, const struct delta_call *call)
 	c->norm = show(c->norm);
 }
 
+static void run_ssm(struct dev_work *w, const struct call *c)
+{
+	CPU.ssm(w, &c->ssm);
+}
+
+static void far_ssm(struct dev_work *w, const struct ssm_call *call)
+{
+	struct ssm_call *c = &note(w, run_ssm)->ssm;
+	*c = *call;
+	c->xbc = show(c->xbc);
+	c->dt = show(c->dt);
+	c->decay = show(c->decay);
+	c->gate = show(c->gate);
+	c->out = show(c->out);
+	c->conv = show(c->conv);
+	c->conv_bias = show(c->conv_bias);
+	c->rate = show(c->rate);
+	c->dt_bias = show(c->dt_bias);
+	c->skip = show(c->skip);
+	c->norm = show(c->norm);
+}
+
+static void run_short_conv(struct dev_work *w, const struct call *c)
+{
+	CPU.short_conv(w, &c->short_conv);
+}
+
+static void far_short_conv(struct dev_work *w, const struct short_conv_call *call)
+{
+	struct short_conv_call *c = &note(w, run_short_conv)->short_conv;
+	*c = *call;
+	c->bcx = show(c->bcx);
+	c->out = show(c->out);
+	c->conv = show(c->conv);
+	c->bias = show(c->bias);
+}
+
 /* The list of experts is the model's: it stays. */
 static void run_experts(struct dev_work *w, const struct call *c)
 {
@@ -506,6 +545,8 @@ const struct backend __wrap_backend_cpu = {
 	.rope_write = far_rope_write,
 	.attention = far_attention,
 	.delta = far_delta,
+	.ssm = far_ssm,
+	.short_conv = far_short_conv,
 	.head_linear = far_head_linear,
 	.copy = far_copy,
 	.experts = far_experts,

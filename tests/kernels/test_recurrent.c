@@ -84,21 +84,26 @@ static void rows(void **state)
 
 struct conv_case {
 	uint32_t taps, channels, tokens;
-	struct guard weight, state, x;
+	bool biased, silu;
+	struct guard weight, bias, state, x;
 	size_t state_bytes, x_bytes;
 };
 
-static struct conv_case conv_new(uint32_t taps, uint32_t channels, uint32_t tokens)
+static struct conv_case conv_new(uint32_t taps, uint32_t channels, uint32_t tokens, bool biased, bool silu)
 {
 	struct conv_case c = {.taps = taps,
 			      .channels = channels,
 			      .tokens = tokens,
+			      .biased = biased,
+			      .silu = silu,
 			      .state_bytes = (size_t)(taps - 1) * channels * sizeof(float),
 			      .x_bytes = (size_t)tokens * channels * sizeof(float)};
 	c.weight = guard_new((size_t)taps * channels * sizeof(float));
 	c.state = guard_new(c.state_bytes);
 	c.x = guard_new(c.x_bytes);
+	c.bias = guard_new(channels * sizeof(float));
 	fill(c.weight.p, (size_t)taps * channels);
+	fill(c.bias.p, channels);
 	fill(c.state.p, (size_t)(taps - 1) * channels);
 	fill(c.x.p, (size_t)tokens * channels);
 	return c;
@@ -109,14 +114,17 @@ static void conv_run(const struct kernels *k, const struct conv_case *c, void *s
 {
 	for (uint32_t t = 0; t < c->tokens; t += cut) {
 		struct conv call = {.weight = c->weight.p,
+				    .bias = c->biased ? c->bias.p : NULL,
+				    .silu = c->silu,
+				    .stride = c->channels,
 				    .state = state,
 				    .x = (float *)x + (size_t)t * c->channels,
 				    .taps = c->taps,
 				    .channels = c->channels,
 				    .tokens = c->tokens - t < cut ? c->tokens - t : cut};
 		uint32_t half = c->channels / 2;
-		k->conv_silu(&call, 0, half);
-		k->conv_silu(&call, half, c->channels);
+		k->conv(&call, 0, half);
+		k->conv(&call, half, c->channels);
 	}
 }
 
@@ -125,7 +133,7 @@ static void conv_reference(const struct conv_case *c, const float *x, const floa
 	const float *w = c->weight.p, *before = c->state.p, *in = c->x.p;
 	for (uint32_t ch = 0; ch < c->channels; ch++)
 		for (uint32_t t = 0; t < c->tokens; t++) {
-			double sum = 0, size = 0;
+			double sum = c->biased ? (double)((float *)c->bias.p)[ch] : 0, size = fabs(sum);
 			for (uint32_t i = 0; i < c->taps; i++) {
 				uint32_t at = t + i; /* of state and inputs, one after the other */
 				const float *from = at < c->taps - 1 ? before + (size_t)at * c->channels
@@ -134,7 +142,7 @@ static void conv_reference(const struct conv_case *c, const float *x, const floa
 				sum += p;
 				size += fabs(p);
 			}
-			close_to((double)x[(size_t)t * c->channels + ch], sum / (1 + exp(-sum)), size);
+			close_to((double)x[(size_t)t * c->channels + ch], c->silu ? sum / (1 + exp(-sum)) : sum, size);
 		}
 	for (uint32_t i = 0; i + 1 < c->taps; i++) {
 		uint32_t at = c->tokens + i;
@@ -149,7 +157,8 @@ static void convolution(void **state)
 	static const uint32_t taps[] = {2, 3, 4, CONV_TAPS_MAX}, channels[] = {1, 16, 40, 96}, tokens[] = {1, 2, 7, 20};
 	(void)state;
 	for (int i = 0; i < 64; i++) {
-		struct conv_case c = conv_new(taps[i & 3], channels[i >> 2 & 3], tokens[i >> 4]);
+		struct conv_case c =
+			conv_new(taps[i & 3], channels[i >> 2 & 3], tokens[i >> 4], i & 1, (i ^ i >> 2) & 2);
 		struct guard s = copy(&c.state, c.state_bytes), x = copy(&c.x, c.x_bytes);
 		conv_run(scalar, &c, s.p, x.p, c.tokens);
 		conv_reference(&c, x.p, s.p);
@@ -157,14 +166,15 @@ static void convolution(void **state)
 			const struct kernels *k = l < n_fast ? fast[l] : scalar;
 			struct guard s2 = copy(&c.state, c.state_bytes), x2 = copy(&c.x, c.x_bytes);
 			conv_run(k, &c, s2.p, x2.p, 1 + random_below(c.tokens));
-			assert_same_bits(x.p, x2.p, c.x_bytes, "conv_silu", k->name);
-			assert_same_bits(s.p, s2.p, c.state_bytes, "conv_silu's state", k->name);
+			assert_same_bits(x.p, x2.p, c.x_bytes, "conv", k->name);
+			assert_same_bits(s.p, s2.p, c.state_bytes, "conv's state", k->name);
 			guard_free(&s2);
 			guard_free(&x2);
 		}
 		guard_free(&s);
 		guard_free(&x);
 		guard_free(&c.weight);
+		guard_free(&c.bias);
 		guard_free(&c.state);
 		guard_free(&c.x);
 	}
@@ -177,6 +187,7 @@ enum { HEADS = 3 };
 
 struct delta_case {
 	uint32_t k_dim, v_dim, tokens;
+	bool adds;
 	struct guard qkv, gates, state;
 	size_t state_bytes, out_bytes;
 };
@@ -221,7 +232,9 @@ static void delta_run(const struct kernels *k, const struct delta_case *c, void 
 					 .state = state,
 					 .tokens = c->tokens - t < cut ? c->tokens - t : cut,
 					 .k_dim = c->k_dim,
-					 .v_dim = c->v_dim});
+					 .v_dim = c->v_dim,
+					 .adds = c->adds,
+					 .skip = 0.75f});
 	}
 }
 
@@ -240,10 +253,12 @@ static void delta_reference(const struct delta_case *c, const float *state, cons
 			double mem = 0, o = 0;
 			for (uint32_t i = 0; i < c->k_dim; i++)
 				mem += (s[i] *= (double)gates[0]) * (double)k[i];
+			mem = c->adds ? 0 : mem;
 			for (uint32_t i = 0; i < c->k_dim; i++) {
 				s[i] += (double)k[i] * ((double)v[d] - mem) * (double)gates[HEADS];
 				o += s[i] * (double)q[i];
 			}
+			o += c->adds ? 0.75 * (double)v[d] : 0;
 			close_to((double)out[(size_t)t * c->v_dim + d], o, 3000);
 		}
 		for (uint32_t i = 0; i < c->k_dim; i++)
@@ -256,8 +271,9 @@ static void delta_rule(void **state)
 {
 	static const uint32_t k_dims[] = {1, 8, 24, 128}, v_dims[] = {1, 16, 72, 128}, tokens[] = {1, 2, 9, 30};
 	(void)state;
-	for (int i = 0; i < 64; i++) {
-		struct delta_case c = delta_new(k_dims[i & 3], v_dims[i >> 2 & 3], tokens[i >> 4]);
+	for (int i = 0; i < 128; i++) {
+		struct delta_case c = delta_new(k_dims[i & 3], v_dims[i >> 2 & 3], tokens[i >> 4 & 3]);
+		c.adds = i >> 6;
 		struct guard s = copy(&c.state, c.state_bytes), out = guard_new(c.out_bytes);
 		delta_run(scalar, &c, s.p, out.p, c.tokens);
 		delta_reference(&c, s.p, out.p);

@@ -135,6 +135,15 @@ VARIANTS = {
     "qwen3_5moe": dict(model_type="qwen3_5_moe_text", num_hidden_layers=4, head_dim=16, moe_intermediate_size=24,
                        shared_expert_intermediate_size=20, num_experts=6, num_experts_per_tok=2, Stacked=1,
                        tie_word_embeddings=False, Seed=203, Converter=1, **DELTA),
+    "qwen3next": dict(model_type="qwen3_next", num_hidden_layers=4, head_dim=16, moe_intermediate_size=24,
+                      shared_expert_intermediate_size=20, num_experts=6, num_experts_per_tok=2, norm_topk_prob=True,
+                      rope_parameters=dict(partial_rotary_factor=0.25), tie_word_embeddings=False, Seed=204,
+                      Converter=1, **{k: x for k, x in DELTA.items() if k[0] == "l"}),
+    "lfm2": dict(model_type="lfm2", num_hidden_layers=4, head_dim=8, norm_eps=1e-5, block_multiple_of=16,
+                 layer_types=["conv", "conv", "full_attention", "conv"], tie_word_embeddings=True, Seed=205, Converter=1),
+    "lfm2-bias": dict(model_type="lfm2", num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, conv_bias=True,
+                      conv_L_cache=4, block_auto_adjust_ff_dim=False, layer_types=["full_attention", "conv", "conv"],
+                      tie_word_embeddings=False, Seed=206, Folder=1),
     "deepseek2": dict(model_type="deepseek_v2", Converter=1, Seed=60, **LATENT, q_lora_rank=None,
                       n_routed_experts=6, n_shared_experts=2,
                       num_experts_per_tok=2, first_k_dense_replace=1, routed_scaling_factor=1.5,
@@ -164,7 +173,7 @@ def make_model(config, seed, f32):
             if name.endswith("norm.weight"):
                 p.uniform_(0.5, 1.5)
                 less_one = hasattr(config, "query_pre_attn_scalar") or config.model_type == "gemma"
-                if less_one or (config.model_type.startswith("qwen3_5") and not name.endswith("linear_attn.norm.weight")):
+                if less_one or (config.model_type.startswith(("qwen3_5", "qwen3_next")) and not name.endswith("linear_attn.norm.weight")):
                     p.sub_(1)  # as these hold it
             elif name.endswith("A_log"):
                 p.uniform_(-4, 0)  # some heads forget at once, some hardly
@@ -313,7 +322,7 @@ def write_folder(path, model, v):
     tensors = {n: x.clone().contiguous() for n, x in folder_tensors(model, v)}
     if "F32" not in v:
         tensors = {n: p.bfloat16() if p.is_floating_point() else p for n, p in tensors.items()}
-    if model.config.model_type.startswith("qwen3_5"):  # a block that guesses further tokens
+    if model.config.model_type.startswith(("qwen3_5", "qwen3_next")):  # a block that guesses further tokens
         tensors |= {f"mtp.{n}.weight": torch.ones(32) for n in ("pre_fc_norm_embedding", "pre_fc_norm_hidden", "norm",
                                                               "layers.0.input_layernorm")}
         tensors["mtp.fc.weight"] = torch.ones(32, 64)

@@ -2,13 +2,25 @@
  * of every position in f32 and the greedy continuation, from the Hugging Face folder and from GGUF. */
 #include "golden.h"
 
-static const char *const names[] = {
-	"llama-mha",      "llama-gqa",        "llama-mqa-bias", "llama-linear",    "llama-llama3", "llama-yarn",
-	"llama-odd",      "llama-q8_0",       "llama-partial",  "mistral-window",  "mistral-v4",   "qwen2",
-	"qwen2-windows",  "qwen2-windows-v4", "qwen3",          "qwen3-bias-yarn", "qwen3moe",     "qwen3moe-mixed",
-	"qwen3moe-q8_0",  "mixtral",          "gemma",          "gemma2",          "gemma3",       "gemma3-vision",
-	"gptoss",         "gptoss-mxfp4",     "gemma4",         "gemma4-kv",       "gemma4-moe",   "qwen3_5",
-	"qwen3_5-vision", "qwen3_5moe",       "deepseek2",      "deepseek3"};
+static const char *const names[] = {"llama-mha",      "llama-gqa",
+				    "llama-mqa-bias", "llama-linear",
+				    "llama-llama3",   "llama-yarn",
+				    "llama-odd",      "llama-q8_0",
+				    "llama-partial",  "mistral-window",
+				    "mistral-v4",     "qwen2",
+				    "qwen2-windows",  "qwen2-windows-v4",
+				    "qwen3",          "qwen3-bias-yarn",
+				    "qwen3moe",       "qwen3moe-mixed",
+				    "qwen3moe-q8_0",  "mixtral",
+				    "gemma",          "gemma2",
+				    "gemma3",         "gemma3-vision",
+				    "gptoss",         "gptoss-mxfp4",
+				    "gemma4",         "gemma4-kv",
+				    "gemma4-moe",     "qwen3_5",
+				    "qwen3_5-vision", "qwen3_5moe",
+				    "qwen3next",      "lfm2",
+				    "lfm2-bias",      "deepseek2",
+				    "deepseek3"};
 
 static void compare(const struct runner_params *p, const struct golden *g, double bound, bool greedy)
 {

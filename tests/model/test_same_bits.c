@@ -19,6 +19,8 @@ static const struct runner_params models[] = {
 	{.path = DATA "gptoss-mxfp4", .int8 = true},
 	{.path = DATA "qwen3_5"},
 	{.path = DATA "qwen3_5moe.gguf"},
+	{.path = DATA "qwen3next"},
+	{.path = DATA "lfm2-bias"},
 	{.path = DATA "qwen3moe-mixed"},
 	{.path = DATA "deepseek2.gguf"},
 	{.path = DATA "deepseek3"},

@@ -85,6 +85,8 @@ const struct backend backend_cpu = {
 	.rope_write = cpu_rope_write,
 	.attention = cpu_attention,
 	.delta = cpu_delta,
+	.ssm = cpu_ssm,
+	.short_conv = cpu_short_conv,
 	.experts = cpu_experts,
 	.logits = cpu_logits,
 };

@@ -148,6 +148,8 @@ void cpu_copy(struct dev_work *w, const struct copy_call *c);
 void cpu_rope_write(struct dev_work *w, const struct attention_call *c);
 void cpu_attention(struct dev_work *w, const struct attention_call *c);
 void cpu_delta(struct dev_work *w, const struct delta_call *c);
+void cpu_ssm(struct dev_work *w, const struct ssm_call *c);
+void cpu_short_conv(struct dev_work *w, const struct short_conv_call *c);
 void cpu_experts(struct dev_work *w, const struct experts_call *c);
 
 #endif

@@ -1,115 +1,15 @@
-/* cpu_delta.c: gated delta nets. What goes from token to token is cut into items by sequence and channels, or by sequence
- * and value head: each owns its part of the state and takes its tokens in their order, so that neither threads nor
- * chunks show.
- *
- * A step starts from one state and leaves others (struct kv_state_step): the running one lies in the page of the last,
- * and is copied out where the step passes the position of another. */
+/* cpu_delta.c: gated delta nets: the convolution, the delta rule head by head, the gated norm. */
 #include <math.h>
-#include <string.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/cpu_state.h"
 
 struct delta_job {
 	const struct cpu_work *w;
 	const struct delta_call *c;
-	uint32_t blocks; /* items of a sequence's convolution */
+	struct state_place place;
 };
-
-/* ---- States ------------------------------------------------------------------------------------------------------ */
-
-/* A rectangle of a state: `rows` rows of n floats, `stride` apart, from float `at` on. */
-struct patch {
-	size_t at, stride, rows, n;
-};
-
-/* The layer's state in a page. */
-static float *state_in(const struct delta_job *j, kv_page page)
-{
-	const struct cpu_pages *p = (const struct cpu_pages *)(const void *)j->w->batch->pages;
-	return (float *)(void *)(page_address(&p->host.area[KV_AREA_PAGES(j->c->group)].at, page) + j->c->state_at);
-}
-
-/* from none: the state before any token, all zeros. */
-static void copy_patch(const struct delta_job *j, const struct patch *p, kv_page to, kv_page from)
-{
-	float *out = state_in(j, to) + p->at;
-	const float *in = from == KV_PAGE_NONE ? NULL : state_in(j, from) + p->at;
-	for (size_t i = 0; i < p->rows && to != from; i++)
-		if (in)
-			memcpy(out + i * p->stride, in + i * p->stride, p->n * sizeof *out);
-		else
-			memset(out + i * p->stride, 0, p->n * sizeof *out);
-}
-
-/* Tokens `token` .. token + n - 1 of the batch, of one sequence, from its running state on. */
-typedef void span_fn(void *ctx, float *state, uint32_t token, uint32_t n);
-
-static uint32_t first_token(const struct batch *b, uint32_t seq)
-{
-	uint32_t token = 0;
-	for (uint32_t i = 0; i < seq; i++)
-		token += b->seqs[i].n_tokens;
-	return token;
-}
-
-/* Takes patch p of a sequence's state through its tokens. */
-static void through_tokens(const struct delta_job *j, uint32_t seq, const struct patch *p, span_fn *span, void *ctx)
-{
-	const struct batch_seq *q = &j->w->batch->seqs[seq];
-	const struct kv_state_step *st = &q->state;
-	kv_page running = st->page[st->n - 1];
-	uint32_t token = first_token(j->w->batch, seq), at = q->position;
-	copy_patch(j, p, running, st->from);
-	for (uint32_t i = 0; i < st->n; i++) {
-		uint32_t n = st->position[i] - at;
-		span(ctx, state_in(j, running), token, n);
-		copy_patch(j, p, st->page[i], running);
-		token += n;
-		at += n;
-	}
-}
-
-/* ---- Convolution ------------------------------------------------------------------------------------------------- */
-
-enum { ITEM_CHANNELS = 256 };
-
-struct conv_span {
-	const struct delta_job *j;
-	uint32_t first, end; /* channels */
-};
-
-static void conv_span(void *ctx, float *state, uint32_t token, uint32_t n)
-{
-	const struct conv_span *s = ctx;
-	const struct delta_call *c = s->j->c;
-	uint32_t channels = delta_channels(&c->net);
-	struct conv call = {.weight = floats_of(c->conv),
-			    .state = state,
-			    .x = floats_of(c->qkv) + (size_t)token * channels,
-			    .taps = c->net.taps,
-			    .channels = channels,
-			    .tokens = n};
-	s->j->w->cpu->kernels->conv_silu(&call, s->first, s->end);
-}
-
-static void conv_item(void *ctx, uint32_t item, uint32_t thread)
-{
-	const struct delta_job *j = ctx;
-	uint32_t channels = delta_channels(&j->c->net), first = item % j->blocks * ITEM_CHANNELS;
-	uint32_t end = first + ITEM_CHANNELS < channels ? first + ITEM_CHANNELS : channels;
-	struct conv_span s = {j, first, end};
-	struct patch p = {.at = first, .stride = channels, .rows = j->c->net.taps - 1, .n = end - first};
-	(void)thread;
-	through_tokens(j, item / j->blocks, &p, conv_span, &s);
-}
 
 /* ---- Delta rule -------------------------------------------------------------------------------------------------- */
-
-/* As torch: where x is large, log(1 + e^x) is x. In double precision, which C libraries round alike. */
-static double softplus(double x)
-{
-	return x > 20 ? x : log1p(exp(x));
-}
 
 /* Keys and queries of length 1, the queries over sqrt(k_dim); alpha and beta become factors. */
 static void factors_item(void *ctx, uint32_t token, uint32_t thread)
@@ -164,10 +64,12 @@ static void head_item(void *ctx, uint32_t item, uint32_t thread)
 	const struct delta_job *j = ctx;
 	const struct delta_spec *d = &j->c->net;
 	size_t n = delta_state_floats(d->k_dim, d->v_dim);
-	struct head_span h = {.j = j, .head = item % d->v_heads, .at = delta_conv_floats(d) + item % d->v_heads * n};
+	struct head_span h = {.j = j,
+			      .head = item % d->v_heads,
+			      .at = conv_state_floats(d->taps, delta_channels(d)) + item % d->v_heads * n};
 	struct patch p = {.at = h.at, .rows = 1, .n = n};
 	(void)thread;
-	through_tokens(j, item / d->v_heads, &p, head_span, &h);
+	state_through_tokens(&j->place, item / d->v_heads, &p, head_span, &h);
 }
 
 static void gated_norm_item(void *ctx, uint32_t token, uint32_t thread)
@@ -185,9 +87,14 @@ static void gated_norm_item(void *ctx, uint32_t token, uint32_t thread)
 void cpu_delta(struct dev_work *work, const struct delta_call *c)
 {
 	const struct cpu_work *w = work_of(work);
-	uint32_t seqs = w->batch->n_seqs, tokens = w->batch->n_tokens;
-	struct delta_job j = {.w = w, .c = c, .blocks = (delta_channels(&c->net) + ITEM_CHANNELS - 1) / ITEM_CHANNELS};
-	pool_run(w->cpu->pool, seqs * j.blocks, conv_item, &j);
+	uint32_t seqs = w->batch->n_seqs, tokens = w->batch->n_tokens, channels = delta_channels(&c->net);
+	struct delta_job j = {.w = w, .c = c, .place = {w, c->group, c->state_at}};
+	struct conv_job conv = {.place = j.place,
+				.x = floats_of(c->qkv),
+				.weight = floats_of(c->conv),
+				.taps = c->net.taps,
+				.channels = channels};
+	pool_run(w->cpu->pool, seqs * conv_items(channels), conv_item, &conv);
 	pool_run(w->cpu->pool, tokens, factors_item, &j);
 	pool_run(w->cpu->pool, seqs * c->net.v_heads, head_item, &j);
 	pool_run(w->cpu->pool, tokens, gated_norm_item, &j);
