@@ -778,7 +778,8 @@ struct kvik_engine_params {
 	/* Speculation: so many drafts are computed in a step beside the tokens that they continue, of all sequences
 	 * together (default 0). An answer has the same tokens with and without, to the bit; it has them sooner if
 	 * guesses are right. Drafts are what a processor says is forced, else what `draft` (may be NULL) guesses.
-	 * UNSUPPORTED where layers of the model keep a state. */
+	 * Where layers of the model keep a state, a step in which a draft was wrong ends as it began: its right ones
+	 * are computed again in the next. */
 	uint32_t drafts;
 	kvik_draft_fn *draft;
 	void *draft_user;

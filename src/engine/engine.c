@@ -185,11 +185,6 @@ int kvik_engine_new(struct kvik_engine **out, struct kvik_model *m, const struct
 	e->next_id = 1;
 	init_locks(e);
 	rc = kvik_cache_new(&e->cache, m, &cache, err);
-	if (!rc && p.drafts > 0 && cache_keeps_states(e->cache))
-		rc = err_set(err, KVIK_ERR_UNSUPPORTED,
-			     "drafts (speculation) need states of recurrent layers to be taken back, which kvik does "
-			     "not do: "
-			     "set drafts to 0 for this model");
 	if (!rc) {
 		e->params.cache = &e->cache->params;
 		rc = new_buffers(e, err);

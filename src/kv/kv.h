@@ -146,9 +146,13 @@ uint8_t *kv_host_page(const struct kv *kv, const struct kv_seq *s, uint32_t grou
 
 /* s is to leave a snapshot at this position; forgotten if there are too many, or if it is not ahead. */
 void kv_state_want(struct kv *kv, struct kv_seq *s, uint32_t position);
-/* From the next reservation on steps of s are (not) kept out of the live state, so that kv_truncate to the committed
- * tokens drops what a step has speculated and the next one starts from the same state. Costs a second state. */
+/* From the next reservation on (one that extends another, too) steps of s are (not) kept out of the live state, so that
+ * kv_truncate to the committed tokens drops what a step has speculated and the next one starts from the same state.
+ * Costs a second state. */
 void kv_state_keep(struct kv *kv, struct kv_seq *s, bool keep);
+/* Can only n of the reserved tokens be committed? Not if there are states, which the step leaves at its end: then it is
+ * dropped whole (kv_truncate to the committed tokens), or committed whole. */
+bool kv_can_stop(const struct kv *kv, const struct kv_seq *s, uint32_t n);
 /* The reserved tokens of s are about to be computed: to be called once all sequences of the step have their pages.
  * Makes the pages for snapshots on the way. */
 void kv_state_begin(struct kv *kv, struct kv_seq *s);

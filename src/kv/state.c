@@ -60,28 +60,31 @@ static bool goes_in_place(const struct kv *kv, const struct seq_states *st)
 	return true;
 }
 
+static bool in_place(const struct seq_states *st)
+{
+	return st->next[0] == st->live[0] && st->live[0];
+}
+
 bool state_needs_pages(const struct kv *kv, const struct kv_seq *s)
 {
-	return kv->n_states > 0 && !s->states.next[0] && !goes_in_place(kv, &s->states);
+	const struct seq_states *st = &s->states;
+	if (kv->n_states == 0)
+		return false;
+	return st->next[0] ? st->keep && in_place(st) : !goes_in_place(kv, st);
 }
 
 void state_reserve(struct kv *kv, struct kv_seq *s)
 {
 	struct seq_states *st = &s->states;
-	if (kv->n_states == 0 || st->next[0])
-		return;
-	if (!goes_in_place(kv, st)) {
+	if (state_needs_pages(kv, s)) {
 		get_all(kv, st->next);
 		return;
 	}
+	if (kv->n_states == 0 || st->next[0])
+		return;
 	memcpy(st->next, st->live, sizeof st->next);
 	for (uint32_t i = 0; i < kv->n_states && kv->pages.store; i++)
 		pages_forget(&kv->pages, kv->n_paged + i, st->next[i]);
-}
-
-static bool in_place(const struct seq_states *st)
-{
-	return st->next[0] == st->live[0] && st->live[0];
 }
 
 void state_drop_reserved(struct kv *kv, struct kv_seq *s)
@@ -100,6 +103,11 @@ void kv_state_keep(struct kv *kv, struct kv_seq *s, bool keep)
 {
 	(void)kv;
 	s->states.keep = keep;
+}
+
+bool kv_can_stop(const struct kv *kv, const struct kv_seq *s, uint32_t n)
+{
+	return kv->n_states == 0 || n == s->reserved;
 }
 
 void kv_state_want(struct kv *kv, struct kv_seq *s, uint32_t position)

@@ -51,11 +51,13 @@ struct sched_cache {
 	void (*announce)(void *ctx, void *seq, const uint32_t *ids, uint32_t n);
 	/* A new sequence that shares the first `tokens` committed tokens of seq. */
 	int (*fork)(void *ctx, void **out, const void *seq, uint32_t tokens);
-	/* Room for n tokens behind the committed ones, evicting what no sequence uses. */
-	int (*reserve)(void *ctx, void *seq, uint32_t n);
+	/* Room for n tokens behind the committed ones, evicting what no sequence uses. drafts: perhaps not all of them will
+	 * be committed. */
+	int (*reserve)(void *ctx, void *seq, uint32_t n, bool drafts);
 	/* The first n of the reserved tokens are written; these are their ids. Others may match them. The room of the
-	 * rest stays reserved: drafts that were wrong. */
-	void (*commit)(void *ctx, void *seq, const uint32_t *ids, uint32_t n);
+	 * rest stays reserved: drafts that were wrong. Returns n; or 0, if behind wrong drafts the cache is only known as
+	 * it was before the step (states of recurrent layers): then the n tokens are to be computed again. */
+	uint32_t (*commit)(void *ctx, void *seq, const uint32_t *ids, uint32_t n);
 	/* The prompt ends here: a place that others will come back to. */
 	void (*mark)(void *ctx, void *seq);
 	/* The same of a position ahead of what seq has computed. */
@@ -172,10 +174,10 @@ void sched_accept(struct sched *s, const struct sched_item *it, uint32_t i, uint
 void sched_commit(struct sched *s, int64_t now_us, uint64_t step_us, uint64_t busy_us);
 
 /* Guesses of the tokens that come next in a running answer, for the next step only; as many as fit are taken along,
- * after everybody has his token. Not between plan and commit. Whatever they are, the answer stays the same. Only for caches
- * without states of recurrent layers: those cannot go back to where a draft was wrong. */
+ * after everybody has his token. Not between plan and commit. Whatever they are, the answer stays the same. */
 void sched_draft(struct sched_req *r, uint32_t index, const uint32_t *ids, uint32_t n);
-/* Most drafts that would be taken for it now; 0: it is not running, or ends with its next token. */
+/* Most drafts that would be taken for it now; 0: it is not running, ends with its next token, or computes again what was
+ * lost with a wrong draft. */
 uint32_t sched_draft_room(const struct sched_req *r, uint32_t index);
 
 /* Requests that have ended, each once, in the order of their ends; NULL: no more. The caller frees it. */
@@ -208,11 +210,10 @@ struct sched_stats {
 	uint64_t queue_us_sum;                                          /* over `admitted` */
 	uint64_t preempted[SCHED_CAUSES], stalls; /* sequences; a stall: a step without its token for want of memory */
 	uint64_t tokens_prefill, tokens_decode;   /* computed; prefill includes tokens_again */
-	uint64_t tokens_drafted,
-		tokens_accepted;               /* drafts that were computed; and that were right (in tokens_decode) */
-	uint64_t tokens_loaded;                /* prompt tokens that were waited for until they were read */
-	uint64_t tokens_again;                 /* computed once more after a preemption */
-	uint64_t tokens_cached, tokens_joined; /* prompt tokens found; and waited for instead of computed */
+	uint64_t tokens_drafted, tokens_accepted; /* drafts that were computed; and that were right */
+	uint64_t tokens_loaded;                   /* prompt tokens that were waited for until they were read */
+	uint64_t tokens_again;                    /* computed once more after a preemption */
+	uint64_t tokens_cached, tokens_joined;    /* prompt tokens found; and waited for instead of computed */
 	uint64_t steps;
 	uint32_t prefill_budget; /* of the last step */
 	struct sched_cost cost;  /* as estimated now */

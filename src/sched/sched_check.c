@@ -15,8 +15,8 @@ static const char *check_resident(const struct sched *s, const struct sched_seq 
 		return "a resident sequence is not among the residents, or has no sequence in the cache";
 	if (q->computed >= q->n_ids || q->computed > q->high || q->high > q->n_ids)
 		return "a resident sequence has computed more than it knows";
-	if (q->state == SEQ_RUNNING && (q->n_ids - q->computed != 1 || q->owed))
-		return "a running sequence has more than one token to compute, or is owed a prompt";
+	if (q->state == SEQ_RUNNING && (q->n_ids - q->computed > 1 + s->config.step_drafts_max || q->owed))
+		return "a running sequence has more to compute than a token and lost drafts, or is owed a prompt";
 	if (q->owed > q->req->n_prompt)
 		return "more is owed than was asked for";
 	if (q->joins && (q->state != SEQ_PREFILLING || q->common <= q->computed || q->common >= q->n_ids))

@@ -29,7 +29,8 @@ void sched_accept(struct sched *s, const struct sched_item *it, uint32_t i, uint
 uint32_t sched_draft_room(const struct sched_req *r, uint32_t index)
 {
 	const struct sched_seq *q = &r->seqs[index];
-	return q->state == SEQ_RUNNING && q->n_ids < q->cap ? q->cap - q->n_ids - 1 : 0;
+	bool whole = q->state == SEQ_RUNNING && q->n_ids - q->computed == 1;
+	return whole && q->n_ids < q->cap ? q->cap - q->n_ids - 1 : 0;
 }
 
 void sched_draft(struct sched_req *r, uint32_t index, const uint32_t *ids, uint32_t n)
@@ -55,11 +56,11 @@ static void fork_answer(struct sched *s, const struct sched_seq *first, struct s
 	rank_insert(s, q);
 }
 
-/* The tokens of an item are in the cache. */
+/* n tokens are computed, which the cache takes; or gives up with the wrong drafts behind them. */
 static void commit_tokens(struct sched *s, struct sched_seq *q, uint32_t n)
 {
+	n = s->cache.commit(s->cache.ctx, q->kv, q->ids + q->computed, n);
 	uint32_t end = q->computed + n, begin = q->computed > q->high ? q->computed : q->high;
-	s->cache.commit(s->cache.ctx, q->kv, q->ids + q->computed, n);
 	if (q->state == SEQ_PREFILLING) {
 		s->stats.tokens_prefill += n;
 		s->stats.tokens_again += n - (end > begin ? end - begin : 0);
@@ -91,10 +92,11 @@ static void commit_item(struct sched *s, const struct sched_item *it)
 {
 	struct sched_seq *q = &it->req->seqs[it->index];
 	uint32_t right = it->n_drafts > 0 && q->n_accepted > 0 ? q->n_accepted - 1 : 0;
+	uint32_t known = it->n_tokens - it->n_drafts;
 	s->stats.tokens_drafted += it->n_drafts;
 	s->stats.tokens_accepted += right;
-	commit_tokens(s, q, it->n_tokens - it->n_drafts + right);
-	if (q->computed < it->n_ids)
+	commit_tokens(s, q, known + right);
+	if (it->position + known < it->n_ids)
 		return;
 	fair_settle(s, q);
 	if (it->prefill)

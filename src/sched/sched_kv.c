@@ -1,6 +1,8 @@
 /* sched_kv.c: see sched_kv.h. Owner: the engine's thread, like the scheduler and the cache. */
 #include "sched/sched_kv.h"
 
+#include <assert.h>
+
 static struct kv *kv_of(void *ctx)
 {
 	return ((struct sched_kv *)ctx)->kv;
@@ -55,17 +57,24 @@ static int fork_seq(void *ctx, void **out, const void *seq, uint32_t tokens)
 	return rc;
 }
 
-static int reserve(void *ctx, void *seq, uint32_t n)
+static int reserve(void *ctx, void *seq, uint32_t n, bool drafts)
 {
+	kv_state_keep(kv_of(ctx), seq, drafts);
 	return kv_reserve(kv_of(ctx), seq, n, NULL);
 }
 
-static void commit(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
+static uint32_t commit(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
 {
+	if (!kv_can_stop(kv_of(ctx), seq, n)) {
+		int rc = kv_truncate(kv_of(ctx), seq, kv_seq_tokens(seq), NULL);
+		assert(rc == 0); /* it is where it was, and has kept its states */
+		return 0;
+	}
 	if (kv_seq_shares(seq))
 		kv_commit_ids(kv_of(ctx), seq, ids, n);
 	else
 		kv_commit(kv_of(ctx), seq, n);
+	return n;
 }
 
 static void mark(void *ctx, void *seq)

@@ -34,7 +34,7 @@ static void reap(struct sched *s)
 static bool grow(struct sched *s, struct sched_seq *q, uint32_t n)
 {
 	int rc;
-	while ((rc = s->cache.reserve(s->cache.ctx, q->kv, n)) != 0) {
+	while ((rc = s->cache.reserve(s->cache.ctx, q->kv, n, false)) != 0) {
 		struct sched_seq *victim = rank_victim(s, q);
 		s->grow_code = rc;
 		if (!victim)
@@ -54,6 +54,22 @@ static void plan_decode(struct sched *s)
 			s->stats.stalls++;
 }
 
+/* Who has lost known tokens with a wrong draft computes them again with its next one, as far as there is room. */
+static void plan_again(struct sched *s)
+{
+	uint32_t left = s->config.step_tokens_max - s->n_decode - s->n_prefill;
+	for (uint32_t i = 0; i < s->n_resident; i++) {
+		struct sched_seq *q = s->resident[i];
+		uint32_t more = q->n_ids - q->computed - 1, n = more < left ? more : left;
+		if (q->state != SEQ_RUNNING || q->step_tokens != 1 || n == 0 ||
+		    s->cache.reserve(s->cache.ctx, q->kv, 1 + n, false) != 0)
+			continue;
+		q->step_tokens += n;
+		s->n_decode += n;
+		left -= n;
+	}
+}
+
 /* Drafts: when everybody has his token, as far as there is room without taking any from others. */
 static void plan_drafts(struct sched *s)
 {
@@ -64,7 +80,7 @@ static void plan_drafts(struct sched *s)
 		if (q->state != SEQ_RUNNING || q->step_tokens != 1 || q->n_drafts == 0)
 			continue;
 		q->n_drafts = q->n_drafts < left ? q->n_drafts : left;
-		if (q->n_drafts > 0 && s->cache.reserve(s->cache.ctx, q->kv, 1 + q->n_drafts) != 0)
+		if (q->n_drafts > 0 && s->cache.reserve(s->cache.ctx, q->kv, 1 + q->n_drafts, true) != 0)
 			q->n_drafts = 0;
 		q->step_tokens += q->n_drafts;
 		s->n_decode += q->n_drafts;
@@ -196,6 +212,7 @@ const struct sched_plan *sched_plan(struct sched *s, int64_t now_us)
 	for (bool again = false;; again = true) {
 		join_update(s);
 		plan_decode(s);
+		plan_again(s);
 		admit(s);
 		plan_drafts(s);
 		plan_prefill(s);

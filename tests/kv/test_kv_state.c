@@ -277,6 +277,18 @@ static void test_speculation(void **state)
 	assert_int_equal(kv_stats(kv).group[G].pages_used, 1);
 	compute(kv, s, ids, 110, 5);
 	kv_state_keep(kv, s, false);
+	assert_int_equal(kv_reserve(kv, s, 1, NULL), 0);
+	kv_state_step(kv, s, G, &step);
+	assert_true(step.from == step.page[0] && !kv_can_stop(kv, s, 0) && kv_can_stop(kv, s, 1));
+	kv_state_keep(kv, s, true); /* drafts come into a step that was to go in place */
+	assert_int_equal(kv_reserve(kv, s, 5, NULL), 0);
+	kv_state_begin(kv, s);
+	kv_state_step(kv, s, G, &step);
+	assert_true(step.from != step.page[0]);
+	assert_int_equal(kv_truncate(kv, s, 110, NULL), 0);
+	assert_int_equal(kv_state_at(kv, s, G, &page), 110);
+	check(kv);
+	kv_state_keep(kv, s, false);
 	assert_int_equal(kv_reserve(kv, s, 5, NULL), 0);
 	assert_int_equal(kv_truncate(kv, s, 110, NULL), 0); /* not begun: nothing was written */
 	assert_int_equal(kv_reserve(kv, s, 5, NULL), 0);

@@ -201,7 +201,7 @@ static void fake_announce(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
 	s->n_announced = n;
 }
 
-static int fake_reserve(void *ctx, void *seq, uint32_t n)
+static int fake_reserve(void *ctx, void *seq, uint32_t n, bool drafts)
 {
 	struct fake_cache *f = ctx;
 	struct fake_seq *s = seq;
@@ -214,14 +214,23 @@ static int fake_reserve(void *ctx, void *seq, uint32_t n)
 	}
 	if (n > s->reserved)
 		s->reserved = n;
+	s->drafts = drafts;
 	return 0;
 }
 
-static void fake_commit(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
+static uint32_t fake_commit(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
 {
 	struct fake_cache *f = ctx;
 	struct fake_seq *s = seq;
 	MUST(s->used && n <= s->reserved);
+	if (f->whole && n < s->reserved) {
+		MUST(s->drafts);
+		uint32_t pages = (s->n_tail + FAKE_PAGE - 1) / FAKE_PAGE;
+		f->used -= s->n_pages - pages;
+		s->n_pages = pages;
+		s->reserved = 0;
+		return 0;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		s->tail[s->n_tail++] = ids[i];
 		if (s->n_tail == FAKE_PAGE)
@@ -229,6 +238,7 @@ static void fake_commit(void *ctx, void *seq, const uint32_t *ids, uint32_t n)
 	}
 	s->reserved -= n;
 	MUST(s->n_pages == (s->n_tail + s->reserved + FAKE_PAGE - 1) / FAKE_PAGE);
+	return n;
 }
 
 static int fake_fork(void *ctx, void **out, const void *seq, uint32_t tokens)

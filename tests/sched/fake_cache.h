@@ -26,11 +26,13 @@ struct fake_seq {
 	struct fake_node *path[FAKE_TOKENS_MAX / FAKE_PAGE];
 	uint32_t tail[FAKE_PAGE];
 	uint32_t reserved; /* tokens */
+	bool drafts;       /* perhaps not all of them will be committed */
 	const uint32_t *announced;
 	uint32_t n_announced;
 };
 
 struct fake_cache {
+	bool whole;     /* what is reserved is committed whole or not at all, as with states of recurrent layers */
 	uint32_t reads; /* a node that nobody holds any more takes so many asks to be read; 0: none */
 	uint32_t capacity, used, unreferenced; /* pages; unreferenced: nodes that may be evicted */
 	uint64_t clock;

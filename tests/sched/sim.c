@@ -123,7 +123,8 @@ static void check_item(struct sim *sim, const struct sched_item *it)
 	const struct sim_req *q = it->user;
 	if (it->n_tokens == 0 || it->position + it->n_tokens > it->n_ids + it->n_drafts)
 		broken(sim, "an item is empty, or goes beyond what is known");
-	if (it->prefill ? it->n_ids < q->r.n_ids || it->n_drafts > 0 : it->n_tokens != 1 + it->n_drafts)
+	if (it->prefill ? it->n_ids < q->r.n_ids || it->n_drafts > 0
+			: it->n_tokens != 1 + it->n_drafts && (it->n_drafts > 0 || it->n_tokens > sim->again_max))
 		broken(sim, "an item is neither prefill nor decode");
 	if (sim->holds && !sim->holds(it->kv, it->ids, it->position))
 		broken(sim, "the cache's sequence does not hold what lies before the item");

@@ -65,6 +65,7 @@ struct sim {
 	uint64_t step_us_max;
 	bool check_all;     /* invariants of sched and cache at every step */
 	uint32_t drafts;    /* at most so many guesses for each answer at a time; a part of them right */
+	uint32_t again_max; /* a decoding item may compute so many tokens again; 0: none */
 	bool eager;         /* a sample may be left out, a handle cancelled between plan and commit */
 	bool may_fail;      /* the cache shrinks: requests may fail */
 	bool torture;       /* allocations fail now and then: requests may fail for want of memory */

@@ -156,6 +156,8 @@ static bool start_fake(struct sim *sim)
 	uint32_t worst = (PROMPT_MAX + 40) / FAKE_PAGE;
 	fake_init(fake, one_in(sim, 5) ? FAKE_PAGES_MAX : worst / 4 + sim_below(sim, 2 * worst));
 	fake->reads = one_in(sim, 2) ? sim_below(sim, 20) : 0;
+	fake->whole = one_in(sim, 3);
+	sim->again_max = fake->whole ? 1 + sim->config.step_drafts_max : 0;
 	sim->disk = fake->reads ? ask_again : NULL;
 	sim->cache = fake_ops(fake);
 	sim->holds = holds;
@@ -166,8 +168,7 @@ static bool start_fake(struct sim *sim)
 static bool start_real(struct sim *sim)
 {
 	uint32_t n_groups = 1 + sim_below(sim, KV_CACHE_GROUPS);
-	if (n_groups == KV_CACHE_GROUPS)
-		sim->drafts = 0; /* a state does not go back */
+	sim->again_max = n_groups == KV_CACHE_GROUPS ? 1 + sim->config.step_drafts_max : 0; /* it has states */
 	uint64_t kib = one_in(sim, 5) ? 4096 : 64 + sim_below(sim, 160 * n_groups);
 	bool disk = texts_return || one_in(sim, 4);
 	if (disk)
