@@ -8,12 +8,14 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "cli/cmd.h"
+#include "cli/form.h"
 #include "cli/talk.h"
 
 struct chat_opts {
 	struct model_opts model;
 	struct cache_opts cache;
 	struct gen_opts gen;
+	struct form_opts form;
 	const char *system, *template, *template_name, *load;
 	bool json;
 };
@@ -81,10 +83,15 @@ static void catch_interrupt(const struct line *in)
 		sigaction(SIGINT, &act, NULL);
 }
 
-static int talk(const struct chat_opts *o, struct chat *chat, const char *name, struct kvik_err *err)
+static int talk(const struct chat_opts *o, struct chat *chat, struct kvik_constraint *form, const char *name,
+		struct kvik_err *err)
 {
-	struct talk t = {
-		.chat = chat, .params = &o->gen.params, .stop = &interrupted, .json = o->json, .quiet = o->model.quiet};
+	struct talk t = {.chat = chat,
+			 .params = &o->gen.params,
+			 .form = form,
+			 .stop = &interrupted,
+			 .json = o->json,
+			 .quiet = o->model.quiet};
 	struct line_config lc = {.words = talk_command_words};
 	char *history;
 	int rc = history_path(&history, err);
@@ -123,6 +130,7 @@ static int find_template(const struct chat_opts *o, const struct kvik_model *m, 
 static int start(struct chat_opts *o, struct kvik_model *m, const char *path, struct kvik_err *err)
 {
 	struct chat *chat = NULL;
+	struct kvik_constraint *form = NULL;
 	char *template;
 	if (!kvik_model_vocab(m))
 		return err_set(err, KVIK_ERR_ARG, "this model has no vocabulary, so that it cannot chat");
@@ -139,8 +147,11 @@ static int start(struct chat_opts *o, struct kvik_model *m, const char *path, st
 	if (!rc && o->system)
 		rc = chat_system(chat, o->system, err);
 	if (!rc)
-		rc = talk(o, chat, path ? path : "kvik-mini", err);
+		rc = form_constraint(&form, &o->form, kvik_model_vocab(m), NULL, err);
+	if (!rc)
+		rc = talk(o, chat, form, path ? path : "kvik-mini", err);
 	chat_free(chat);
+	kvik_constraint_free(form);
 	kvik_free(template);
 	return rc;
 }
@@ -167,6 +178,7 @@ static int run(int argc, char **argv)
 					"Drawing (default: as the model's makers recommend, else --temp 0.8 --top-k 40 "
 					"--top-p 0.95 --min-p 0.05):",
 					"Same seed, same answers (default: each run draws anew)."});
+	add_form_opts(&l, &o.form, "What answers must be like (default: any text):");
 	add_cache_opts(&l, &o.cache);
 	add_model_opts(&l, &o.model);
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);

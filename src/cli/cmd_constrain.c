@@ -2,16 +2,16 @@
  * long that takes. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
 #include "base/mem.h"
+#include "bench/bench.h"
 #include "cli/cmd.h"
-#include "cli/common.h"
+#include "cli/form.h"
 
 struct constrain_opts {
-	const char *schema, *regex, *choice, *grammar, *tags;
+	struct form_opts form;
 	bool json, bench;
 };
 
@@ -32,13 +32,6 @@ struct times {
 	size_t n, cap;
 };
 
-static double now_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
 static void times_add(struct times *t, double us)
 {
 	double *grown = mem_grow(t->us, &t->cap, t->n, sizeof *grown);
@@ -48,25 +41,20 @@ static void times_add(struct times *t, double us)
 	grown[t->n++] = us;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
-}
-
 static void show_times(const struct constrain_opts *o, double compile_us, struct times *t)
 {
-	double sum = 0;
-	if (t->n > 0)
-		qsort(t->us, t->n, sizeof *t->us, compare_doubles);
+	double sum = 0, p50 = 0, p99 = 0, max = 0;
 	for (size_t i = 0; i < t->n; i++)
 		sum += t->us[i];
-	double mean = t->n ? sum / (double)t->n : 0, p50 = t->n ? t->us[t->n / 2] : 0,
-	       p99 = t->n ? t->us[t->n * 99 / 100] : 0, max = t->n ? t->us[t->n - 1] : 0;
+	if (t->n > 0) {
+		p50 = bench_percentile(t->us, t->n, 0.5);
+		p99 = bench_percentile(t->us, t->n, 0.99);
+		max = bench_percentile(t->us, t->n, 1);
+	}
+	double mean = t->n ? sum / (double)t->n : 0;
 	if (o->json)
 		printf("{\"compile_us\": %.1f, \"masks\": %zu, \"mask_us\": {\"mean\": %.1f, \"p50\": %.1f, \"p99\": "
-		       "%.1f, "
-		       "\"max\": %.1f}}\n",
+		       "%.1f, \"max\": %.1f}}\n",
 		       compile_us, t->n, mean, p50, p99, max);
 	else
 		printf("compile %.1f us; %zu masks: mean %.1f us, p50 %.1f, p99 %.1f, max %.1f (processor time)\n",
@@ -106,9 +94,9 @@ static int follow(struct checking *k, struct kvik_matcher *m, const char *text, 
 		kvik_free(bytes);
 		if (!same)
 			break;
-		double start = now_us();
+		double start = thread_us();
 		rc = kvik_matcher_mask(m, k->mask, err);
-		times_add(&k->times, now_us() - start);
+		times_add(&k->times, thread_us() - start);
 		taken = rc ? 0 : kvik_matcher_feed(m, text + *at, length);
 		*at += taken;
 		if (taken < length || !allowed(k->mask, ids[i])) {
@@ -168,41 +156,12 @@ static int check_all(struct checking *k, struct kvik_err *err)
 
 /* ---- The command ------------------------------------------------------------------------------------------------- */
 
-static int compile(struct checking *k, double *us, struct kvik_err *err)
-{
-	const struct constrain_opts *o = k->o;
-	char *text = NULL;
-	size_t n = 0;
-	const char *file = o->schema ? o->schema : o->grammar ? o->grammar : o->tags;
-	int rc = file ? read_text(file, &text, &n, err) : 0;
-	if (rc)
-		return rc;
-	/* The vocabulary's own part, which is made once: not what is timed. */
-	rc = kvik_constraint_new(&k->c, k->v, KVIK_CONSTRAINT_JSON, NULL, 0, err);
-	kvik_constraint_free(k->c);
-	double start = now_us();
-	if (rc)
-		k->c = NULL;
-	else if (o->schema)
-		rc = kvik_constraint_new(&k->c, k->v, KVIK_CONSTRAINT_SCHEMA, text, n, err);
-	else if (file)
-		rc = kvik_constraint_new(&k->c, k->v, o->grammar ? KVIK_CONSTRAINT_GRAMMAR : KVIK_CONSTRAINT_TAGS, text,
-					 n, err);
-	else if (o->regex)
-		rc = kvik_constraint_new(&k->c, k->v, KVIK_CONSTRAINT_REGEX, o->regex, strlen(o->regex), err);
-	else
-		rc = kvik_constraint_new(&k->c, k->v, KVIK_CONSTRAINT_CHOICE, o->choice, strlen(o->choice), err);
-	*us = now_us() - start;
-	mem_free(text);
-	return rc;
-}
-
 static int work(const struct constrain_opts *o, const struct kvik_vocab *v)
 {
 	struct checking k = {.o = o, .v = v};
 	struct kvik_err err;
 	double compile_us = 0;
-	int rc = compile(&k, &compile_us, &err);
+	int rc = form_constraint(&k.c, &o->form, v, &compile_us, &err);
 	if (rc) { /* a grammar that is refused is a wrong command line */
 		fail(&err);
 		return rc == KVIK_ERR_NOMEM || rc == KVIK_ERR_IO ? EXIT_FAILED : EXIT_USAGE;
@@ -223,16 +182,6 @@ static int run(int argc, char **argv)
 {
 	struct constrain_opts o = {0};
 	const struct opt opts[] = {
-		{OPT_HEADING, .help = "What texts must be like (one of these):"},
-		{OPT_TEXT, 's', "schema", &o.schema, .arg = "FILE", .help = "JSON under this JSON Schema."},
-		{OPT_TEXT, 'r', "regex", &o.regex, .arg = "TEXT",
-		 .help = "The whole text matches this regular expression."},
-		{OPT_TEXT, 0, "choice", &o.choice, .arg = "JSON",
-		 .help = "One of the strings of this list: '[\"yes\", \"no\"]'."},
-		{OPT_TEXT, 'g', "grammar", &o.grammar, .arg = "FILE",
-		 .help = "A text of this grammar, in llama.cpp's GBNF or in Lark's notation."},
-		{OPT_TEXT, 0, "structural-tag", &o.tags, .arg = "FILE",
-		 .help = "Free text with parts of a given form: vLLM's structural tags."},
 		{OPT_HEADING, .help = "Options:"},
 		{OPT_FLAG, 0, "bench", &o.bench,
 		 .help = "Also print the time to compile it, and of the masks (mean, p50, p99, max)."},
@@ -243,11 +192,12 @@ static int run(int argc, char **argv)
 	struct kvik_err err;
 	const char *rest[1];
 	int status;
+	add_form_opts(&l, &o.form, "What texts must be like (one of these):");
 	OPT_LIST_ADD(&l, opts);
 	int n = parse_command(&l, &usage, argc, argv, rest, 1, &status);
 	if (n < 0)
 		return status;
-	if (!o.schema + !o.regex + !o.choice + !o.grammar + !o.tags != 4) {
+	if (form_opts_given(&o.form) != 1) {
 		err_set(&err, KVIK_ERR_ARG,
 			"give one of --schema FILE, --regex TEXT, --choice JSON, --grammar FILE and --structural-tag "
 			"FILE");

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "cli/cmd.h"
+#include "cli/form.h"
 #include "cli/gen.h"
 #include "cli/layers.h"
 #include "cli/prompt.h"
@@ -21,6 +22,7 @@ struct run_opts {
 	struct cache_opts cache;
 	struct prompt_opts prompt;
 	struct gen_opts gen;
+	struct form_opts form;
 	bool logits_hash, json;
 	const char *save, *restore; /* files of snapshots */
 };
@@ -173,6 +175,8 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 	struct run_opts *o = r->o;
 	struct kvik_cache *cache = NULL;
 	struct kvik_session *session = NULL;
+	struct kvik_constraint *form = NULL;
+	struct kvik_constrained *held = NULL;
 	struct kvik_generation g = {.size = sizeof g};
 	uint32_t *prompt = NULL;
 	size_t n = 0;
@@ -183,6 +187,12 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 		rc = kvik_cache_new(&cache, m, &o->cache.params, err);
 	if (!rc)
 		rc = begin(&session, cache, o, err);
+	if (!rc)
+		rc = form_constraint(&form, &o->form, kvik_model_vocab(m), NULL, err);
+	if (!rc && form)
+		rc = kvik_constrained_new(&held, form, 1, err);
+	if (!rc && held)
+		o->gen.params.processor = kvik_constrained_processor(held);
 	if (!rc)
 		rc = kvik_generate(session, prompt, n, &o->gen.params, on_token, r, &g, err);
 	if (!rc && r->failed)
@@ -200,6 +210,8 @@ static int generate(struct run *r, struct kvik_model *m, double load_ms, struct 
 	if (!rc && o->save)
 		rc = save(session, r, &g, err);
 	kvik_session_free(session);
+	kvik_constrained_free(held);
+	kvik_constraint_free(form);
 	kvik_cache_free(cache);
 	kvik_free(prompt);
 	return rc;
@@ -210,6 +222,7 @@ static const struct usage usage = {
 	"Goes on from a prompt: streams the text to standard output, then one line of figures to standard error.",
 	"  kvik run model.gguf -p 'Once upon a time' -n 100\n"
 	"  kvik run ./Qwen3-0.6B --quantize q8_0 --temp 0.7 --top-p 0.9 --seed 1 < prompt.txt\n"
+	"  kvik run model.gguf -p 'A person as JSON: ' --schema person.json\n"
 	"  kvik run model.gguf --ids 1,2,3 -n 8 --json | jq .ids\n"
 	"  kvik run model.gguf -f book.txt -n 1 --save book.snapshot; kvik run model.gguf --restore book.snapshot -p ' "
 	"Who?'\n"};
@@ -247,6 +260,7 @@ static int run(int argc, char **argv)
 		     &(struct gen_help){"Most new tokens (default 256).",
 					"Drawing (default: the most probable token, nothing else):",
 					"Same seed, same text (default 0)."});
+	add_form_opts(&l, &o.form, "What the text must be like (default: any text):");
 	add_output_opts(&l, &o);
 	add_cache_opts(&l, &o.cache);
 	add_model_opts(&l, &o.model);

@@ -103,12 +103,17 @@ int talk_answer(struct talk *t, struct kvik_err *err)
 {
 	struct kvik_generate_params params = *t->params;
 	struct kvik_sampling draw = *params.sampling;
+	struct kvik_constrained *held = NULL;
 	struct chat_turn turn;
+	int rc = t->form ? kvik_constrained_new(&held, t->form, 1, err) : 0;
+	if (rc)
+		return rc;
 	draw.seed += t->redrawn;
 	params.sampling = &draw;
+	params.processor = held ? kvik_constrained_processor(held) : NULL;
 	*t->stop = 0;
 	t->ids = t->json ? json_array() : NULL;
-	int rc = chat_answer(t->chat, &params, on_token, t, &turn, err);
+	rc = chat_answer(t->chat, &params, on_token, t, &turn, err);
 	if (!rc)
 		rc = print_end(t, &turn, err);
 	if (!rc) {
@@ -117,6 +122,7 @@ int talk_answer(struct talk *t, struct kvik_err *err)
 		t->computed += turn.n_prompt - turn.reused;
 		t->answered += turn.generation.new_tokens;
 	}
+	kvik_constrained_free(held);
 	json_decref(t->ids);
 	t->ids = NULL;
 	chat_turn_release(&turn);

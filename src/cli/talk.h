@@ -14,7 +14,8 @@ struct talk {
 	struct chat *chat;
 	struct line *in;
 	const struct kvik_generate_params *params;
-	volatile sig_atomic_t *stop; /* set by Ctrl-C; cleared before an answer */
+	struct kvik_constraint *form; /* of answers; NULL: any text */
+	volatile sig_atomic_t *stop;  /* set by Ctrl-C; cleared before an answer */
 	bool json, quiet;
 	bool done;                                  /* /quit, or the end of the input */
 	uint64_t redrawn;                           /* answers asked for again; each draws with a seed of its own */

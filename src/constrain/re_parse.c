@@ -230,11 +230,36 @@ static uint32_t single_node(struct parser *p, uint32_t c)
 
 static uint32_t alternatives(struct parser *p);
 
+/* After "(?": "i:", "s-i:", or "i)", which holds up to the end of the group around. */
+static bool take_flags(struct parser *p, unsigned *syntax)
+{
+	static const char letters[] = "ismux-";
+	size_t at = p->at;
+	bool off = false;
+	*syntax = p->syntax;
+	while (more(p) && memchr(letters, p->text[p->at], sizeof letters - 1)) {
+		char c = p->text[p->at++];
+		unsigned flag = c == 'i' ? RE_IGNORE_CASE : c == 's' ? RE_DOT_ALL : c == 'x' ? RE_SPACES : 0;
+		off = off || c == '-';
+		*syntax = off ? *syntax & ~flag : *syntax | flag;
+	}
+	if (p->at > at && more(p) && (p->text[p->at] == ':' || p->text[p->at] == ')'))
+		return true;
+	p->at = at;
+	return false;
+}
+
 /* After "(". */
 static uint32_t group(struct parser *p)
 {
+	unsigned around = p->syntax, syntax;
 	if (take(p, '?')) {
 		if (take(p, ':')) {
+		} else if (take_flags(p, &syntax)) {
+			p->syntax = syntax;
+			if (take(p, ')'))
+				return 0;
+			p->at++;
 		} else if (take(p, 'P') || (more(p) && p->text[p->at] == '<' && p->n - p->at > 1 &&
 					    p->text[p->at + 1] != '=' && p->text[p->at + 1] != '!')) {
 			while (more(p) && p->text[p->at] != '>')
@@ -251,6 +276,7 @@ static uint32_t group(struct parser *p)
 		return fail(p, KVIK_ERR_LIMIT, "groups too deep");
 	uint32_t inner = alternatives(p);
 	p->depth--;
+	p->syntax = around;
 	if (!take(p, ')'))
 		return fail(p, KVIK_ERR_FORMAT, "a group without ')'");
 	return inner;

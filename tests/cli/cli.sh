@@ -211,5 +211,30 @@ if [ -e $stories ]; then
 	done
 fi
 
+# Answers and texts of a given form.
+printf 'root ::= "yes" | "no" " " [0-9]{2}\n' >"$out/yes.gbnf"
+printf 'start: "yes" | "no" NUMBER\n%%import common.INT -> NUMBER\n%%ignore " "\n' >"$out/yes.lark"
+echo '{"enum": ["a", 5]}' >"$out/a.json"
+echo '{"unevaluatedItems": false}' >"$out/refused.json"
+echo '{"format": {"type": "tag", "begin": "<a>", "content": {"type": "any_text"}, "end": "</a>"}}' >"$out/tag.json"
+for form in "--grammar $out/yes.gbnf" "--grammar $out/yes.lark"; do
+	# shellcheck disable=SC2086
+	ok "run $form" "$kvik" run -q -p "Yes or no? " $form -n 20
+	ok "run $form: the text" has '^\(yes\|no\)'
+	# shellcheck disable=SC2086
+	printf '"yes"\n"no 12"\n"nope"\n' | "$kvik" constrain $form >"$out/said" 2>"$out/stderr"
+	ok "constrain $form" test "$(tr '\n' ' ' <"$out/said")" = "accept accept reject 2 "
+done
+ok "run --schema" "$kvik" run -q -p "JSON: " --schema "$out/a.json" -n 20
+ok "run --schema: the text" has '^ *\("a"\|5\) *$'
+ok "run --structural-tag" "$kvik" run -q -p "x" --structural-tag "$out/tag.json" -n 6
+ok "run --structural-tag: the text" has '^<a>'
+ok "chat --choice" sh -c "echo hi | '$kvik' chat -q --choice '[\"left\", \"right\"]'"
+ok "chat --choice: the text" has '^left$\|^right$'
+says 2 "/unevaluatedItems" "$kvik" constrain --schema "$out/refused.json" </dev/null
+says 2 "give one of --schema" "$kvik" constrain --regex a --grammar "$out/yes.lark" </dev/null
+says 2 "give one of --schema" "$kvik" constrain </dev/null
+says 2 "line 1, column 1" "$kvik" constrain --grammar "$out/a.json" </dev/null
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

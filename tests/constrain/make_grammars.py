@@ -159,12 +159,54 @@ REFUSED = [("root ::= x", "'x' is used and not defined"), ("rot ::= \"a\"", "'ro
            ("", ""), ("%", "")]
 
 
+LARK = [
+    ("""
+    // a call
+    start: call ("," call)* -> calls
+    ?call.2: NAME "(" [arg (";" arg)*] ")"
+    !arg: SIGNED_NUMBER | ESCAPED_STRING | "yes"i | call
+    NAME.3: /[a-z_]\\w{0,9}/   # a terminal
+    %import common (SIGNED_NUMBER, ESCAPED_STRING)
+    %import common.WS -> BLANKS
+    %ignore BLANKS
+    """, ["f()", "f( -1.5e3 ; YeS)", " g ( \"a\\\"b\" ) , h(i(1))\n", "f(.5;1.)"],
+     ["f(", "f(1 2)", "F()", "f(yes;)", "f( - 1)", "f(\"a)", ""]),
+    ("""start: "a".."c" HEX~2..3 | tail
+         | /x.z/s
+    tail: "\\n" /q+/i
+        | WORD
+    HEX: "0".."9" | "a".."f"
+    %import common.WORD
+    """, ["a0f", "c999", "x\nz", "\nQq", "word"], ["d00", "a0", "a0g", "x-", "w0rd"]),
+    ('start: x+ "!"?\nx: "\\x41" | "\\u00e9" | "\\d" | "\\"" | "/"', ["A", "é\\d\"/!"], ["a", "d", "!"]),
+    ("start: (a | b)* \n%ignore /;+/\na: \"a\"\nb: \"b\" a", ["", ";;", "a;b;;a;", ";ba"], ["b", "b;;b", "c"]),
+    ("%import common.CNAME\n%import common.INT\n%import common.NEWLINE\nstart: (line NEWLINE)+\nline: CNAME \"=\" sum\n"
+     "sum: sum \"+\" atom | atom\natom: INT | CNAME | \"(\" sum \")\"", ["a=1+b\n", "a=(1+(2))\r\n\nb=c\n"], ["a=1", "1=a\n", "a=1+\n"]),
+    ("start: C_COMMENT | SQL_COMMENT | FLOAT | SIGNED_INT\n%import common (C_COMMENT, SQL_COMMENT, FLOAT, SIGNED_INT)",
+     ["/* a * b **/", "--x", "1.5", "1e-5", "-7", ".5"], ["/* a", "-", "1.5.", "+-1"]),
+]
+LARK_REFUSED = [("start: x", "'x' is used and not defined"), ("begin: \"a\"", "'start'"), ("start: \"a", "line 1, column 9"),
+                ("start: /a", "without its end"), ("start: /a(?=b)/", "look-around"), ("start: /^a/", "anchor"), ("start: (\"a\"", "not closed"),
+                ("start: sep{x, \",\"}", "template"), ("start: A\n%declare A", "directive"), ("%import common.NOPE\nstart: \"a\"", "'common'"),
+                ("%import python.NAME\nstart: NAME", "'common'"), ("start: A\nA: b\nb: \"x\"", "a rule inside of a terminal"),
+                ("start[lazy]: /a*/", "attributes"), ("start: A & B", "not supported"), ("start: \"b\"..\"a\"", "range"),
+                ("start: \"a\"\nstart: \"b\"", "twice"), ("start \"a\"", "':'"), ("start: %json {", "JSON"), ("start: \"a\"~3..1", "backwards")]
+
+
 def main():
+    for g, good, bad in LARK:
+        parser = lark.Lark(g, parser="earley", lexer="dynamic_complete")
+        for t in good + bad:
+            if accepts(parser, t) != (t in good):
+                print("Lark judges %r otherwise under %s" % (t, g), file=sys.stderr)
+        print(json.dumps({"lark": g, "tests": [[t, True] for t in good] + [[t, False] for t in bad]}, ensure_ascii=False))
+    for g, word in LARK_REFUSED:
+        print(json.dumps({"refused": g, "says": word}, ensure_ascii=False))
     for g, good, bad in KNOWN:
         print(json.dumps({"grammar": g, "tests": [[t, True] for t in good] + [[t, False] for t in bad]}, ensure_ascii=False))
     for g, word in REFUSED:
         print(json.dumps({"refused": g, "says": word}, ensure_ascii=False))
-    for row in random_rows(160):
+    for row in random_rows(int(sys.argv[1]) if len(sys.argv) > 1 else 160):
         print(json.dumps(row, ensure_ascii=False))
 
 

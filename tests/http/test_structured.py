@@ -80,9 +80,10 @@ class Structured(unittest.TestCase):
     def test_grammars(self):
         text = lambda **b: self.chat(**b)["choices"][0]["message"]["content"]
         gbnf = 'root ::= tag ("," tag){0,2}\ntag ::= "<" [a-c]{2,4} ">"'
+        lark = 'start: tag ("," tag)~0..2\ntag: "<" /[a-c]{2,4}/ ">"'
         ok = lambda t: self.assertTrue(re.fullmatch("(<[a-c]{2,4}>,){0,2}<[a-c]{2,4}>", t), t)
-        for form in ({"structured_outputs": {"grammar": gbnf}}, {"guided_grammar": gbnf}, {"ebnf": gbnf}, {"grammar": gbnf},
-                     {"response_format": {"type": "grammar", "grammar": gbnf}}):
+        for form in ({"structured_outputs": {"grammar": gbnf}}, {"guided_grammar": lark}, {"ebnf": gbnf}, {"grammar": gbnf},
+                     {"response_format": {"type": "grammar", "grammar": lark}}):
             ok(text(**form))
         ok(self.server.ask("POST", "/completion", {"prompt": "x", "n_predict": 90, "grammar": gbnf})[1]["content"])
         self.assertTrue(re.fullmatch("[0-9]{3}", text(response_format={"type": "regex", "pattern": "[0-9]{3}"})))
