@@ -20,7 +20,7 @@ struct constrain {
 	struct dfa *dfa; /* of a regular expression, of choices */
 	struct grammar grammar;
 	struct earley earley;
-	uint32_t blanks_max;
+	bool answers;
 	struct masks masks;
 	uint32_t round; /* how often it has started afresh */
 };
@@ -74,7 +74,7 @@ static uint32_t cost_earley(void *ctx, uint32_t state)
 
 static int start_json(struct constrain *c, struct kvik_err *err)
 {
-	int rc = json_init(&c->json, &c->schema, c->blanks_max, &c->scratch, err);
+	int rc = json_init(&c->json, &c->schema, c->answers, &c->scratch, err);
 	c->masks.m = (struct machine){&c->json, step_json, accepts_json, free_json, NULL, c->json.start};
 	return rc;
 }
@@ -153,14 +153,14 @@ static int compile_grammar(struct constrain *c, enum constrain_kind kind, const 
 {
 	struct grammar *g = &c->grammar;
 	c->is = OF_GRAMMAR;
-	grammar_init(g, c->masks.t, c->blanks_max, err);
+	grammar_init(g, c->masks.t, c->answers, err);
 	uint32_t start = kind == CONSTRAIN_TAGS ? tags_read(g, text, bytes) : grammar_read(g, text, bytes);
 	int rc = grammar_finish(g, start);
 	return rc ? rc : start_earley(c, err);
 }
 
 int constrain_new(struct constrain **out, enum constrain_kind kind, const char *text, size_t bytes,
-		  const struct trie *trie, uint32_t blanks_max, struct kvik_err *err)
+		  const struct trie *trie, bool answers, struct kvik_err *err)
 {
 	struct constrain *c = mem_zalloc(1, sizeof *c);
 	int rc;
@@ -168,7 +168,7 @@ int constrain_new(struct constrain **out, enum constrain_kind kind, const char *
 	if (!c)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a constraint");
 	pthread_mutex_init(&c->lock, NULL);
-	c->blanks_max = blanks_max ? blanks_max : CONSTRAIN_BLANKS;
+	c->answers = answers;
 	c->masks.t = trie;
 	if (bytes > CONSTRAIN_TEXT_MAX)
 		rc = err_set(err, KVIK_ERR_LIMIT, "a constraint of %zu bytes; up to %d are taken", bytes,

@@ -15,7 +15,7 @@
 #include "base/err.h"
 #include "constrain/trie.h"
 
-enum { CONSTRAIN_BYTES_MAX = 64 << 20, CONSTRAIN_TEXT_MAX = 4 << 20, CONSTRAIN_BLANKS = 20 };
+enum { CONSTRAIN_BYTES_MAX = 64 << 20, CONSTRAIN_TEXT_MAX = 4 << 20 };
 
 enum constrain_kind {
 	CONSTRAIN_JSON,    /* any JSON object; no text */
@@ -28,11 +28,12 @@ enum constrain_kind {
 
 struct constrain;
 
-/* trie: the vocabulary, borrowed; NULL: there will be no masks. blanks_max: white space in a row between the parts of JSON
- * (0: CONSTRAIN_BLANKS). Errors say what cannot be enforced and where: FORMAT, UNSUPPORTED, LIMIT, NOMEM; ARG: nothing can
+/* trie: the vocabulary, borrowed; NULL: there will be no masks. answers: a model
+ * writes the texts: white space and digits are kept from running on (json_init), what a grammar ignores comes once and not at the
+ * beginning. Errors say what cannot be enforced and where: FORMAT, UNSUPPORTED, LIMIT, NOMEM; ARG: nothing can
  * match. The caller frees *out with constrain_free, after its matchers. */
 int constrain_new(struct constrain **out, enum constrain_kind kind, const char *text, size_t bytes,
-		  const struct trie *trie, uint32_t blanks_max, struct kvik_err *err) MUST_CHECK;
+		  const struct trie *trie, bool answers, struct kvik_err *err) MUST_CHECK;
 void constrain_free(struct constrain *c);
 
 /* Visible so that it can live inside of a caller's struct; the owner releases it with matcher_release. */

@@ -12,9 +12,9 @@
 
 enum { REACHES_END = 1, WITHOUT_BYTES = 2 };
 
-void grammar_init(struct grammar *g, const struct trie *trie, uint32_t blanks_max, struct kvik_err *err)
+void grammar_init(struct grammar *g, const struct trie *trie, bool answers, struct kvik_err *err)
 {
-	*g = (struct grammar){.trie = trie, .blanks_max = blanks_max, .err = err};
+	*g = (struct grammar){.trie = trie, .answers = answers, .err = err};
 	re_tree_init(&g->tree);
 }
 
@@ -147,7 +147,7 @@ uint32_t grammar_json(struct grammar *g, const char *schema, size_t bytes)
 	struct piece *p;
 	if (g->rc)
 		return 0;
-	int rc = piece_json(&p, schema, bytes, g->blanks_max, &g->scratch, g->err);
+	int rc = piece_json(&p, schema, bytes, g->answers, &g->scratch, g->err);
 	return add_piece(g, p, rc);
 }
 

@@ -32,9 +32,9 @@ struct grammar {
 	size_t n_pieces, pieces_cap;
 	struct re_tree tree;
 	struct re_prog prog;
-	uint8_t *lives; /* [prog.n]: a rule's end can be reached from there */
-	uint32_t start; /* rule */
-	uint32_t blanks_max;
+	uint8_t *lives;              /* [prog.n]: a rule's end can be reached from there */
+	uint32_t start;              /* rule */
+	bool answers;                /* see constrain_new */
 	const struct trie *trie;     /* or NULL */
 	struct json_scratch scratch; /* of the pieces */
 	unsigned depth;              /* of readers in readers */
@@ -42,7 +42,7 @@ struct grammar {
 	int rc;
 };
 
-void grammar_init(struct grammar *g, const struct trie *trie, uint32_t blanks_max, struct kvik_err *err);
+void grammar_init(struct grammar *g, const struct trie *trie, bool answers, struct kvik_err *err);
 void grammar_release(struct grammar *g);
 /* Returns node 0. */
 uint32_t grammar_fail(struct grammar *g, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

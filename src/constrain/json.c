@@ -222,9 +222,27 @@ uint32_t json_begin_container(struct json *j, uint32_t parent, uint32_t place, c
 	return json_raise(j, &r);
 }
 
-static uint32_t step_blank(struct json *j, struct rec *r)
+/* REC_X of an answer: 0, then 1 for a blank, or 2 and more for a new line and what it is indented by. */
+static bool blank_of_answer(struct json *j, const struct rec *r, uint8_t byte)
 {
-	return ++r->w[REC_X] <= j->blanks_max ? rec_state(j, r) : JSON_DEAD;
+	uint32_t n, depth = 1, x = r->w[REC_X], parent = r->w[REC_PARENT];
+	enum mode mode = rec_mode(r),
+		  below = parent ? intern_words(&j->states, parent, &n)[REC_MODE] & 0xFF : MODE_DONE;
+	if (mode == MODE_DONE || mode == MODE_OBJECT_COLON || (mode == MODE_VALUE && below == MODE_DONE) || x == 1)
+		return false;
+	if (x == 0)
+		return byte == ' ' || (byte == '\n' && !(mode == MODE_VALUE && below == MODE_OBJECT_CHILD));
+	for (uint32_t s = parent; s != 0; s = intern_words(&j->states, s, &n)[REC_PARENT])
+		depth++;
+	return (byte == ' ' || byte == '\t') && x - 2 < 4 * depth;
+}
+
+static uint32_t step_blank(struct json *j, struct rec *r, uint8_t byte)
+{
+	if (j->answers ? !blank_of_answer(j, r, byte) : r->w[REC_X] >= JSON_BLANKS_MAX)
+		return JSON_DEAD;
+	r->w[REC_X] += j->answers && byte == '\n' ? 2 : 1;
+	return rec_state(j, r);
 }
 
 uint32_t json_step(struct json *j, uint32_t state, uint8_t byte)
@@ -250,7 +268,7 @@ uint32_t json_step(struct json *j, uint32_t state, uint8_t byte)
 	default: break;
 	}
 	if (is_blank(byte))
-		return step_blank(j, &r);
+		return step_blank(j, &r, byte);
 	switch (mode) {
 	case MODE_VALUE: return json_begin_value(j, &r, byte);
 	case MODE_ARRAY_OPEN:
@@ -291,11 +309,11 @@ size_t json_bytes(const struct json *j)
 	return j->states.bytes + j->ps.bytes + j->ps.seeds.bytes + j->ps.links.bytes + j->ps.children.bytes;
 }
 
-int json_init(struct json *j, struct schema *s, uint32_t blanks_max, struct json_scratch *scratch, struct kvik_err *err)
+int json_init(struct json *j, struct schema *s, bool answers, struct json_scratch *scratch, struct kvik_err *err)
 {
 	uint32_t root = s->root;
 	struct rec r;
-	*j = (struct json){.ps.schema = s, .blanks_max = blanks_max, .scratch = scratch};
+	*j = (struct json){.ps.schema = s, .answers = answers, .scratch = scratch};
 	scratch->used = 0;
 	if (!scratch->words)
 		scratch->words = mem_alloc(JSON_SCRATCH_WORDS * sizeof *scratch->words);

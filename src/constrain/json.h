@@ -19,7 +19,14 @@
 
 #include "constrain/place.h"
 
-enum { JSON_DEAD = 0, JSON_DEPTH_MAX = 100, JSON_DIGITS_MAX = 40, JSON_SCRATCH_WORDS = 1 << 20 };
+enum {
+	JSON_DEAD = 0,
+	JSON_DEPTH_MAX = 100,
+	JSON_DIGITS_MAX = 40,
+	JSON_BLANKS_MAX = 20,
+	JSON_ANSWER_DIGITS = 20,
+	JSON_SCRATCH_WORDS = 1 << 20
+};
 
 /* Records in the making; may serve several machines of one thread. Zeroed at first. */
 struct json_scratch {
@@ -31,14 +38,16 @@ void json_scratch_release(struct json_scratch *s);
 struct json {
 	struct places ps;
 	struct intern states;
-	uint32_t blanks_max; /* in a row */
+	bool answers; /* see json_init */
 	struct json_scratch *scratch;
 	uint32_t start;
 	uint32_t nothing; /* the place that asks nothing */
 };
 
-/* Schema and scratch are borrowed. NOMEM; ARG: nothing can be valid. */
-int json_init(struct json *j, struct schema *s, uint32_t blanks_max, struct json_scratch *scratch,
+/* Schema and scratch are borrowed. answers: white space is as people write it (one blank, or a new line and up to four blanks for
+ * each level, none around the whole and before a colon), and numbers have up to JSON_ANSWER_DIGITS digits where the schema does not look
+ * at them; else JSON_BLANKS_MAX in a row and JSON_DIGITS_MAX. NOMEM; ARG: nothing can be valid. */
+int json_init(struct json *j, struct schema *s, bool answers, struct json_scratch *scratch,
 	      struct kvik_err *err) MUST_CHECK;
 void json_release(struct json *j);
 

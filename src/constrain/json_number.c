@@ -62,7 +62,10 @@ static bool enter(struct json *j, struct rec *r, enum part part)
 {
 	enum part before = r->w[REC_X] >> 8;
 	uint32_t digits = before == part ? (r->w[REC_X] & 0xFF) + 1 : 1;
-	if (digits > (part == EXPONENT_DIGITS ? (uint32_t)EXPONENT_DIGITS_MAX : (uint32_t)JSON_DIGITS_MAX))
+	uint32_t most = part == EXPONENT_DIGITS              ? EXPONENT_DIGITS_MAX
+			: j->answers && r->p->n_numbers == 0 ? JSON_ANSWER_DIGITS
+							     : JSON_DIGITS_MAX;
+	if (digits > most)
 		return false;
 	r->w[REC_X] = (uint32_t)part << 8 | digits;
 	/* An integer is written as one: readers of 1.0 get a float, whatever the specification says that it is. */

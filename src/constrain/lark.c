@@ -554,9 +554,11 @@ uint32_t lark_read(struct grammar *g, const char *text, size_t bytes)
 			"grammar: there is no rule 'root' (GBNF) or 'start' (Lark), which the text would match");
 	if (g->rc)
 		return 0;
-	grammar_define(g, l.ignore, l.ignored ? re_tree_repeat(&g->tree, l.ignored, 0, RE_INFINITE) : 0);
+	grammar_define(g, l.ignore,
+		       l.ignored ? re_tree_repeat(&g->tree, l.ignored, 0, g->answers ? 1 : RE_INFINITE) : 0);
 	grammar_define(g, all,
-		       l.ignored ? re_tree_cat(&g->tree, grammar_call(g, l.ignore), grammar_call(g, start))
-				 : grammar_call(g, start));
+		       l.ignored && !g->answers
+			       ? re_tree_cat(&g->tree, grammar_call(g, l.ignore), grammar_call(g, start))
+			       : grammar_call(g, start));
 	return all;
 }

@@ -20,18 +20,18 @@ static int settle(struct piece **out, int rc)
 	return rc;
 }
 
-int piece_json(struct piece **out, const char *schema, size_t bytes, uint32_t blanks_max, struct json_scratch *scratch,
+int piece_json(struct piece **out, const char *schema, size_t bytes, bool answers, struct json_scratch *scratch,
 	       struct kvik_err *err)
 {
 	struct piece *p = piece_new(out, err);
 	if (!p)
 		return KVIK_ERR_NOMEM;
 	p->is_json = true;
-	p->blanks_max = blanks_max;
+	p->answers = answers;
 	p->scratch = scratch;
 	int rc = schema_compile(&p->schema, schema, bytes, err);
 	if (!rc)
-		rc = json_init(&p->json, &p->schema, blanks_max, scratch, err);
+		rc = json_init(&p->json, &p->schema, answers, scratch, err);
 	return settle(out, rc);
 }
 
@@ -111,5 +111,5 @@ int piece_restart(struct piece *p)
 	if (!p->is_json)
 		return 0;
 	json_release(&p->json);
-	return json_init(&p->json, &p->schema, p->blanks_max, p->scratch, &err);
+	return json_init(&p->json, &p->schema, p->answers, p->scratch, &err);
 }

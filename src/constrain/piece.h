@@ -13,12 +13,12 @@ struct piece {
 	struct json json;
 	struct dfa *dfa;
 	struct free_text *text;
-	uint32_t blanks_max;
+	bool answers;
 	struct json_scratch *scratch; /* borrowed */
 };
 
 /* No white space before the value or behind it: that is for the grammar to say. Errors as schema_compile, json_init. */
-int piece_json(struct piece **out, const char *schema, size_t bytes, uint32_t blanks_max, struct json_scratch *scratch,
+int piece_json(struct piece **out, const char *schema, size_t bytes, bool answers, struct json_scratch *scratch,
 	       struct kvik_err *err) MUST_CHECK;
 /* The whole of what it takes matches the pattern. Errors as re_compile; ARG: nothing does. */
 int piece_regex(struct piece **out, const char *pattern, size_t bytes, struct kvik_err *err) MUST_CHECK;

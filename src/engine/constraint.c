@@ -8,8 +8,15 @@
 #include "engine/loaded.h"
 #include "token/detok.h"
 
+/* Compiled once for texts that are judged and once for answers, in which less white space may come; the second one when it is first
+ * asked for. */
 struct kvik_constraint {
-	struct constrain *c;
+	pthread_mutex_t lock;
+	struct constrain *of[2]; /* texts, answers */
+	enum constrain_kind kind;
+	char *text; /* [bytes], owned */
+	size_t bytes;
+	const struct trie *trie;    /* or NULL */
 	const struct kvik_vocab *v; /* or NULL */
 };
 
@@ -98,6 +105,17 @@ static int trie_of(const struct kvik_vocab *v, const struct trie **t, struct kvi
 
 /* ---- Constraints and matchers ------------------------------------------------------------------------------------ */
 
+static int compiled(struct constrain **out, struct kvik_constraint *c, bool answers, struct kvik_err *err)
+{
+	int rc = 0;
+	pthread_mutex_lock(&c->lock);
+	if (!c->of[answers])
+		rc = constrain_new(&c->of[answers], c->kind, c->text, c->bytes, c->trie, answers, err);
+	*out = c->of[answers];
+	pthread_mutex_unlock(&c->lock);
+	return rc;
+}
+
 int kvik_constraint_new(struct kvik_constraint **out, const struct kvik_vocab *v, enum kvik_constraint_kind kind,
 			const char *text, size_t text_bytes, struct kvik_err *err)
 {
@@ -115,8 +133,14 @@ int kvik_constraint_new(struct kvik_constraint **out, const struct kvik_vocab *v
 	struct kvik_constraint *c = mem_zalloc(1, sizeof *c);
 	if (!c)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a constraint");
+	pthread_mutex_init(&c->lock, NULL);
 	c->v = v;
-	rc = constrain_new(&c->c, kinds[kind], text, text_bytes, t, 0, err);
+	c->trie = t;
+	c->kind = kinds[kind];
+	c->bytes = kind == KVIK_CONSTRAINT_JSON ? 0 : text_bytes;
+	c->text = mem_strndup(c->bytes ? text : "", c->bytes);
+	struct constrain *first;
+	rc = c->text ? compiled(&first, c, v != NULL, err) : err_set(err, KVIK_ERR_NOMEM, "no memory for a constraint");
 	if (rc)
 		kvik_constraint_free(c);
 	else
@@ -128,18 +152,26 @@ void kvik_constraint_free(struct kvik_constraint *c)
 {
 	if (!c)
 		return;
-	constrain_free(c->c);
+	constrain_free(c->of[false]);
+	constrain_free(c->of[true]);
+	pthread_mutex_destroy(&c->lock);
+	mem_free(c->text);
 	mem_free(c);
 }
 
 int kvik_matcher_new(struct kvik_matcher **out, struct kvik_constraint *c, struct kvik_err *err)
 {
+	struct constrain *texts;
+	*out = NULL;
+	int rc = compiled(&texts, c, false, err);
+	if (rc)
+		return rc;
 	struct kvik_matcher *m = mem_zalloc(1, sizeof *m);
-	*out = m;
 	if (!m)
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a matcher");
-	matcher_init(&m->m, c->c);
+	matcher_init(&m->m, texts);
 	m->v = c->v;
+	*out = m;
 	return 0;
 }
 
@@ -259,9 +291,13 @@ int kvik_constrained_new(struct kvik_constrained **out, struct kvik_constraint *
 			 struct kvik_err *err)
 {
 	struct kvik_constrained *k = NULL;
+	struct constrain *answers;
 	*out = NULL;
 	if (!c->v)
 		return err_set(err, KVIK_ERR_ARG, "the constraint was made without a vocabulary");
+	int rc = compiled(&answers, c, true, err);
+	if (rc)
+		return rc;
 	k = mem_zalloc(1, sizeof *k);
 	if (k) {
 		k->v = c->v;
@@ -274,7 +310,7 @@ int kvik_constrained_new(struct kvik_constrained **out, struct kvik_constraint *
 		return err_set(err, KVIK_ERR_NOMEM, "no memory for a constrained answer");
 	}
 	for (; k->n_choices < choices; k->n_choices++)
-		matcher_init(&k->matchers[k->n_choices], c->c);
+		matcher_init(&k->matchers[k->n_choices], answers);
 	k->processor = (struct kvik_processor){
 		.size = sizeof k->processor, .user = k, .process = process, .accept = accept, .forced = forced};
 	*out = k;

@@ -46,7 +46,7 @@ static void judge_schema(const json_t *schema, const json_t *tests, struct tally
 	json_t *test;
 	assert_non_null(text);
 	t->schemas++;
-	int rc = constrain_new(&c, CONSTRAIN_SCHEMA, text, strlen(text), NULL, 0, &err);
+	int rc = constrain_new(&c, CONSTRAIN_SCHEMA, text, strlen(text), NULL, false, &err);
 	if (rc) {
 		t->refused += rc == KVIK_ERR_UNSUPPORTED || rc == KVIK_ERR_LIMIT || rc == KVIK_ERR_FORMAT;
 		if (rc == KVIK_ERR_ARG) /* nothing can be valid */
@@ -78,9 +78,9 @@ static void judge_regex(const json_t *row, struct tally *t)
 	struct kvik_err err;
 	size_t i;
 	json_t *test;
-	assert_int_equal(
-		constrain_new(&c, CONSTRAIN_REGEX, json_string_value(regex), json_string_length(regex), NULL, 0, &err),
-		0);
+	assert_int_equal(constrain_new(&c, CONSTRAIN_REGEX, json_string_value(regex), json_string_length(regex), NULL,
+				       false, &err),
+			 0);
 	json_array_foreach(json_object_get(row, "tests"), i, test)
 	{
 		const json_t *s = json_array_get(test, 0);

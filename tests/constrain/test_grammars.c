@@ -42,7 +42,7 @@ static struct constrain *compile(enum constrain_kind kind, const char *text, con
 {
 	struct constrain *c;
 	struct kvik_err err;
-	if (constrain_new(&c, kind, text, strlen(text), t, 0, &err) != 0)
+	if (constrain_new(&c, kind, text, strlen(text), t, false, &err) != 0)
 		fail_msg("%s: %s", text, err.text);
 	return c;
 }
@@ -104,7 +104,7 @@ static void refuse(const char *grammar, const char *says)
 {
 	struct constrain *c;
 	struct kvik_err err;
-	if (constrain_new(&c, CONSTRAIN_GRAMMAR, grammar, strlen(grammar), NULL, 0, &err) == 0)
+	if (constrain_new(&c, CONSTRAIN_GRAMMAR, grammar, strlen(grammar), NULL, false, &err) == 0)
 		fail_msg("taken: %s", grammar);
 	if (!strstr(err.text, says))
 		fail_msg("%s: the error is '%s' and not '%s'", grammar, err.text, says);
@@ -298,7 +298,7 @@ static void test_tags_refused(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct constrain *c;
 		struct kvik_err err;
-		if (constrain_new(&c, CONSTRAIN_TAGS, rows[i].tags, strlen(rows[i].tags), t, 0, &err) == 0)
+		if (constrain_new(&c, CONSTRAIN_TAGS, rows[i].tags, strlen(rows[i].tags), t, false, &err) == 0)
 			fail_msg("taken: %s", rows[i].tags);
 		if (!strstr(err.text, rows[i].says))
 			fail_msg("%s: the error is '%s'", rows[i].tags, err.text);
@@ -371,7 +371,7 @@ static void test_torture(void **state)
 		struct matcher m;
 		struct kvik_err err;
 		mem_fail_at(at);
-		int rc = constrain_new(&c, CONSTRAIN_GRAMMAR, grammar, sizeof grammar - 1, NULL, 0, &err);
+		int rc = constrain_new(&c, CONSTRAIN_GRAMMAR, grammar, sizeof grammar - 1, NULL, false, &err);
 		if (rc) {
 			mem_fail_at(0);
 			assert_int_equal(rc, KVIK_ERR_NOMEM);
@@ -399,7 +399,7 @@ static void test_torture_tags(void **state)
 		struct matcher m;
 		struct kvik_err err;
 		mem_fail_at(at);
-		int rc = constrain_new(&c, CONSTRAIN_TAGS, TRIGGERED(""), strlen(TRIGGERED("")), t, 0, &err);
+		int rc = constrain_new(&c, CONSTRAIN_TAGS, TRIGGERED(""), strlen(TRIGGERED("")), t, false, &err);
 		if (rc) {
 			mem_fail_at(0);
 			assert_null(c);

@@ -113,7 +113,7 @@ static void test_twin(void **unused)
 		const char *regex = json_string_value(json_object_get(row, "regex"));
 		const char *what = regex ? regex : schema;
 		if (n++ % 5 == 0 && constrain_new(&c, regex ? CONSTRAIN_REGEX : CONSTRAIN_SCHEMA, what, strlen(what), t,
-						  0, &err) == 0) {
+						  n % 2 == 0, &err) == 0) {
 			under = what;
 			walk(c, tokens, t, 9);
 			constrain_free(c);
@@ -150,7 +150,8 @@ static void test_limits(void **unused)
 	for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
 		struct constrain *c;
 		under = schemas[i];
-		assert_int_equal(constrain_new(&c, CONSTRAIN_SCHEMA, schemas[i], strlen(schemas[i]), t, 0, &err), 0);
+		assert_int_equal(constrain_new(&c, CONSTRAIN_SCHEMA, schemas[i], strlen(schemas[i]), t, false, &err),
+				 0);
 		for (int k = 0; k < 4; k++)
 			walk(c, tokens, t, 6);
 		constrain_free(c);
@@ -170,7 +171,7 @@ static void test_rollback(void **unused)
 	struct buf forced = {0};
 	struct kvik_err err;
 	(void)unused;
-	assert_int_equal(constrain_new(&c, CONSTRAIN_SCHEMA, schema, sizeof schema - 1, NULL, 0, &err), 0);
+	assert_int_equal(constrain_new(&c, CONSTRAIN_SCHEMA, schema, sizeof schema - 1, NULL, false, &err), 0);
 	matcher_init(&m, c);
 	assert_int_equal(matcher_feed(&m, text, sizeof text - 1), sizeof text - 1);
 	assert_true(matcher_accepts(&m));
@@ -182,7 +183,7 @@ static void test_rollback(void **unused)
 	}
 	matcher_release(&m);
 	constrain_free(c);
-	assert_int_equal(constrain_new(&c, CONSTRAIN_CHOICE, "[\"yes, please\", \"no\"]", 21, NULL, 0, &err), 0);
+	assert_int_equal(constrain_new(&c, CONSTRAIN_CHOICE, "[\"yes, please\", \"no\"]", 21, NULL, false, &err), 0);
 	matcher_init(&m, c);
 	matcher_forced(&m, &forced, 64);
 	assert_int_equal(forced.n, 0);
@@ -210,7 +211,7 @@ static void test_torture(void **unused)
 		struct matcher m;
 		struct kvik_err err;
 		mem_fail_at(at);
-		int rc = constrain_new(&c, CONSTRAIN_SCHEMA, schema, sizeof schema - 1, NULL, 0, &err);
+		int rc = constrain_new(&c, CONSTRAIN_SCHEMA, schema, sizeof schema - 1, NULL, false, &err);
 		if (rc) {
 			mem_fail_at(0);
 			assert_int_equal(rc, KVIK_ERR_NOMEM);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!end)
 		return 0;
 	enum constrain_kind kind = data[0] % 6;
-	if (constrain_new(&c, kind, (const char *)data + 1, (size_t)(end - data) - 1, NULL, 0, &err) != 0)
+	if (constrain_new(&c, kind, (const char *)data + 1, (size_t)(end - data) - 1, NULL, false, &err) != 0)
 		return 0;
 	check(c, kind == CONSTRAIN_JSON || kind == CONSTRAIN_SCHEMA, (const char *)end + 1,
 	      (size_t)(data + size - end) - 1);

@@ -735,7 +735,9 @@ bool kvik_matcher_accepts(struct kvik_matcher *m); /* the text may end here */
  * [(vocab_size + 31) / 32]. ARG: a constraint without vocabulary. */
 int kvik_matcher_mask(struct kvik_matcher *m, uint32_t *mask, struct kvik_err *err);
 
-/* Answers held to a constraint: a processor (see struct kvik_processor) with a matcher for each of `choices` answers.
+/* Answers held to a constraint: a processor (see struct kvik_processor) with a matcher for each of `choices` answers. White
+ * space between the parts of JSON, numbers and what a grammar ignores are held tighter than in texts that are fed to a
+ * matcher, so that no model goes on with them for ever.
  * The constraint must outlive it. The caller frees *out with kvik_constrained_free, after the answers have ended.
  * Errors: ARG (a constraint without vocabulary), NOMEM. */
 struct kvik_constrained;
