@@ -45,8 +45,8 @@ struct json {
 };
 
 /* Schema and scratch are borrowed. answers: white space is as people write it (one blank, or a new line and up to four blanks for
- * each level, none around the whole and before a colon), and numbers have up to JSON_ANSWER_DIGITS digits where the schema does not look
- * at them; else JSON_BLANKS_MAX in a row and JSON_DIGITS_MAX. NOMEM; ARG: nothing can be valid. */
+ * each level, none around the whole and before a colon), and numbers have up to JSON_ANSWER_DIGITS digits unless the schema asks for
+ * more; else JSON_BLANKS_MAX in a row and JSON_DIGITS_MAX. NOMEM; ARG: nothing can be valid. */
 int json_init(struct json *j, struct schema *s, bool answers, struct json_scratch *scratch,
 	      struct kvik_err *err) MUST_CHECK;
 void json_release(struct json *j);

@@ -9,7 +9,7 @@
 #include "constrain/range.h"
 
 enum part { MINUS, ZERO, WHOLE, POINT, FRACTION, EXPONENT, EXPONENT_SIGN, EXPONENT_DIGITS };
-enum { TEXT_WORDS = 26, TEXT_MAX = 4 * (TEXT_WORDS - 1), EXPONENT_DIGITS_MAX = 3 };
+enum { TEXT_WORDS = 26, TEXT_MAX = 4 * (TEXT_WORDS - 1) };
 
 static const struct node *leaf_node(const struct json *j, const struct rec *r, uint32_t i)
 {
@@ -58,13 +58,28 @@ static uint32_t take(struct json *j, struct rec *r, uint8_t byte)
 	return json_raise(j, r);
 }
 
+static bool is_long(const struct decimal *d)
+{
+	return d->n > JSON_ANSWER_DIGITS || d->exponent > JSON_ANSWER_DIGITS || d->exponent < -JSON_ANSWER_DIGITS / 2;
+}
+
+/* An answer gets the digits that it needs. */
+static uint32_t digits_max(const struct json *j, const struct rec *r)
+{
+	for (uint32_t i = 0; i < r->p->n_numbers; i++) {
+		const struct node *n = leaf_node(j, r, i);
+		if (n->kind != NODE_RANGE || (n->range->has_min && is_long(&n->range->min)) ||
+		    (n->range->has_max && is_long(&n->range->max)) || n->range->multiple_scaled)
+			return JSON_DIGITS_MAX;
+	}
+	return j->answers ? JSON_ANSWER_DIGITS : JSON_DIGITS_MAX;
+}
+
 static bool enter(struct json *j, struct rec *r, enum part part)
 {
 	enum part before = r->w[REC_X] >> 8;
 	uint32_t digits = before == part ? (r->w[REC_X] & 0xFF) + 1 : 1;
-	uint32_t most = part == EXPONENT_DIGITS              ? EXPONENT_DIGITS_MAX
-			: j->answers && r->p->n_numbers == 0 ? JSON_ANSWER_DIGITS
-							     : JSON_DIGITS_MAX;
+	uint32_t most = part == EXPONENT_DIGITS ? RANGE_EXPONENT_DIGITS : digits_max(j, r);
 	if (digits > most)
 		return false;
 	r->w[REC_X] = (uint32_t)part << 8 | digits;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { POWERS_MAX = 40, TEXT_MAX = 128 };
+enum { POWERS_MAX = 40, EXPONENTS = 1000 };
 
 static bool above_min(const struct range *r, const struct decimal *d)
 {
@@ -18,13 +18,18 @@ static bool below_max(const struct range *r, const struct decimal *d)
 	return c < 0 || (c == 0 && !r->below_max);
 }
 
+static bool holds(const struct range *r, const struct decimal *d)
+{
+	int64_t v;
+	if (!above_min(r, d) || !below_max(r, d))
+		return false;
+	return !r->multiple_scaled || (decimal_scaled(d, r->scale, &v) && v % r->multiple_scaled == 0);
+}
+
 bool range_holds(const struct range *r, const char *text, size_t n)
 {
 	struct decimal d;
-	int64_t v;
-	if (!decimal_parse(&d, text, n) || !above_min(r, &d) || !below_max(r, &d))
-		return false;
-	return !r->multiple_scaled || (decimal_scaled(&d, r->scale, &v) && v % r->multiple_scaled == 0);
+	return decimal_parse(&d, text, n) && holds(r, &d);
 }
 
 /* ---- Numbers that go on ------------------------------------------------------------------------------------------ */
@@ -53,12 +58,21 @@ static void away(struct decimal *d, unsigned decimals, bool negative)
 	*d = next;
 }
 
-/* A multiple among those from `from` (in) to `to` (out) that are in the range; away from zero, both of one sign. */
+/* A multiple among those from `from` (in) to `to` (out) that are in the range; away from zero, both of one sign. Numbers that do not
+ * fit are judged to be none (range_holds). */
 static bool has_multiple(const struct range *r, const struct decimal *from, const struct decimal *to)
 {
 	int64_t a, b, m = r->multiple_scaled, lo, hi;
-	if (!decimal_scaled(from, r->scale, &a) || !decimal_scaled(to, r->scale, &b))
+	const int64_t most = INT64_C(1000000000000000000);
+	if (from->exponent + (int32_t)r->scale > 18)
+		return false;
+	if (!decimal_scaled(from, r->scale, &a))
 		return true;
+	if (!decimal_scaled(to, r->scale, &b)) {
+		if (to->exponent + (int32_t)r->scale <= 18)
+			return true;
+		b = to->negative ? -most : most;
+	}
 	lo = from->negative || to->negative ? b + 1 : a;
 	hi = from->negative || to->negative ? a : b - 1;
 	if (r->has_min && decimal_scaled(&r->min, r->scale, &a))
@@ -77,23 +91,34 @@ static bool meets(const struct range *r, const struct decimal *from, const struc
 	return in && (!r->multiple_scaled || has_multiple(r, from, to));
 }
 
+/* With one of the exponents sign * (first .. last)? */
+static bool some_exponent(const struct range *r, const struct decimal *mantissa, int32_t sign, int32_t first,
+			  int32_t last)
+{
+	for (int32_t k = first; k <= last; k++) {
+		struct decimal d = *mantissa;
+		d.exponent += d.n ? sign * k : 0;
+		if (holds(r, &d))
+			return true;
+	}
+	return false;
+}
+
+/* All the exponents that it can still become are tried. */
 static bool exponent_reaches(const struct range *r, const struct decimal *mantissa, const char *text, size_t n)
 {
-	const char *e = memchr(text, 'e', n) ? memchr(text, 'e', n) : memchr(text, 'E', n);
-	struct decimal d;
-	bool down = e + 1 < text + n && e[1] == '-', signed_ = e + 1 < text + n && (e[1] == '-' || e[1] == '+');
-	if (mantissa->n == 0)
-		return above_min(r, mantissa) && below_max(r, mantissa);
-	if (e + 1 + signed_ == text + n) /* no digits yet */
-		return mantissa->negative ? !r->has_min || r->min.negative
-					  : !r->has_max || (!r->max.negative && r->max.n > 0);
-	if (!decimal_parse(&d, text, n))
-		return false;
-	/* More digits only lead farther away from, or nearer to, zero. */
-	if (down)
-		return mantissa->negative ? below_max(r, &d) || (r->has_max && !r->max.negative)
-					  : above_min(r, &d) || !r->has_min;
-	return mantissa->negative ? above_min(r, &d) : below_max(r, &d);
+	const char *e = memchr(text, 'e', n) ? memchr(text, 'e', n) : memchr(text, 'E', n), *end = text + n;
+	int32_t sign = e + 1 < end && e[1] == '-' ? -1 : 1, value = 0, digits = 0;
+	bool is_signed = e + 1 < end && (e[1] == '-' || e[1] == '+');
+	for (const char *c = e + 1 + is_signed; c < end; c++, digits++)
+		value = value * 10 + (*c - '0');
+	if (digits == 0)
+		return some_exponent(r, mantissa, sign, 0, EXPONENTS - 1) ||
+		       (!is_signed && some_exponent(r, mantissa, -1, 0, EXPONENTS - 1));
+	for (int32_t more = 1; digits <= RANGE_EXPONENT_DIGITS; digits++, value *= 10, more *= 10)
+		if (some_exponent(r, mantissa, sign, value, value + more - 1))
+			return true;
+	return false;
 }
 
 bool range_reachable(const struct range *r, const char *text, size_t n, bool fraction, bool exponent)

@@ -4,6 +4,8 @@
 
 #include "constrain/schema.h"
 
+enum { RANGE_EXPONENT_DIGITS = 3 }; /* of numbers that are followed */
+
 /* Is this number (of JSON's grammar, whole) in it? */
 bool range_holds(const struct range *r, const char *text, size_t n);
 /* Can it become one that is? fraction: it has a point; exponent: it has an "e". Where it cannot be told cheaply: true. */
