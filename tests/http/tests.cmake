@@ -23,6 +23,12 @@ kvik_http_test(http_bench_serve test_bench_serve.py)
 kvik_http_test(http_idle test_idle.py)
 if(KVIK_STORE)
   kvik_http_test(http_disk test_disk.py)
+  add_library(faulty_disk MODULE tests/store/faulty_disk.c) # no sanitizer: it is loaded before theirs
+  target_link_libraries(faulty_disk PRIVATE ${CMAKE_DL_LIBS})
+  kvik_http_test(http_disk_faults test_disk_faults.py $<TARGET_FILE:faulty_disk>)
+  add_test(NAME http_disk_faults_long COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/test_disk_faults.py $<TARGET_FILE:kvik>
+    $<TARGET_FILE:faulty_disk> 600 CONFIGURATIONS long WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(http_disk_faults_long PROPERTIES LABELS long TIMEOUT 1200)
   add_test(NAME http_disk_long COMMAND ${PROJECT_SOURCE_DIR}/tests/http/run.sh tests/http/test_disk.py $<TARGET_FILE:kvik> 1000 CONFIGURATIONS
     long WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(http_disk_long PROPERTIES LABELS long TIMEOUT 7200)
