@@ -857,6 +857,15 @@ typedef void kvik_event_fn(void *user, const struct kvik_event *e);
 
 enum kvik_pooling { KVIK_POOLING_NONE, KVIK_POOLING_MEAN, KVIK_POOLING_LAST };
 
+/* What is to become of the beginning of a prompt once the request has ended well. */
+struct kvik_retain {
+	uint32_t tokens;  /* the first so many; 0: the whole prompt */
+	uint8_t priority; /* at least; see kvik_share */
+	bool pin;         /* never evicted, for ttl_ms (0: no end), or until the next pin of the same session */
+	uint64_t ttl_ms;  /* at least; see kvik_share */
+};
+#define KVIK_RETAIN_MAX 8
+
 struct kvik_request_params {
 	uint32_t size;
 	uint32_t choices;    /* answers to the one prompt; choice i draws with seed + i (default 1) */
@@ -879,6 +888,12 @@ struct kvik_request_params {
 	 * given up late. At most KVIK_MARKS_MAX. */
 	const uint32_t *marks;
 	size_t n_marks;
+	/* [n_retain], copied, at most KVIK_RETAIN_MAX. As far as the cache can end a match there: see marks. All pins together
+	 * take at most half of the cache; what does not fit is not pinned (kvik_engine_stats.pins_refused). */
+	const struct kvik_retain *retain;
+	size_t n_retain;
+	uint64_t
+		session; /* names the pins of a conversation in its share's scope: a new one takes the place of the last. 0: none */
 };
 int kvik_request_params_init(struct kvik_request_params *p);
 
@@ -927,6 +942,7 @@ struct kvik_engine_stats {
 	uint64_t disk_failed;        /* reads and writes that failed, which no request notices */
 	uint64_t disk_faults;        /* of all kinds (see disk_log) */
 	double disk_read_ms_sum, disk_write_ms_sum;
+	uint64_t pins, tokens_pinned, pins_refused; /* kvik_request_params.retain: now, and ever */
 };
 int kvik_engine_read_stats(struct kvik_engine *e, struct kvik_engine_stats *s);
 

@@ -194,6 +194,9 @@ static void print_engine(struct printer *p, const struct kvik_engine_stats *s)
 	const struct figure list[] = {
 		{"vllm:num_requests_running", "gauge", "Sequences being computed.", s->running},
 		{"vllm:num_requests_waiting", "gauge", "Sequences that wait.", s->waiting},
+		{"kvik_pins", "gauge", "Prefixes that requests have pinned (x_kvik.retain).", (double)s->pins},
+		{"kvik_pinned_tokens", "gauge", "Their tokens.", (double)s->tokens_pinned},
+		{"kvik_pins_refused_total", "counter", "Pins that did not fit.", (double)s->pins_refused},
 		{"vllm:kv_cache_usage_perc", "gauge", "Share of the KV ceiling that running requests hold, 0 to 1.",
 		 kv_usage(s)},
 		{"vllm:prefix_cache_queries_total", "counter", "Prompt tokens looked up in the prefix cache.",

@@ -182,7 +182,7 @@ static int read_body(struct api_call *c, struct native_fields *f, bool infill, s
 		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
 		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
 		{"id_slot", FIELD_JSON, &f->slot, 0, 0},
-		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"x_kvik", FIELD_JSON, &r->x_kvik, 0, 0},
 		{"input_prefix", FIELD_JSON, &f->prefix, 0, 0},
 		{"input_suffix", FIELD_JSON, &f->suffix, 0, 0},
 		{"input_extra", FIELD_JSON, &f->extra, 0, 0},

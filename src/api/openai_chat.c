@@ -220,7 +220,7 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 		{"verbosity", FIELD_JSON, &f->verbosity, 0, 0},
 		{"enable_thinking", FIELD_JSON, &f->enable_thinking, 0, 0},
 		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
-		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"x_kvik", FIELD_JSON, &r->x_kvik, 0, 0},
 		{"timings_per_token", FIELD_BOOL, &r->timings_per_token, 0, 0},
 	};
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);

@@ -274,7 +274,7 @@ static int read_body(struct api_call *c, struct completion_fields *f, struct fie
 		{"add_special_tokens", FIELD_BOOL, &f->add_special, 0, 0},
 		{"best_of", FIELD_COUNT, &f->best_of, 1, 1e9},
 		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
-		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"x_kvik", FIELD_JSON, &r->x_kvik, 0, 0},
 	};
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	r->bare = !f->add_special;

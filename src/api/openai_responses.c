@@ -401,7 +401,7 @@ static int read_body(struct api_call *c, struct response_fields *f, struct field
 		{"tool_choice", FIELD_JSON, &f->tool_choice, 0, 0},
 		{"parallel_tool_calls", FIELD_JSON, &f->parallel, 0, 0},
 		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
-		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"x_kvik", FIELD_JSON, &r->x_kvik, 0, 0},
 	};
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc && r->sampling.n != 1)

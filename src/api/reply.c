@@ -95,6 +95,8 @@ int reply_read(struct api_call *c, const struct field *own, size_t n, struct fie
 	int rc = fields_read(r->body, fields, shared + n, e);
 	uint32_t n_vocab = c->api->config.engine.model.vocab_size;
 	if (!rc)
+		rc = reply_read_x_kvik(r, e);
+	if (!rc)
 		rc = sampling_finish(&r->sampling, n_vocab, e);
 	return rc ? rc : structured_finish(&r->structured, r->constraints, c->api->config.engine.vocab, e);
 }
@@ -256,6 +258,11 @@ static int submit_params(const struct api_call *c, struct reply_prompt *p, struc
 	struct kvik_share share = kvik_share_default();
 	g.n_logprobs = r->wants_logprobs ? at_least_one(r->top_logprobs) : 0;
 	share.scope = c->scope;
+	share.priority = r->keep_priority;
+	share.ttl_ms = r->keep_ttl_ms;
+	q.retain = r->retain;
+	q.n_retain = r->n_retain;
+	q.session = r->session;
 	q.ids = p->ids;
 	q.n_ids = p->n_ids;
 	q.marks = p->marks;

@@ -101,7 +101,13 @@ struct reply {
 	bool must_call;       /* an answer is a call, in the generic form */
 	bool one_call;        /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
-	bool bare;         /* prompts get no token that begins a text */
+	bool bare;        /* prompts get no token that begins a text */
+	json_t *x_kvik;   /* borrowed from body; NULL: it says nothing. retain.c makes of it: */
+	uint64_t session; /* that the pins belong to; 0: none */
+	uint8_t keep_priority;
+	uint64_t keep_ttl_ms;                       /* of prompt and answer; 0: no end */
+	struct kvik_retain retain[KVIK_RETAIN_MAX]; /* [n_retain] */
+	size_t n_retain;
 	int64_t slot;      /* id_slot, -1: none; the text of the first answer is kept there: */
 	struct ids text;   /* its prompt and tokens; owned */
 	const char *model; /* as the caller named it; borrowed from body */
@@ -128,6 +134,9 @@ int reply_read(struct api_call *c, const struct field *own, size_t n, struct fie
 int reply_read_stream_options(struct reply *r, const json_t *options, struct field_error *e) MUST_CHECK;
 int reply_read_prompt_logprobs(struct reply *r, const json_t *top, struct field_error *e) MUST_CHECK;
 int reply_read_cache_salt(struct api_call *c, const json_t *salt, struct field_error *e) MUST_CHECK;
+
+/* What x_kvik says: true, or how long what is kept of this request (retain.c). */
+int reply_read_x_kvik(struct reply *r, struct field_error *e) MUST_CHECK;
 
 /* How many tokens an answer may have, by the field `name`: NULL or below 0 is as many as fit. 0, where zero_ok: only
  * the prompt is wanted. */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "engine/disk.h"
+#include "engine/retain.h"
 #include "engine/sized.h"
 #include "sample/sample.h"
 
@@ -252,6 +253,7 @@ void kvik_engine_free(struct kvik_engine *e)
 	events_free(e->events);
 	request_free(e->ended);
 	sched_free(e->sched);
+	retain_free(e);
 	kvik_cache_free(e->cache);
 	for (uint32_t t = 0; e->rooms && t < device_threads(e->model->device); t++) {
 		mem_free(e->rooms[t].row);

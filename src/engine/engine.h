@@ -13,6 +13,7 @@
 
 struct engine_prompt; /* engine_prompt.h */
 struct errand;        /* errand.h */
+struct kept_pin;      /* retain.h */
 
 /* A token to be picked from a row of logits. */
 struct sample_slot {
@@ -45,6 +46,11 @@ struct kvik_engine {
 	float *logits;             /* [sequences + drafts][n_vocab] */
 	float *hidden;             /* [chunk][dim] */
 	struct engine_prompt *prompt;
+	struct {
+		struct kept_pin *first; /* owned */
+		uint32_t n;
+		uint64_t tokens, refused;
+	} pins;                      /* of requests: retain.h */
 	struct events *events;       /* to callers */
 	struct request_event polled; /* whoever polls: the event at hand, */
 	struct request *ended;       /* and its request, if it was the last; owned */

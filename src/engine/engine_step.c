@@ -15,6 +15,7 @@
 #include "engine/disk.h"
 #include "engine/engine_prompt.h"
 #include "engine/errand.h"
+#include "engine/retain.h"
 
 static int64_t now_us(void)
 {
@@ -166,6 +167,8 @@ static void take_ended(struct kvik_engine *e)
 		else if (info.end == SCHED_FAILED)
 			err_set(&err, info.code, "the KV cache could not hold the request: %s",
 				kvik_code_text(info.code));
+		else
+			retain_prompt(e, r);
 		r->usage.cached_tokens = info.cached;
 		r->usage.preemptions = info.preemptions;
 		if (!is_cold(r) && !r->isolated)
@@ -382,7 +385,10 @@ void engine_publish(struct kvik_engine *e)
 					.disk_failed = disk.failed,
 					.disk_faults = disk.faults,
 					.disk_read_ms_sum = disk.read_ms_sum,
-					.disk_write_ms_sum = disk.write_ms_sum};
+					.disk_write_ms_sum = disk.write_ms_sum,
+					.pins = e->pins.n,
+					.tokens_pinned = e->pins.tokens,
+					.pins_refused = e->pins.refused};
 	for (int i = 0; i < SCHED_CAUSES; i++)
 		o->preemptions += s.preempted[i];
 	for (uint32_t g = 0; g < e->cache->plan.n_groups; g++)
@@ -458,6 +464,7 @@ void *engine_run(void *engine)
 		if (cancels)
 			pass_cancels(e);
 		cache_tick(e->cache);
+		retain_tick(e);
 		engine_run_errands(e);
 		draft(e);
 		plan = sched_plan(e->sched, now_us());

@@ -37,6 +37,8 @@ static int check(const struct kvik_model *m, const struct kvik_request_params *p
 		if (p->marks[i] < 1 || p->marks[i] > p->n_ids)
 			return err_set(err, KVIK_ERR_ARG, "mark %u is outside the prompt of %zu tokens", p->marks[i],
 				       p->n_ids);
+	if (p->n_retain > KVIK_RETAIN_MAX)
+		return err_set(err, KVIK_ERR_ARG, "%zu pieces to retain; at most %d", p->n_retain, KVIK_RETAIN_MAX);
 	if (!p->on_event && !polled)
 		return err_set(err, KVIK_ERR_ARG, "a request needs on_event, or an engine that is polled");
 	return 0;
@@ -60,6 +62,7 @@ static size_t copy_all(char *block, struct request *r)
 	struct kvik_generate_params *g = &r->generate;
 	const void *ids = place(block, &at, p->ids, p->n_ids * sizeof *p->ids);
 	const void *marks = place(block, &at, p->marks, p->n_marks * sizeof *p->marks);
+	const void *retain = place(block, &at, p->retain, p->n_retain * sizeof *p->retain);
 	const void *bias = place(block, &at, r->sampling.bias, r->sampling.n_bias * sizeof *r->sampling.bias);
 	const uint32_t *stop_ids = place(block, &at, g->stop_ids, g->n_stop_ids * sizeof *g->stop_ids);
 	const size_t *sizes = place(block, &at, g->stop_bytes, g->stop_bytes ? g->n_stop * sizeof *sizes : 0);
@@ -73,6 +76,7 @@ static size_t copy_all(char *block, struct request *r)
 	if (block) {
 		p->ids = ids;
 		p->marks = marks;
+		p->retain = retain;
 		r->sampling.bias = bias;
 		g->stop = stop;
 		g->stop_bytes = g->stop_bytes ? sizes : NULL;

@@ -219,6 +219,9 @@ void kv_lookup(const struct kv *kv, const struct kv_seq *s, const uint32_t *ids,
  * they are not compared again. FULL, NOMEM: nothing has changed. */
 int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit,
 	     struct kvik_err *err) MUST_CHECK;
+/* The same without being counted as a query: not a text that comes, but somebody who keeps one. */
+int kv_match_uncounted(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit,
+		       struct kvik_err *err) MUST_CHECK;
 /* Begins to load what kv_match(s, ids, n) would need from the store, from its start on, as far as memory and tickets
  * allow. True: some of it is under way, or waits until something else has arrived: match again after kv_io_done, and
  * load again. False: nothing will come (also when it was read twice and each time had to leave before s could take it):

@@ -13,6 +13,7 @@ struct kv_seq {
 	struct kv_share share;
 	uint32_t promised; /* nodes for the commits to come */
 	uint64_t held;     /* kv_hold: what the tree had given up by then */
+	bool uncounted;    /* its matches are no queries */
 	bool asked;        /* kv_match was called: statistics count a query once */
 	uint32_t reads;    /* pages that kv_load has begun to read for it */
 	/* kv_announce: what s is computing; the caller's. While n_announced > 0 it is in the list of its node. */

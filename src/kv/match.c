@@ -69,6 +69,8 @@ static int unpack_path(struct kv *kv, const struct kv_seq *s, struct path *p, co
 static void count_query(struct kv *kv, struct kv_seq *s, const struct kv_scope *scope, const uint32_t *ids, uint32_t n,
 			uint32_t hit)
 {
+	if (s->uncounted)
+		return;
 	if (s->asked) {
 		kv->tokens_joined += hit;
 		return;
@@ -129,6 +131,13 @@ int kv_match(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, s
 	s->heard = hit->leader ? hit->leader->announcement : 0;
 	s->heard_common = hit->pending;
 	return 0;
+}
+
+int kv_match_uncounted(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint32_t n, struct kv_hit *hit,
+		       struct kvik_err *err)
+{
+	s->uncounted = true;
+	return kv_match(kv, s, ids, n, hit, err);
 }
 
 void kv_mark(struct kv *kv, struct kv_seq *s)
