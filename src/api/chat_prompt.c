@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/call_form.h"
 #include "api/reply.h"
 #include "api/routes.h"
 #include "base/hash.h"
@@ -174,11 +175,40 @@ static int tokenize(struct api_call *c, struct reply_prompt *p, const struct tmp
 	return check_ids(c, p, rc, &err);
 }
 
+/* A form for the calls that must be, or that are strict: the model's own way to write them, else JSON alone. */
+static int hold_to_calls(struct api_call *c, const struct tool_choice *choice, const struct chat_prompt *made,
+			 struct field_error *e)
+{
+	struct reply *r = c->reply;
+	const struct kvik_vocab *v = c->api->config.engine.vocab;
+	bool strict = !choice->must && !structured_constraint(&r->structured) && call_form_strict(choice);
+	if (!choice->must && !strict)
+		return 0;
+	enum kvik_constraint_kind kind = KVIK_CONSTRAINT_TAGS;
+	json_t *form = call_form(choice, made, v);
+	if (!form && strict) {
+		if (c->api->config.warn && is_new(c->api, "strict"))
+			c->api->config.warn(
+				"'strict' tools: calls that this model need not make are not held to their schemas");
+		return 0;
+	}
+	if (!form) {
+		form = tool_choice_schema(choice);
+		kind = KVIK_CONSTRAINT_SCHEMA;
+		r->must_call = true;
+	}
+	int rc = form ? structured_call(&r->structured, kind, form, r->constraints, v, e)
+		      : field_fail(e, "tools", "out of memory");
+	r->form_whole = r->style.harmony && choice->must && kind == KVIK_CONSTRAINT_TAGS;
+	json_decref(form);
+	return rc;
+}
+
 /* An answer of a given form may think before it, and says nothing beside it. */
 static void hold_behind_thoughts(struct reply *r)
 {
 	struct answer_style *s = &r->style;
-	if (!structured_constraint(&r->structured))
+	if (!structured_constraint(&r->structured) || r->form_whole)
 		return;
 	if (r->must_call) { /* the form is the whole answer, without the marks of the model's own calls */
 		s->harmony = r->called = false;
@@ -193,6 +223,7 @@ int chat_prompt(struct api_call *c, const struct chat_request *q)
 	struct reply_prompt *p = reply_add_prompt(c);
 	struct reply *r = c->reply;
 	struct chat_prompt made;
+	struct field_error e;
 	if (!p)
 		return -1;
 	int rc = chat_render(c, q, &made);
@@ -204,6 +235,10 @@ int chat_prompt(struct api_call *c, const struct chat_request *q)
 	r->thinks = made.thinks;
 	r->tools = json_incref(q->tools);
 	r->called = made.called;
+	if (!rc && q->choice && hold_to_calls(c, q->choice, &made, &e)) {
+		call_bad_field(c, &e);
+		rc = -1;
+	}
 	hold_behind_thoughts(r);
 	r->keeps_special = r->sampling.generate.keep_special;
 	if (!rc && find_special_marks(c->api->config.engine.vocab, &r->style))

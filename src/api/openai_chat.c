@@ -226,8 +226,6 @@ static int read_body(struct api_call *c, struct chat_fields *f, struct field_err
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);
 	if (!rc)
 		rc = tool_choice_read(&f->choice, f->tools, f->tool_choice, f->parallel, e);
-	if (!rc)
-		rc = reply_hold_to_call(r, &f->choice, c->api->config.engine.vocab, e);
 	if (!rc && f->max_completion_tokens)
 		rc = reply_read_max_tokens(c, "max_completion_tokens", f->max_completion_tokens, false, e);
 	else if (!rc)
@@ -251,7 +249,7 @@ static void answer(struct api_call *c, const struct chat_fields *f)
 {
 	struct reply *r = c->reply;
 	json_t *words = template_words(f);
-	const struct chat_request q = {f->messages,       f->choice.shown, words, f->add_generation_prompt,
+	const struct chat_request q = {f->messages,       f->choice.shown, &f->choice, words, f->add_generation_prompt,
 				       f->continue_final, f->parse_special};
 	int rc = chat_prompt(c, &q);
 	if (field_says(f->reasoning_format, "none"))

@@ -417,8 +417,6 @@ static int read_body(struct api_call *c, struct response_fields *f, struct field
 	if (!rc)
 		rc = tool_choice_read(&f->choice, f->tools, f->tool_choice, f->parallel, e);
 	if (!rc)
-		rc = reply_hold_to_call(r, &f->choice, c->api->config.engine.vocab, e);
-	if (!rc)
 		rc = reply_read_cache_salt(c, f->salt, e);
 	return rc ? rc : reply_read_max_tokens(c, "max_output_tokens", f->max_tokens, false, e);
 }
@@ -427,7 +425,8 @@ static void answer(struct api_call *c, const struct response_fields *f)
 {
 	struct response *s = c->reply->state;
 	json_t *messages = responses_messages(c, f->input, f->instructions);
-	const struct chat_request q = {.messages = messages, .tools = f->choice.shown, .kwargs = f->words};
+	const struct chat_request q = {
+		.messages = messages, .tools = f->choice.shown, .choice = &f->choice, .kwargs = f->words};
 	s->tools = json_array_size(f->tools) > 0 ? f->tools : NULL;
 	s->choice = f->tool_choice;
 	s->parallel = s->tools && !(f->parallel && json_is_false(f->parallel));

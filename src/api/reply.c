@@ -161,18 +161,6 @@ int reply_read_max_tokens(struct api_call *c, const char *name, const json_t *v,
 	return 0;
 }
 
-int reply_hold_to_call(struct reply *r, const struct tool_choice *t, const struct kvik_vocab *v, struct field_error *e)
-{
-	if (!t->must)
-		return 0;
-	json_t *schema = tool_choice_schema(t);
-	int rc = schema ? structured_call(&r->structured, schema, r->constraints, v, e)
-			: field_fail(e, "tool_choice", "out of memory");
-	json_decref(schema);
-	r->must_call = true;
-	return rc;
-}
-
 /* ---- Start ------------------------------------------------------------------------------------------------------- */
 
 static bool new_choice(const struct reply *r, struct reply_choice *ch)

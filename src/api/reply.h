@@ -99,6 +99,7 @@ struct reply {
 		*form_closes; /* the form of an answer begins behind thoughts between these marks; NULL: at once */
 	json_t *tools;        /* owned; NULL = none */
 	bool must_call;       /* an answer is a call, in the generic form */
+	bool form_whole;      /* the form has a place for thoughts itself */
 	bool one_call;        /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
 	bool bare;        /* prompts get no token that begins a text */
@@ -142,10 +143,6 @@ int reply_read_x_kvik(struct reply *r, struct field_error *e) MUST_CHECK;
  * the prompt is wanted. */
 int reply_read_max_tokens(struct api_call *c, const char *name, const json_t *v, bool zero_ok,
 			  struct field_error *e) MUST_CHECK;
-
-/* Where a tool must be called, the answer is held to that. */
-int reply_hold_to_call(struct reply *r, const struct tool_choice *t, const struct kvik_vocab *v,
-		       struct field_error *e) MUST_CHECK;
 
 /* One more prompt, empty; NULL: the call was answered (too many, no memory). Valid until the next is added. */
 struct reply_prompt *reply_add_prompt(struct api_call *c);

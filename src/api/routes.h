@@ -9,6 +9,7 @@
 #include "chat/template.h"
 
 struct reply_prompt;
+struct tool_choice;
 
 typedef void route_fn(struct api_call *c, json_t *body);
 
@@ -19,10 +20,11 @@ route_fn native_completion, native_infill, native_tokenize, native_detokenize, n
 /* What a chat asks for; all borrowed, any may be NULL but the messages. */
 struct chat_request {
 	json_t *messages, *tools;
-	json_t *kwargs;                /* more variables of the template */
-	json_t *add_generation_prompt; /* true or false; NULL: as the last message has it */
-	json_t *continue_final;        /* the same */
-	bool parse_special;            /* special tokens written in messages are tokens */
+	const struct tool_choice *choice; /* which of them may or must be called; NULL: any may, as models do */
+	json_t *kwargs;                   /* more variables of the template */
+	json_t *add_generation_prompt;    /* true or false; NULL: as the last message has it */
+	json_t *continue_final;           /* the same */
+	bool parse_special;               /* special tokens written in messages are tokens */
 };
 
 /* The prompt of messages through the model's chat template. On an error the call is answered and -1 returned; the

@@ -306,9 +306,9 @@ int structured_format(struct structured *s, const json_t *format, const char *na
 	return take_format(&r, name, format);
 }
 
-int structured_call(struct structured *s, const json_t *schema, struct structured_cache *sc, const struct kvik_vocab *v,
-		    struct field_error *e)
+int structured_call(struct structured *s, enum kvik_constraint_kind kind, const json_t *form,
+		    struct structured_cache *sc, const struct kvik_vocab *v, struct field_error *e)
 {
 	const struct reading r = {s, sc, v, e};
-	return take(&r, "tool_choice", KVIK_CONSTRAINT_SCHEMA, schema);
+	return take(&r, "tool_choice", kind, form);
 }

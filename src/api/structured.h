@@ -47,9 +47,9 @@ int structured_finish(struct structured *s, struct structured_cache *sc, const s
 /* "format" of /v1/responses: as response_format, with the schema beside its type. */
 int structured_format(struct structured *s, const json_t *format, const char *name, struct structured_cache *sc,
 		      const struct kvik_vocab *v, struct field_error *e) MUST_CHECK;
-/* A call of one of the tools, by the schema of tool_choice.h. */
-int structured_call(struct structured *s, const json_t *schema, struct structured_cache *sc, const struct kvik_vocab *v,
-		    struct field_error *e) MUST_CHECK;
+/* Calls of tools: by the schema of tool_choice.h, or the tag of call_form.h. */
+int structured_call(struct structured *s, enum kvik_constraint_kind kind, const json_t *form,
+		    struct structured_cache *sc, const struct kvik_vocab *v, struct field_error *e) MUST_CHECK;
 void structured_release(struct structured *s, struct structured_cache *sc);
 /* NULL: any text. Lives until the release. */
 struct kvik_constraint *structured_constraint(const struct structured *s);

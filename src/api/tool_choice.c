@@ -103,6 +103,7 @@ int tool_choice_read(struct tool_choice *out, const json_t *tools, const json_t 
 	out->shown = json_incref((json_t *)(uintptr_t)tools);
 	out->allowed = json_array();
 	out->many = parallel && json_is_true(parallel);
+	out->one = parallel && !out->many;
 	if (!out->allowed)
 		return field_fail(e, "tools", "out of memory");
 	if (!choice)

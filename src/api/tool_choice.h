@@ -14,7 +14,8 @@ struct tool_choice {
 	json_t *shown;   /* the tools that the prompt has; owned, NULL = none */
 	json_t *allowed; /* those that may be called; owned, NULL = none */
 	bool must;       /* one of them must be called */
-	bool many;       /* or several */
+	bool many;       /* or several: it was asked for */
+	bool one;        /* no more than one */
 };
 
 /* tools, choice and parallel as the request has them, borrowed; NULL: not given. The caller releases *out in any case. A

@@ -184,6 +184,7 @@ static int render(const struct chat_template *t, const struct form *f, const str
 	if (!rc && said)
 		rc = cut_behind(&p->text, said, err);
 	p->style = f->caps.style;
+	p->example = f->caps.example;
 	p->called = !rc && ends_with_call(&p->text, p->style.calls);
 	if (!in->tools && !p->called)
 		p->style.calls = NULL;

@@ -42,8 +42,9 @@ struct chat_input {
 struct chat_prompt {
 	struct tmpl_text text;
 	struct answer_style style; /* of what comes */
-	bool thinks;               /* the prompt ends inside of thoughts, */
-	bool called;               /* or with the mark that opens a call */
+	const char *example; /* a call as the template writes one, of NAME with KEY and VALUE; its own, NULL = none */
+	bool thinks;         /* the prompt ends inside of thoughts, */
+	bool called;         /* or with the mark that opens a call */
 };
 
 /* The caller releases *p in any case. Errors: ARG (messages that are none, content that is no text), those of the

@@ -408,7 +408,7 @@ static const struct api_case cases[] = {
 	 .answer =
 		 "400 application/json\n"
 		 "{`error`:{`message`:`'tool_choice': JSON schema: a keyword that is not supported at "
-		 "\\`/properties/arguments/$ref/properties/a/"
+		 "\\`/properties/a/"
 		 "uniqueItems\\``,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
 	{.name = "a form and a call",
 	 CHAT,
