@@ -288,8 +288,9 @@ struct backend {
 	void (*embed)(struct dev_work *w, const struct row_table *t,
 		      struct dev_f32 *out); /* [T][cols] of the batch's ids */
 	void (*norm)(struct dev_work *w, const struct norm_call *c);
-	void (*add)(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uint32_t rows,
-		    uint32_t cols); /* x += y */
+	/* x += y, or (factor not 1) x += factor * y */
+	void (*add)(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, float factor, uint32_t rows,
+		    uint32_t cols);
 	void (*scale)(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *factor, uint32_t rows,
 		      uint32_t cols); /* x *= factor[0] */
 	/* gate = activation(gate) * up */

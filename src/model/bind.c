@@ -7,7 +7,9 @@ int bind_ends(struct binder *b, struct weights *w, const struct hparams *h)
 {
 	int rc = bind_embedding(b, &w->embedding);
 	if (!rc)
-		rc = bind_vec(b, &w->output_norm, -1, "output_norm.weight", h->dim, BIND_NORM);
+		rc = h->logit_divisor != 0 ? bind_vec_times(b, &w->output_norm, -1, "output_norm.weight", h->dim,
+							    1 / h->logit_divisor)
+					   : bind_vec(b, &w->output_norm, -1, "output_norm.weight", h->dim, BIND_NORM);
 	if (!rc)
 		rc = bind_host_vec(b, &w->rope_divisor, -1, "rope_freqs.weight", h->ropes[0].dim / 2);
 	if (!rc && h->ple_dim)
@@ -254,11 +256,23 @@ static int bind_router(struct binder *b, struct layer *l, int i, const struct ex
 	return rc;
 }
 
+/* Gate and up, apart or one behind the other in `both`. */
+static int bind_gate_up(struct binder *b, struct dev_mat **gate, struct dev_mat **up, int i, const char *const names[3],
+			uint32_t inner, uint32_t dim)
+{
+	const char *both = names[2];
+	if (bind_has(b, i, both)) {
+		int rc = bind_mat_half(b, gate, i, both, inner, dim, inner, false);
+		return rc ? rc : bind_mat_half(b, up, i, both, inner, dim, inner, true);
+	}
+	int rc = bind_mat(b, gate, i, names[0], inner, dim, 0);
+	return rc ? rc : bind_mat(b, up, i, names[1], inner, dim, 0);
+}
+
 static int bind_shared_expert(struct binder *b, struct expert *e, int i, uint32_t inner, uint32_t dim)
 {
-	int rc = bind_mat(b, &e->gate, i, "ffn_gate_shexp.weight", inner, dim, 0);
-	if (!rc)
-		rc = bind_mat(b, &e->up, i, "ffn_up_shexp.weight", inner, dim, 0);
+	static const char *const names[] = {"ffn_gate_shexp.weight", "ffn_up_shexp.weight", "ffn_gate_up_shexp.weight"};
+	int rc = bind_gate_up(b, &e->gate, &e->up, i, names, inner, dim);
 	if (!rc)
 		rc = bind_mat(b, &e->down, i, "ffn_down_shexp.weight", dim, inner, 0);
 	return rc;
@@ -291,11 +305,10 @@ int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_
 
 static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
 {
+	static const char *const names[] = {"ffn_gate.weight", "ffn_up.weight", "ffn_gate_up.weight"};
 	int rc = bind_ffn_norm(b, l, i, dim);
 	if (!rc)
-		rc = bind_mat(b, &l->gate, i, "ffn_gate.weight", f->dim, dim, 0);
-	if (!rc)
-		rc = bind_mat(b, &l->up, i, "ffn_up.weight", f->dim, dim, 0);
+		rc = bind_gate_up(b, &l->gate, &l->up, i, names, f->dim, dim);
 	if (!rc)
 		rc = bind_mat(b, &l->down, i, "ffn_down.weight", dim, f->dim, 0);
 	return rc || f->biases == BIASES_NONE ? rc : bind_ffn_biases(b, l, i, f, dim);

@@ -35,7 +35,8 @@ void block_post_norm(struct step *s, const struct dev_f32 *weight)
 
 void block_add(struct step *s)
 {
-	s->backend->add(s->dev, s->w->x, s->w->delta, s->b->batch.n_tokens, s->m->h.dim);
+	float factor = s->m->h.residual_scale != 0 ? s->m->h.residual_scale : 1;
+	s->backend->add(s->dev, s->w->x, s->w->delta, factor, s->b->batch.n_tokens, s->m->h.dim);
 }
 
 /* x += delta, normed where there is a post-norm. */
@@ -362,7 +363,7 @@ void block_both(struct step *s, const struct layer *l)
 	block_norm(s, l->ffn_norm);
 	dense(s, l);
 	block_post_norm(s, l->both.dense_post);
-	s->backend->add(s->dev, w->delta, w->beside, s->b->batch.n_tokens, s->m->h.dim);
+	s->backend->add(s->dev, w->delta, w->beside, 1, s->b->batch.n_tokens, s->m->h.dim);
 	add_normed(s, l->ffn_post_norm);
 }
 
@@ -397,7 +398,7 @@ static void ple_input(struct step *s, const struct layer *l)
 						     .eps = s->m->h.rms_eps * (float)s->m->h.dim,
 						     .rows = T,
 						     .cols = dim});
-	s->backend->add(s->dev, w->ple, w->up, T, dim);
+	s->backend->add(s->dev, w->ple, w->up, 1, T, dim);
 }
 
 void block_ple(struct step *s, const struct layer *l)

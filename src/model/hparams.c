@@ -196,6 +196,8 @@ int hparams_check(const struct hparams *h, const char *what, struct kvik_err *er
 		{"the RMS norm epsilon", (double)h->rms_eps, 0, 1},
 		{"the size of the layers' own embeddings", h->ple_dim, 0, 1 << 16},
 		{"the scale of the embedding", (double)h->embedding_scale, 0, 1e6},
+		{"the scale of the residuals", (double)h->residual_scale, 0, 1e6},
+		{"the divisor of the logits", (double)h->logit_divisor, 0, 1e6},
 		{"the soft cap of the logits", (double)h->logit_cap, 0, 1e6},
 	};
 	int rc = check_ranges(ranges, sizeof ranges / sizeof *ranges, what, "", err);

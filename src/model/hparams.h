@@ -104,11 +104,13 @@ struct hparams {
 	float rms_eps;
 	bool norms_less_one;   /* the file holds the weights of RMS norms less 1 */
 	float embedding_scale; /* of the embedding's rows; 0 = they stay */
-	uint32_t ple_dim; /* floats of the embedding that each layer has of its own; 0 = none (see arch_gemma4.c) */
-	float logit_cap;  /* logits become logit_cap * tanh(logit / logit_cap); 0 = they stay */
-	bool tied;        /* the output matrix is the embedding */
-	bool untied;      /* the configuration says so, but the file holds two that differ */
-	bool qk_permuted; /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
+	uint32_t ple_dim;     /* floats of the embedding that each layer has of its own; 0 = none (see arch_gemma4.c) */
+	float residual_scale; /* of what mixers and feed-forwards add; 0 = 1 */
+	float logit_divisor;  /* of the logits; 0 = 1 */
+	float logit_cap;      /* logits become logit_cap * tanh(logit / logit_cap); 0 = they stay */
+	bool tied;            /* the output matrix is the embedding */
+	bool untied;          /* the configuration says so, but the file holds two that differ */
+	bool qk_permuted;     /* rows of q and k alternate the halves of a rotated pair (GGUF's llama) */
 	uint32_t n_ropes;
 	struct rope_params ropes[HPARAMS_ROPES_MAX];
 	struct layer_spec layers[HPARAMS_LAYERS_MAX];

@@ -323,7 +323,7 @@ static int bind_interleaved(struct binder *b, struct layer *l, const struct sour
 
 static bool alternates(const struct binder *b, int layer)
 {
-	return b->layer->experts.interleaved && !b->describing && bind_has(b, layer, "ffn_gate_up_exps.weight");
+	return b->layer->experts.interleaved && bind_has(b, layer, "ffn_gate_up_exps.weight");
 }
 
 int bind_expert_mats(struct binder *b, struct layer *l, int layer, enum expert_part which, uint32_t n, uint32_t rows,
@@ -405,7 +405,7 @@ int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name,
 
 bool bind_has(const struct binder *b, int layer, const char *name)
 {
-	return b->describing || names_find(b->source, b->h->arch->own, layer, name) != NULL;
+	return !b->describing && names_find(b->source, b->h->arch->own, layer, name) != NULL;
 }
 
 bool bind_is_hf(const struct binder *b)

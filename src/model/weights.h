@@ -155,6 +155,7 @@ int bind_heads(struct binder *b, struct dev_mat ***mats, int layer, const char *
 /* Weights of a convolution: [channels][taps] in the source, [taps][channels] on the device. */
 int bind_taps(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t channels,
 	      uint32_t taps) MUST_CHECK;
+/* A synthetic model, which has what is asked for, says no. */
 bool bind_has(const struct binder *b, int layer, const char *name);
 bool bind_is_hf(const struct binder *b); /* the source is a Hugging Face folder */
 int bind_vec(struct binder *b, struct dev_f32 **v, int layer, const char *name, uint32_t n, unsigned flags) MUST_CHECK;

@@ -258,12 +258,15 @@ static void note_pair(struct call *c, const struct dev_f32 *x, const struct dev_
 
 static void run_add(struct dev_work *w, const struct call *c)
 {
-	CPU.add(w, c->x, c->y, c->rows, c->cols);
+	CPU.add(w, c->x, c->y, c->cap, c->rows, c->cols);
 }
 
-static void far_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uint32_t rows, uint32_t cols)
+static void far_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, float factor, uint32_t rows,
+		    uint32_t cols)
 {
-	note_pair(note(w, run_add), x, y, rows, cols);
+	struct call *c = note(w, run_add);
+	note_pair(c, x, y, rows, cols);
+	c->cap = factor;
 }
 
 static void run_gated(struct dev_work *w, const struct call *c)

@@ -67,7 +67,7 @@ static void what_is_asked_for_comes_at_the_end(void **state)
 	float from[4] = {1, 2, 3, 4}, to[4] = {0};
 	backend_cpu.begin(f->work, &(struct batch){0});
 	backend_cpu.write(f->work, f->floats, from, 4);
-	backend_cpu.add(f->work, f->floats, f->floats, 1, 4);
+	backend_cpu.add(f->work, f->floats, f->floats, 1, 1, 4);
 	backend_cpu.read(f->work, to, f->floats, 4);
 	assert_true(to[0] != 2);
 	backend_cpu.end(f->work);

@@ -516,6 +516,7 @@ static void each_world(void (*path)(struct world *))
 		{NULL, KVIK_INT8, KVIK_INT4, 3, KVIK_QUANTIZE_Q8_0, NULL},
 		{DATA "qwen3_5.gguf", KVIK_F32, KVIK_F16, 2, KVIK_QUANTIZE_NONE, NULL},
 		{DATA "lfm2.gguf", KVIK_F16, KVIK_F16, 2, KVIK_QUANTIZE_NONE, NULL},
+		{DATA "granitehybrid.gguf", KVIK_F16, KVIK_F16, 2, KVIK_QUANTIZE_NONE, NULL},
 	};
 	for (size_t i = 0; i < sizeof worlds / sizeof *worlds; i++) {
 		struct kvik_model_params p = kvik_model_params_default();

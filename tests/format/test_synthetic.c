@@ -161,8 +161,8 @@ static void all_shapes_measure(void **state)
 {
 	static const char *const shapes[] = {"llama3.2-1b:q4_0",  "gemma3-4b:q4_0",     "gemma4-e4b:q4_k_m",
 					     "gpt-oss-20b:mxfp4", "qwen3-30b-a3b:q4_0", "deepseek-v2-lite:q4_k_m",
-					     "qwen3.5-4b:q4_0"};
-	static const uint32_t layers[] = {16, 34, 42, 24, 48, 27, 32};
+					     "qwen3.5-4b:q4_0",   "lfm2-1.2b:q4_0",     "granite4-h-tiny:q4_0"};
+	static const uint32_t layers[] = {16, 34, 42, 24, 48, 27, 32, 16, 40};
 	(void)state;
 	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
 		struct source *s = open_spec(shapes[i], 1);

@@ -144,6 +144,17 @@ VARIANTS = {
     "lfm2-bias": dict(model_type="lfm2", num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, conv_bias=True,
                       conv_L_cache=4, block_auto_adjust_ff_dim=False, layer_types=["full_attention", "conv", "conv"],
                       tie_word_embeddings=False, Seed=206, Folder=1),
+    "granitehybrid": dict(model_type="granitemoehybrid", num_hidden_layers=4, num_local_experts=6, num_experts_per_tok=2,
+                          intermediate_size=24, shared_intermediate_size=20, position_embedding_type=None,
+                          mamba_n_heads=8, mamba_n_groups=1, mamba_d_state=12, mamba_d_head=8, mamba_expand=2,
+                          layer_types=["linear_attention", "linear_attention", "full_attention", "linear_attention"],
+                          embedding_multiplier=3.0, attention_multiplier=0.2, residual_multiplier=0.6, logits_scaling=2.0,
+                          tie_word_embeddings=True, Seed=207, Converter=1),
+    "granitehybrid-dense": dict(model_type="granitemoehybrid", num_hidden_layers=3, num_local_experts=0, num_experts_per_tok=0,
+                          intermediate_size=24, shared_intermediate_size=24, position_embedding_type="rope",
+                          mamba_n_heads=4, mamba_n_groups=2, mamba_d_state=8, mamba_d_head=16, mamba_expand=2,
+                          layer_types=["full_attention", "linear_attention", "linear_attention"],
+                          tie_word_embeddings=False, Seed=208, Folder=1),
     "deepseek2": dict(model_type="deepseek_v2", Converter=1, Seed=60, **LATENT, q_lora_rank=None,
                       n_routed_experts=6, n_shared_experts=2,
                       num_experts_per_tok=2, first_k_dense_replace=1, routed_scaling_factor=1.5,
@@ -251,6 +262,11 @@ def published(name, x, kind):
     """The tensors of a published checkpoint: transformers 5 keeps experts stacked in memory, files have them one by one."""
     if kind == "mixtral":
         name = name.replace(".mlp.", ".block_sparse_moe.")
+    if kind == "granitemoehybrid":
+        for new, old in (("router.weight", "router.layer.weight"), ("experts.gate_up_proj", "input_linear.weight"),
+                         ("experts.down_proj", "output_linear.weight")):
+            name = name.replace("block_sparse_moe." + new, "block_sparse_moe." + old)
+        return [(name, x)]
     if kind in ("gpt_oss", "gemma4_text") or not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
         return [(name, x)]
     base, part = name.rsplit(".", 1)
@@ -310,6 +326,8 @@ def write_folder(path, model, v):
         del fields["per_layer_config"]
         fields["global_head_dim"] = v["global_head_dim"]
         fields["num_global_key_value_heads"] = v.get("num_global_key_value_heads")
+    if model.config.model_type == "granitemoehybrid":  # as published
+        fields["layer_types"] = [{"full_attention": "attention"}.get(t, "mamba") for t in fields["layer_types"]]
     if "MX" in v:
         fields["quantization_config"] = dict(quant_method="mxfp4", modules_to_not_convert=["model.embed_tokens"])
     if "sliding_window_pattern" in v:

@@ -21,6 +21,7 @@ static const struct runner_params models[] = {
 	{.path = DATA "qwen3_5moe.gguf"},
 	{.path = DATA "qwen3next"},
 	{.path = DATA "lfm2-bias"},
+	{.path = DATA "granitehybrid"},
 	{.path = DATA "qwen3moe-mixed"},
 	{.path = DATA "deepseek2.gguf"},
 	{.path = DATA "deepseek3"},

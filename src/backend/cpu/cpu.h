@@ -132,7 +132,8 @@ void cpu_begin(struct dev_work *w, const struct batch *b);
 
 void cpu_embed(struct dev_work *w, const struct row_table *t, struct dev_f32 *out);
 void cpu_norm(struct dev_work *w, const struct norm_call *c);
-void cpu_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uint32_t rows, uint32_t cols);
+void cpu_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, float factor, uint32_t rows,
+	     uint32_t cols);
 void cpu_scale(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *factor, uint32_t rows, uint32_t cols);
 void cpu_gated(struct dev_work *w, enum activation a, struct dev_f32 *gate, const struct dev_f32 *up, uint32_t rows,
 	       uint32_t cols);

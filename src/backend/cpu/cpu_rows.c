@@ -13,6 +13,7 @@ struct rows_job {
 	const struct norm_call *norm;
 	const struct row_table *table;
 	enum activation activation;
+	float factor; /* of add */
 };
 
 static void rows_item(void *ctx, uint32_t item, uint32_t thread)
@@ -67,13 +68,21 @@ void cpu_norm(struct dev_work *w, const struct norm_call *c)
 static void add_row(const struct rows_job *j, uint32_t row)
 {
 	size_t at = (size_t)row * j->cols;
-	j->w->cpu->kernels->add(j->x + at, j->y + at, j->cols);
+	if (j->factor == 1)
+		j->w->cpu->kernels->add(j->x + at, j->y + at, j->cols);
+	for (uint32_t i = 0; j->factor != 1 && i < j->cols; i++)
+		j->x[at + i] += j->factor * j->y[at + i];
 }
 
-void cpu_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, uint32_t rows, uint32_t cols)
+void cpu_add(struct dev_work *w, struct dev_f32 *x, const struct dev_f32 *y, float factor, uint32_t rows, uint32_t cols)
 {
-	run_rows(&(struct rows_job){
-		.w = work_of(w), .row = add_row, .rows = rows, .cols = cols, .x = floats_of(x), .y = floats_of(y)});
+	run_rows(&(struct rows_job){.w = work_of(w),
+				    .row = add_row,
+				    .rows = rows,
+				    .cols = cols,
+				    .factor = factor,
+				    .x = floats_of(x),
+				    .y = floats_of(y)});
 }
 
 static void scale_row(const struct rows_job *j, uint32_t row)
