@@ -1,37 +1,48 @@
 /* evict.c: who leaves when memory is needed, and when time is over.
  *
  * Three kinds of things can go: a leaf that nobody uses, with all its pages (leaves first, so that a prefix never loses
- * its middle), and of a node inside the tree its window pages or its states. They are stakes in one heap, least worth
+ * its middle), and of a node inside the tree its window pages or its states. They are stakes; the least worthy goes
  * first:
  *
  *   rank 0          worthless: window pages that no place to come back to needs, leaves that no match can end in
- *   rank 1 + p      priority p; within a rank by worth, then by age
+ *   rank 1 + p      priority p; within a rank by worth
  *
- *   worth = floor + (hits + 1) * tokens * (1 + start / ATTENTION_TOKENS) / bytes freed
+ *   worth = value / (age + patience)        value = (hits + 1) * tokens / bytes freed
  *
- * This is Greedy-Dual-Size-Frequency (Cherkasova, 1998): cost of recomputing (a token deep in a text attends to more)
- * times the chance of reuse (hits so far) per byte; the floor rises to the worth of each victim, so what is not used
- * again is overtaken by what is, whatever its merits were. What is computed again soon after it was evicted gets its
- * hits back, and one more. With states, the tokens are those behind the last position above that has them: so many are
- * computed again without this one; and the hits of states are the matches that ended just there.
+ * That is what keeping it can be expected to save per byte and unit of time: its uses so far over the time since the last
+ * (cf. hyperbolic caching: Blankstein, Sen, Freedman, 2017; least hit density: Beckmann et al., 2018). Time is counted in
+ * tokens that came in, so that a quiet night ages nothing; patience, a quarter of what memory holds, keeps what has just
+ * come from being worth more than all else. What is computed again after it was evicted gets its hits back, and one more,
+ * as long as the history (ghost.h) goes back: with little room a text is rarely still there when it comes for the second
+ * time. With states, the tokens are those behind the last position above that has them: so many are computed again without
+ * this one; and the hits of states are the matches that ended just there.
+ *
+ * That a deep token costs more to compute does not enter: when it did, long texts that came once drove out the short ones
+ * that came again (`kvik bench trace`).
+ *
+ * Worth changes with time, but of two stakes of equal value the older is always worth less. So there is a heap by age for
+ * each class of values (half powers of two), and the least worthy of all is one of their tops: O(log n + classes).
  *
  * Places to come back to are ends of nodes that are leaves, forks or marked. What the window before the next such place
  * below does not reach is worthless, and found to be so only when its turn in the heap comes: until memory is needed,
  * every position can be come back to.
  *
- * Invariants: 1. what of a stake says what can go, and it is in by_worth exactly if it is not NONE; the node is in
- * by_expiry exactly if it is a leaf with an end of its time. 2. rank, worth and judged do not change in a heap. */
+ * Invariants: 1. what of a stake says what can go, and it is in the heap of its value exactly if it is not NONE; the node
+ * is in by_expiry exactly if it is a leaf with an end of its time. 2. rank, value, since and judged do not change in a
+ * heap. */
 #include "kv/tree.h"
 
-#define ATTENTION_TOKENS 4096.0 /* depth at which attention costs about as much as the rest of a token */
+#include <math.h>
 
-static bool worth_before(const struct heap_link *la, const struct heap_link *lb)
+enum { VALUE_OF_ONE = 24 }; /* class of a text that was never hit, and whose bytes are all its own */
+
+static bool older_before(const struct heap_link *la, const struct heap_link *lb)
 {
 	const struct stake *a = HEAP_ELEMENT(la, struct stake, link), *b = HEAP_ELEMENT(lb, struct stake, link);
 	if (a->rank != b->rank)
 		return a->rank < b->rank;
-	if (a->worth < b->worth || a->worth > b->worth)
-		return a->worth < b->worth;
+	if (a->since != b->since)
+		return a->since < b->since;
 	return a->judged < b->judged;
 }
 
@@ -43,7 +54,8 @@ static bool expiry_before(const struct heap_link *la, const struct heap_link *lb
 
 void evict_init(struct tree *t)
 {
-	t->by_worth.before = worth_before;
+	for (uint32_t i = 0; i < VALUE_CLASSES; i++)
+		t->by_age[i].before = older_before;
 	t->by_expiry.before = expiry_before;
 }
 
@@ -85,11 +97,16 @@ static uint64_t state_bytes_held(const struct tree *t, const struct node *n)
 	return bytes;
 }
 
-/* Tokens start..end that come back by computing, for so many bytes. */
-static double worth_of(const struct tree *t, uint32_t hits, uint32_t start, uint32_t end, uint64_t bytes)
+/* The class of so many tokens that come back by computing, for so many bytes. */
+static uint8_t value_of(const struct tree *t, uint32_t hits, uint32_t tokens, uint64_t bytes)
 {
-	double cost = (end - start) * (1 + start / ATTENTION_TOKENS);
-	return t->worth_floor + (hits + 1.0) * cost / (double)bytes;
+	long half = VALUE_OF_ONE + lround(2 * log2((hits + 1.0) * tokens * t->bytes_per_token / (double)bytes));
+	return (uint8_t)(half < 0 ? 0 : half < VALUE_CLASSES ? half : VALUE_CLASSES - 1);
+}
+
+static double worth_of(const struct tree *t, uint8_t value, uint64_t since)
+{
+	return exp2((value - VALUE_OF_ONE) / 2.0) / ((double)(t->tick - since) + t->patience);
 }
 
 /* Can a match end in this leaf, or in what is cold below it? */
@@ -109,17 +126,29 @@ static void judge_stake(struct tree *t, const struct node *n, struct stake *s)
 	uint64_t bytes = states ? state_bytes_held(t, n) : 0;
 	bytes += s->what == STAKE_STATES ? 0 : bytes_freed(t, n);
 	uint32_t start = states ? tree_state_before(t, n) : n->start;
+	bool of_states = s->what == STAKE_STATES;
 	s->rank = use ? (uint16_t)(n->priority + 1) : 0;
-	s->worth = use ? worth_of(t, s->what == STAKE_STATES ? n->state_hits : n->hits, start, n->end, bytes) : 0;
+	s->value = use ? value_of(t, of_states ? n->state_hits : n->hits, n->end - start, bytes) : 0;
 	s->judged = ++t->tick;
+	s->since = !use ? s->judged : of_states ? n->state_used : n->used;
+}
+
+static void push_stake(struct tree *t, struct stake *s)
+{
+	heap_push(&t->by_age[s->value], &s->link);
+}
+
+static void remove_stake(struct tree *t, struct stake *s)
+{
+	heap_remove(&t->by_age[s->value], &s->link);
 }
 
 void tree_unstake(struct tree *t, struct node *n)
 {
 	if (n->stake.what != STAKE_NONE)
-		heap_remove(&t->by_worth, &n->stake.link);
+		remove_stake(t, &n->stake);
 	if (n->state_stake.what != STAKE_NONE)
-		heap_remove(&t->by_worth, &n->state_stake.link);
+		remove_stake(t, &n->state_stake);
 	if (heap_has(&t->by_expiry, &n->by_expiry))
 		heap_remove(&t->by_expiry, &n->by_expiry);
 	n->stake.what = n->state_stake.what = STAKE_NONE;
@@ -139,12 +168,12 @@ static void add_stake(struct tree *t, const struct node *n, struct stake *s)
 {
 	if (s->what == STAKE_WINDOWS) {
 		s->rank = 0;
-		s->worth = 0;
-		s->judged = ++t->tick;
+		s->value = 0;
+		s->since = s->judged = ++t->tick;
 	} else {
 		judge_stake(t, n, s);
 	}
-	heap_push(&t->by_worth, &s->link);
+	push_stake(t, s);
 }
 
 void tree_judge(struct tree *t, struct node *n)
@@ -233,22 +262,31 @@ static bool judge_again(struct tree *t, struct stake *s)
 	bool doubt = s->what == STAKE_WINDOWS && s->rank == 0 && has_place_in_reach(t, n);
 	if ((s->what == STAKE_STATES ? n->state_used : n->used) <= s->judged && !doubt)
 		return false;
-	heap_remove(&t->by_worth, &s->link);
+	remove_stake(t, s);
 	judge_stake(t, n, s);
-	heap_push(&t->by_worth, &s->link);
+	push_stake(t, s);
 	return true;
 }
 
 /* The least worthy of all; NULL: there is nothing to evict. */
 static struct stake *least_worthy(struct tree *t)
 {
-	struct stake *s;
+	struct stake *least;
 	do {
-		if (!t->by_worth.top)
-			return NULL;
-		s = HEAP_ELEMENT(t->by_worth.top, struct stake, link);
-	} while (judge_again(t, s));
-	return s;
+		double worth = 0;
+		least = NULL;
+		for (uint32_t i = 0; i < VALUE_CLASSES; i++) {
+			if (!t->by_age[i].top)
+				continue;
+			struct stake *s = HEAP_ELEMENT(t->by_age[i].top, struct stake, link);
+			double w = worth_of(t, s->value, s->since);
+			if (least && (s->rank > least->rank || (s->rank == least->rank && w >= worth)))
+				continue;
+			least = s;
+			worth = w;
+		}
+	} while (least && judge_again(t, least));
+	return least;
 }
 
 /* A leaf goes to the store or away. What has to wait for its own I/O gets another turn, once until something ends. */
@@ -258,6 +296,7 @@ static void evict_leaf(struct tree *t, struct stake *s)
 	enum spilled how = t->io.max == 0 || s->rank == 0 ? SPILLED_NOT : io_spill(t, n);
 	if (how == SPILLED_LATER && n->postponed != t->io.n_done) {
 		n->postponed = t->io.n_done;
+		n->used = t->tick; /* behind the others */
 		tree_unstake(t, n);
 		tree_judge(t, n);
 	} else if (how != SPILLED) {
@@ -269,8 +308,6 @@ static void evict_leaf(struct tree *t, struct stake *s)
 static void evict(struct tree *t, struct stake *s)
 {
 	struct node *n = node_of(s);
-	if (s->rank > 0 && s->worth > t->worth_floor)
-		t->worth_floor = s->worth;
 	if (s->what == STAKE_LEAF) {
 		evict_leaf(t, s);
 	} else if (s->what == STAKE_WINDOWS) {
@@ -299,7 +336,8 @@ static bool make_room(struct tree *t, uint64_t bytes, uint32_t rank, double wort
 		struct stake *s = NULL;
 		if (t->n_spare > t->n_promised)
 			tree_trim_spare(t);
-		else if ((s = least_worthy(t)) && (s->rank < rank || (s->rank == rank && s->worth < worth)))
+		else if ((s = least_worthy(t)) &&
+			 (s->rank < rank || (s->rank == rank && worth_of(t, s->value, s->since) < worth)))
 			evict(t, s);
 		else
 			return false;
@@ -315,7 +353,7 @@ bool tree_make_room(struct tree *t, uint64_t bytes)
 bool tree_make_room_for_states(struct tree *t, uint8_t priority, uint32_t start, uint32_t end)
 {
 	uint64_t bytes = tree_state_bytes(t);
-	return make_room(t, bytes, priority + 1u, worth_of(t, 0, start, end, bytes));
+	return make_room(t, bytes, priority + 1u, worth_of(t, value_of(t, 0, end - start, bytes), t->tick));
 }
 
 bool tree_make_table_room(struct tree *t, uint64_t bytes)

@@ -9,7 +9,11 @@
 
 #include "base/mem.h"
 
-enum { BYTES_PER_ENTRY = sizeof(struct ghost_entry) + 2 * sizeof(uint32_t), HISTORY_MAX = 4096 };
+enum {
+	BYTES_PER_ENTRY = sizeof(struct ghost_entry) + 2 * sizeof(uint32_t),
+	HISTORY_LEAST = 4096,
+	HISTORY_MOST = 1 << 24
+};
 
 static uint32_t power_of_two_below(uint64_t n, uint32_t most)
 {
@@ -67,7 +71,9 @@ int ghost_init(struct ghost *g, uint64_t units, uint64_t bytes_max, struct kvik_
 	size_lists(g, units);
 	g->n_entries++; /* the one that overflows the last list */
 	g->n_buckets = power_of_two_below(g->n_entries, UINT32_C(1) << 30);
-	g->n_history = power_of_two_below(bytes_max / sizeof *g->history / 4, HISTORY_MAX);
+	/* A node is some 8 units: so it goes back 8 caches full of nodes, though a place has room for one alone. */
+	uint64_t history = units < HISTORY_LEAST ? HISTORY_LEAST : units < HISTORY_MOST ? units : HISTORY_MOST;
+	g->n_history = power_of_two_below(bytes_max / sizeof *g->history / 2, (uint32_t)history);
 	g->entries = mem_alloc(g->n_entries * sizeof *g->entries);
 	g->buckets = mem_alloc(g->n_buckets * sizeof *g->buckets);
 	g->history = mem_zalloc(g->n_history, sizeof *g->history);

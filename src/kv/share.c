@@ -169,6 +169,7 @@ static uint32_t grow(struct kv *kv, struct kv_seq *s, const uint32_t *ids, uint3
 	}
 	to->hash = hash;
 	to->end = start + count;
+	t->tick += count;
 	io_changed(t, to);
 	bool new_pages = false;
 	for (uint32_t g = 0; g < kv->n_paged; g++) {

@@ -56,7 +56,10 @@ int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc,
 	*t = (struct tree){.pages = p, .desc = desc, .n_groups = n_groups, .n_states = n_states};
 	tree_lay_out(t);
 	evict_init(t);
-	int rc = ghost_init(&t->ghost, pages_room(p) / unit_bytes(t), p->memory_bytes / 256, err);
+	uint64_t units = pages_room(p) / unit_bytes(t);
+	t->bytes_per_token = (double)unit_bytes(t) / GHOST_UNIT_TOKENS;
+	t->patience = (double)units * GHOST_UNIT_TOKENS / 4 + 1;
+	int rc = ghost_init(&t->ghost, units, p->memory_bytes / 256, err);
 	if (rc)
 		return rc;
 	t->buckets = mem_zalloc(BUCKETS_MIN, sizeof(struct node *));

@@ -30,13 +30,16 @@ enum stake_kind {
 	STAKE_STATES,  /* the same: its states */
 };
 
-/* Something that can go; the order of eviction is by rank, then worth, then age. */
+enum { VALUE_CLASSES = 64 };
+
+/* Something that can go; who goes first: evict.c. */
 struct stake {
 	struct heap_link link;
-	double worth;
-	uint64_t judged; /* tick at which worth and rank were set */
+	uint64_t since;  /* tick of the last use, when it was judged */
+	uint64_t judged; /* tick at which since, rank and value were set */
 	uint16_t rank;   /* 0: worthless; else priority + 1 */
-	uint8_t what;    /* enum stake_kind; in the heap unless NONE */
+	uint8_t what;    /* enum stake_kind; in the heap of its value unless NONE */
+	uint8_t value;   /* class of what its loss costs: half powers of two */
 };
 
 struct node {
@@ -104,9 +107,11 @@ struct tree {
 	struct node *spare; /* chained; allocated and counted */
 	uint32_t n_spare;
 	uint32_t n_promised; /* of the spare ones: for commits to come */
-	struct heap by_worth, by_expiry;
-	double worth_floor; /* worth of the last one evicted: what is used later starts above it */
-	uint64_t now, tick;
+	struct heap by_age[VALUE_CLASSES], by_expiry;
+	double bytes_per_token; /* of text in memory */
+	double patience;        /* tokens, see evict.c */
+	uint64_t now;
+	uint64_t tick;       /* tokens that came in, and one for each use and judgement: the measure of age */
 	uint64_t pack_after; /* 0: never */
 	uint32_t pack_hand;  /* bucket to look into next */
 	struct ghost ghost;

@@ -62,8 +62,9 @@ static const char *check_stake(const struct tree *t, const struct node *n)
 		want = STAKE_WINDOWS;
 	if (n->parent && want != STAKE_LEAF && node_has_states(t, n))
 		states = STAKE_STATES;
-	if (n->stake.what != want || heap_has(&t->by_worth, &n->stake.link) != (want != STAKE_NONE) ||
-	    n->state_stake.what != states || heap_has(&t->by_worth, &n->state_stake.link) != (states != STAKE_NONE))
+	if (n->stake.what != want || heap_has(&t->by_age[n->stake.value], &n->stake.link) != (want != STAKE_NONE) ||
+	    n->state_stake.what != states ||
+	    heap_has(&t->by_age[n->state_stake.value], &n->state_stake.link) != (states != STAKE_NONE))
 		return "a node's stake is wrong, or it is not where its stake wants it";
 	if (heap_has(&t->by_expiry, &n->by_expiry) != (want == STAKE_LEAF && n->expires != NODE_FOREVER))
 		return "a node that will expire is not known to, or the other way";

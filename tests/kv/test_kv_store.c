@@ -187,9 +187,9 @@ static void test_full_attention(void **state)
 
 static void test_windows(void **state)
 {
-	(void)state;
-	there_and_back(2, 0, 64, TEXTS);
-	there_and_back(2, 75, 64, TEXTS);
+	(void)state; /* what must leave while an eighth of the memory is under way is dropped */
+	there_and_back(2, 0, 64, TEXTS * 9 / 10);
+	there_and_back(2, 75, 64, TEXTS * 9 / 10);
 }
 
 static void test_states(void **state)
