@@ -32,7 +32,7 @@ check engine backend base format token constrain chat tmpl kernels kv model samp
 check chat tmpl base
 check api base tmpl chat
 check http api base
-check bench http base
+check bench http kv base
 check cli bench api http chat tmpl store base
 # Above the backend nobody knows kernels, but for what files and pages look like.
 found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include "(kernels/|backend/.*/)' src/model src/engine --include='*.[ch]' | grep -vE '"kernels/(kv_layout|dequant)\.h"' || true)

@@ -13,6 +13,6 @@ struct cmd {
 extern const struct cmd cmd_run, cmd_chat, cmd_serve, cmd_tokenize, cmd_logits, cmd_inspect, cmd_plan, cmd_template,
 	cmd_bench, cmd_perplexity, cmd_cache, cmd_constrain;
 /* The kinds of `kvik bench`; "bench" is left out: argv[0] is the kind. */
-extern const struct cmd bench_kv, bench_run, bench_serve;
+extern const struct cmd bench_kv, bench_run, bench_serve, bench_trace;
 
 #endif

@@ -5,7 +5,7 @@
 #include "cli/cmd.h"
 #include "cli/manual.h"
 
-static const struct cmd *const kinds[] = {&bench_run, &bench_kv, &bench_serve, NULL};
+static const struct cmd *const kinds[] = {&bench_run, &bench_kv, &bench_serve, &bench_trace, NULL};
 
 static void help(FILE *to)
 {
@@ -20,6 +20,8 @@ static void help(FILE *to)
 		"  kvik bench kv model.gguf --html kv.html    the same for your model, as a page with charts\n"
 		"  kvik bench kv --synthetic llama3-8b:q4_0   a shape you have not downloaded yet\n"
 		"  kvik bench serve http://127.0.0.1:8080     how many users does a server carry?\n"
+		"  kvik bench trace requests.jsonl            how much memory and disk would your users' prompts "
+		"need?\n"
 		"\nClose other programs: they take memory bandwidth, and decoding is made of it. What a KV dtype or a\n"
 		"window costs in quality is told by `kvik perplexity`. `kvik bench KIND --help` explains a kind.\n");
 }

@@ -34,7 +34,10 @@
 
 #include <math.h>
 
-enum { VALUE_OF_ONE = 24 }; /* class of a text that was never hit, and whose bytes are all its own */
+enum {
+	VALUE_OF_ONE = 24,     /* class of a text that was never hit, and whose bytes are all its own */
+	READS_PER_COMPUTE = 64 /* tokens that come from a disk while one is computed, about */
+};
 
 static bool older_before(const struct heap_link *la, const struct heap_link *lb)
 {
@@ -97,8 +100,8 @@ static uint64_t state_bytes_held(const struct tree *t, const struct node *n)
 	return bytes;
 }
 
-/* The class of so many tokens that come back by computing, for so many bytes. */
-static uint8_t value_of(const struct tree *t, uint32_t hits, uint32_t tokens, uint64_t bytes)
+/* The class of what costs as much as computing so many tokens, for so many bytes. */
+static uint8_t value_of(const struct tree *t, uint32_t hits, double tokens, uint64_t bytes)
 {
 	long half = VALUE_OF_ONE + lround(2 * log2((hits + 1.0) * tokens * t->bytes_per_token / (double)bytes));
 	return (uint8_t)(half < 0 ? 0 : half < VALUE_CLASSES ? half : VALUE_CLASSES - 1);
@@ -127,8 +130,11 @@ static void judge_stake(struct tree *t, const struct node *n, struct stake *s)
 	bytes += s->what == STAKE_STATES ? 0 : bytes_freed(t, n);
 	uint32_t start = states ? tree_state_before(t, n) : n->start;
 	bool of_states = s->what == STAKE_STATES;
+	double tokens = n->end - start;
+	if (n->cold) /* others are read again when they come back; what is dropped here is computed */
+		tokens *= READS_PER_COMPUTE;
 	s->rank = use ? (uint16_t)(n->priority + 1) : 0;
-	s->value = use ? value_of(t, of_states ? n->state_hits : n->hits, n->end - start, bytes) : 0;
+	s->value = use ? value_of(t, of_states ? n->state_hits : n->hits, tokens, bytes) : 0;
 	s->judged = ++t->tick;
 	s->since = !use ? s->judged : of_states ? n->state_used : n->used;
 }

@@ -30,7 +30,7 @@ enum stake_kind {
 	STAKE_STATES,  /* the same: its states */
 };
 
-enum { VALUE_CLASSES = 64 };
+enum { VALUE_CLASSES = 96 };
 
 /* Something that can go; who goes first: evict.c. */
 struct stake {

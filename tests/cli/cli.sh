@@ -45,7 +45,7 @@ for c in template run chat tokenize logits inspect plan perplexity; do
 	ok "$c shows examples" has 'Examples:'
 done
 ok "help of bench" "$kvik" help bench
-for kind in run kv; do
+for kind in run kv trace; do
 	ok "help of bench $kind" "$kvik" help bench $kind
 	ok "bench $kind shows examples" has 'Examples:'
 done
@@ -165,6 +165,14 @@ ok "a row for the window" has "^f16 window 256 + 4 "
 says 2 "there are cache, pages" "$kvik" bench kv --only nonsense
 says 2 "leave MODEL out" "$kvik" bench kv $model --only recall
 says 2 "--ctx must be a number from 512" "$kvik" bench kv --ctx 12
+
+printf '{"input_length": 100, "hash_ids": [1, 2]}\n%.0s' 1 2 3 >"$out/trace.jsonl"
+ok "bench trace" "$kvik" bench trace "$out/trace.jsonl" --block 64 --memory 64M --memory 100% --json
+ok "two of three prompts hit" has '66.6'
+says 1 "is --block right" "$kvik" bench trace "$out/trace.jsonl"
+ok "made-up conversations" "$kvik" bench trace --conversations 20 --memory 512M --disk 0 --disk 4G
+says 1 "give the FILE of a trace" "$kvik" bench trace
+says 1 "is no size" "$kvik" bench trace --conversations 20 --memory lots
 
 # Ceilings beyond the machine, a context beyond the trained one: said with figures.
 "$kvik" plan $model --ctx 100000000 --seqs 1000 >/dev/null 2>"$out/plan"

@@ -345,6 +345,12 @@ def sse_seeds():
             "ends": b"\0data\r\rdata:\n\n\n\ndataset: 1\ndata: x"}
 
 
+def trace_seeds():
+    ask = lambda tokens, ids: json.dumps({"timestamp": 5, "input_length": tokens, "output_length": 9, "hash_ids": ids}).encode() + b"\n"
+    return {"valid": ask(33, [7, 900, 8]) + b"\n" + ask(16, [7]) + ask(32, [2**63 - 1, -1]), "short": ask(17, [7]),
+            "growing": b"".join(ask(16 * n, list(range(n))) for n in range(1, 9))}
+
+
 def http_seeds():
     post = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\n"
     return {"get": b"\x05GET /health/?q=1 HTTP/1.1\r\nHost: a:80\r\nX-Request-Id: 1\r\n\r\nGET %2f HTTP/1.1\r\n",
@@ -496,6 +502,8 @@ def main():
                                       b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n"}),
                                     ("fuzz_store_heads", store_seeds(), {b"KVKr", b"kvik store heads 1\n", bytes(64)}),
                                     ("fuzz_snapshot", snapshot_seeds(), {b"kvik snapshot 1\n"}),
+                                    ("fuzz_trace", trace_seeds(),
+                                     {b'"input_length": ', b'"hash_ids": [', b'"timestamp": ', b"\n"}),
                                     ("fuzz_sse", sse_seeds(), {b"data: ", b"data", b"\n\n", b"\r\n", b"event: ", b":"}),
                                     ("fuzz_answer", answer_seeds(), answer_words()),
                                     ("fuzz_constrain", constrain_seeds(), constrain_words())):
