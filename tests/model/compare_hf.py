@@ -107,7 +107,8 @@ def random_gemma4(rng, v):
 
 
 def random_gemma(rng, v):
-    """GGUF files of theirs come from llama.cpp's converter; they have no scale of attention but the published ones'."""
+    """GGUF files of theirs come from llama.cpp's converter; they have no scale of attention but the published ones', nor has
+    the converter a base of the rope for the first two."""
     v.update(Converter=1, query_pre_attn_scalar=v["head_dim"], sliding_window=rng.choice([1, 5, 17, 40, 300]),
              tie_word_embeddings=True, hidden_size=v["hidden_size"] + -v["hidden_size"] % v["num_attention_heads"])
     if v["model_type"] == "gemma":
@@ -119,7 +120,7 @@ def random_gemma(rng, v):
         linear = dict(rope_type="linear", factor=rng.choice([2.0, 8.0]))
         v["rope_parameters"] = make_models.two_ropes(rng.choice([None, linear]))
     else:
-        v["rope_parameters"] = dict(rope_type="default")
+        v.update(rope_parameters=dict(rope_type="default"), rope_theta=10000.0)
 
 
 def random_deepseek(rng, v):

@@ -5,7 +5,7 @@
                                       tokenizer.json, or one of the real vocabularies below
 
 Real vocabularies come from PyPI packages, each only where it is installed: llama-models (Llama 3 and 4, tiktoken),
-dashscope (Qwen, tiktoken), mistral-common (Tekken by tiktoken, Mistral by SentencePiece). They go through a GGUF file
+litellm (gpt-oss, tiktoken), dashscope (Qwen, tiktoken), mistral-common (Tekken by tiktoken, Mistral by SentencePiece). They go through a GGUF file
 (gguf package) and, where they are byte-level, through a tokenizer.json. Uses build/libkvik.so, or the library that
 KVIK_LIBRARY names. Exits with 1 on any difference.
 """
@@ -213,6 +213,15 @@ def llama4(lib, n, folder):
     return path and compare_tiktoken(lib, "llama4", n, folder, read_tiktoken(path), GPT4O)
 
 
+def gptoss(lib, n, folder):
+    import tiktoken
+    path = package("litellm", "litellm_core_utils/tokenizers/fb374d419588a4632f3f557e76b4b70aebbca790")
+    if path:
+        os.environ["TIKTOKEN_CACHE_DIR"] = os.path.dirname(path)
+        oracle = tiktoken.get_encoding("o200k_harmony")
+        return compare_tiktoken(lib, "gpt-4o", n, folder, oracle._mergeable_ranks, oracle._pat_str)
+
+
 def qwen(lib, n, folder):
     from make_pipelines import QWEN2
     path = package("dashscope", "resources/qwen.tiktoken")
@@ -232,7 +241,7 @@ def mistral(lib, n, folder):
     return path and compare_sentencepiece(lib, "mistral", n, folder, path)
 
 
-REAL = {f.__name__: f for f in (llama3, llama4, qwen, tekken, mistral)}
+REAL = {f.__name__: f for f in (llama3, llama4, gptoss, qwen, tekken, mistral)}
 
 
 def main():
