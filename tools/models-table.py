@@ -17,6 +17,13 @@ def listed():
     return re.findall(r"&(arch_\w+)", re.search(r"archs\[\] = \{(.*?)\};", text, re.S)[1])
 
 
+def function(text, name):
+    """With those of the file that it calls, and that read, too."""
+    body = re.search(rf"\nstatic void {name}\(.*?\n}}", text, re.S)
+    called = set(re.findall(r"\b(read_\w+)\(", body[0])) - {name} if body else ()
+    return body[0] + "".join(function(text, c) for c in called) if body else ""
+
+
 def described():
     """arch_NAME -> (GGUF name, model_type, source text, the function that reads its fields)."""
     found = {}
@@ -24,7 +31,7 @@ def described():
         text = path.read_text()
         for name, fields in re.findall(r"const struct arch (arch_\w+) = \{(.*?)\};", text, re.S):
             field = dict(re.findall(r'\.(name|hf_name|read) = "?(\w[\w-]*)', fields))
-            read = re.search(rf"\nstatic void {field['read']}\(.*?\n}}", text, re.S)[0]
+            read = function(text, field["read"])
             found[name] = (field["name"], field.get("hf_name", field["name"]), text, read)
     return found
 

@@ -6,13 +6,14 @@
 #include <string.h>
 
 extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe, arch_gemma,
-	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4, arch_qwen35, arch_qwen35moe, arch_qwen3next, arch_lfm2,
-	arch_granitehybrid, arch_deepseek2, arch_deepseek3;
+	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4, arch_gemma4_unified, arch_qwen35, arch_qwen35moe,
+	arch_qwen3next, arch_lfm2, arch_granitehybrid, arch_deepseek2, arch_deepseek3;
 
 static const struct arch *const archs[] = {
-	&arch_llama,     &arch_mistral,   &arch_mixtral, &arch_qwen2,         &arch_qwen3,     &arch_qwen3moe,
-	&arch_gemma,     &arch_gemma2,    &arch_gemma3,  &arch_gptoss,        &arch_gemma4,    &arch_qwen35,
-	&arch_qwen35moe, &arch_qwen3next, &arch_lfm2,    &arch_granitehybrid, &arch_deepseek2, &arch_deepseek3,
+	&arch_llama,    &arch_mistral,        &arch_mixtral,   &arch_qwen2,     &arch_qwen3,
+	&arch_qwen3moe, &arch_gemma,          &arch_gemma2,    &arch_gemma3,    &arch_gptoss,
+	&arch_gemma4,   &arch_gemma4_unified, &arch_qwen35,    &arch_qwen35moe, &arch_qwen3next,
+	&arch_lfm2,     &arch_granitehybrid,  &arch_deepseek2, &arch_deepseek3,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs, REGISTERED_MAX = 8 };
@@ -48,9 +49,11 @@ static const struct arch *find(const struct keys *k)
 static int unknown_arch(const struct keys *k)
 {
 	char known[400] = "";
-	for (size_t i = 0; i < ARCHS; i++)
-		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "",
-			 name_of(archs[i], keys_hf(k)));
+	for (size_t i = 0; i < ARCHS; i++) { /* those of one name stand beside each other */
+		const char *name = name_of(archs[i], keys_hf(k));
+		if (i == 0 || strcmp(name, name_of(archs[i - 1], keys_hf(k))) != 0)
+			snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", name);
+	}
 	return err_set(k->err, KVIK_ERR_UNSUPPORTED, "%s: %s is '%s', not one that kvik runs (%s)", k->file,
 		       keys_hf(k) ? "'model_type'" : "its architecture", k->arch, known);
 }

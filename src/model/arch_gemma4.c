@@ -125,9 +125,9 @@ static void read_layers(struct keys *k, struct hparams *h, struct sizes *s)
 }
 
 /* Which layers see everything; the last one does, whatever config.json says. */
-static void read_windows(struct keys *k, struct hparams *h)
+static void read_windows(struct keys *k, struct hparams *h, uint32_t window)
 {
-	read_windows_period(k, h, 512, 6);
+	read_windows_period(k, h, window, 6);
 	if (keys_hf(k) && h->n_layers > 0 && h->n_layers <= HPARAMS_LAYERS_MAX)
 		h->layers[h->n_layers - 1].attention.window = 0;
 }
@@ -171,9 +171,10 @@ static void read_others(struct keys *k)
 			  "lets tokens see what follows, which kvik does not run");
 }
 
-static void read(struct keys *k, struct hparams *h)
+/* window, ple_dim: what config.json means where it leaves them out. */
+static void read_with(struct keys *k, struct hparams *h, uint32_t context, uint32_t window, uint32_t ple_dim)
 {
-	static const struct read_defaults defaults = {.vocab = 262144, .context = 131072};
+	struct read_defaults defaults = {.vocab = 262144, .context = context};
 	struct layer_spec l = {.post_norms = true,
 			       .attention = {.qk_norm = true, .v_norm = true, .scale = 1},
 			       .ffn = {.activation = ACTIVATION_GELU, .biases = BIASES_NONE}};
@@ -182,11 +183,11 @@ static void read(struct keys *k, struct hparams *h)
 	read_dims(k, &s);
 	read_ffn_activation(k, "hidden_activation");
 	keys_f32(k, "final_logit_softcapping", "final_logit_softcapping", &h->logit_cap);
-	h->ple_dim = keys_hf(k) ? 256 : 0;
+	h->ple_dim = keys_hf(k) ? ple_dim : 0;
 	keys_u32(k, "embedding_length_per_layer_input", "hidden_size_per_layer_input", &h->ple_dim);
 	keys_has(k, NULL, "vocab_size_per_layer_input"); /* the table's shape says it */
 	hparams_fill(h, &l);
-	read_windows(k, h);
+	read_windows(k, h, window);
 	read_layers(k, h, &s);
 	read_ropes_local(k, h, s.full_dim, keys_hf(k) ? 1000000 : 10000, s.local_dim, 10000);
 	if (keys_hf(k) && !keys_object(k, "rope_parameters")) /* a quarter of the dims turn */
@@ -194,6 +195,17 @@ static void read(struct keys *k, struct hparams *h)
 	read_moe(k, h);
 	read_others(k);
 	h->embedding_scale = sqrtf((float)h->dim);
+}
+
+static void read(struct keys *k, struct hparams *h)
+{
+	read_with(k, h, 131072, 512, 256);
+}
+
+/* 12B, whose pictures and sounds enter without towers of their own. */
+static void read_unified(struct keys *k, struct hparams *h)
+{
+	read_with(k, h, 262144, 1024, 0);
 }
 
 /* ---- Tensors ----------------------------------------------------------------------------------------------------- */
@@ -254,3 +266,10 @@ static const struct tensor_name own[] = {
 
 const struct arch arch_gemma4 = {
 	.name = "gemma4", .hf_name = "gemma4_text", .own = own, .read = read, .bind = bind, .layer = layer};
+
+const struct arch arch_gemma4_unified = {.name = "gemma4",
+					 .hf_name = "gemma4_unified_text",
+					 .own = own,
+					 .read = read_unified,
+					 .bind = bind,
+					 .layer = layer};

@@ -414,6 +414,8 @@ static void gemma4_lists_what_differs(void **state)
 	assert_true(h.layers[0].attention.head_dim == 64 && h.ropes[0].dim == 96 && h.ropes[1].dim == 64);
 	assert_true(h.ropes[0].still == 36 && h.ropes[1].still == 0); /* of rope_parameters that are absent */
 	assert_string_equal(h.unknown, "");
+	h = read_config("gemma4_unified_text", "{'vocab_size':'-','max_position_embeddings':null}");
+	assert_true(h.context == 262144 && h.layers[0].attention.window == 1024 && h.ple_dim == 0);
 	static const char *const none[] = {"{'head_dim':64,'global_head_dim':128,'per_layer_config':{}}",
 					   "{'head_dim':64,'global_head_dim':128,'per_layer_config':null}"};
 	for (size_t i = 0; i < 2; i++) {
