@@ -104,6 +104,10 @@ void api_call_release(struct api_call *call);
 /* What a generating call has taken so far, for logs; after `end`. False: it generated nothing. */
 bool api_call_usage(struct api_call *call, struct kvik_usage *u);
 
+/* Why its prompt (of several the first) was not found further in the cache, and the word for what looks like a nonce there, or
+ * NULL. False: as above. */
+bool api_call_prefix(struct api_call *call, struct kvik_prefix *p, const char **nonce);
+
 /* The text of /metrics (Prometheus) as far as requests and the engine go, or, with an account, of its requests alone:
  * [*bytes], freed with mem_free; NULL: no memory. */
 char *api_metrics(struct api *a, struct api_account *only, size_t *bytes);

@@ -76,6 +76,18 @@ bool api_call_usage(struct api_call *c, struct kvik_usage *u)
 	return ended;
 }
 
+bool api_call_prefix(struct api_call *c, struct kvik_prefix *p, const char **nonce)
+{
+	pthread_mutex_lock(&c->lock);
+	bool ended = c->started && c->reply->n_prompts > 0 && c->reply->prompts[0].ended;
+	if (ended) {
+		*p = c->reply->prompts[0].prefix;
+		*nonce = nonce_name(c->reply->prompts[0].nonce);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return ended;
+}
+
 /* ---- Writing; all under the lock --------------------------------------------------------------------------------- */
 
 static bool is_open(const struct api_call *c)

@@ -26,6 +26,7 @@ struct api {
 	struct api_config config;
 	struct chat_template *chat_template; /* NULL: none */
 	int64_t created;                     /* seconds since 1970 */
+	_Atomic uint32_t nonces_told;        /* kinds of nonces, of which `warn` was told */
 	_Atomic uint64_t unread[8];          /* hashes of the template's variables of which `warn` was told; 0: free */
 	struct structured_cache constraints; /* of answers that have a form */
 	struct slots slots;                  /* texts that can be saved */

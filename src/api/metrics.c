@@ -72,6 +72,19 @@ void metrics_count_end(struct metrics *m, enum metrics_end end, uint32_t answers
 		metrics_count_end(m->whole, end, answers);
 }
 
+void metrics_miss(struct metrics *m, enum kvik_miss why, uint32_t tokens, enum nonce nonce)
+{
+	if ((size_t)why >= KVIK_MISS_COUNT)
+		return;
+	pthread_mutex_lock(&m->lock);
+	m->misses[why]++;
+	m->missed_tokens[why] += tokens;
+	m->nonces[nonce]++;
+	pthread_mutex_unlock(&m->lock);
+	if (m->whole)
+		metrics_miss(m->whole, why, tokens, nonce);
+}
+
 void metrics_run(struct metrics *m, int32_t answers)
 {
 	pthread_mutex_lock(&m->lock);
@@ -137,6 +150,38 @@ static void print_ends(struct printer *p, const uint64_t ends[METRICS_ENDS])
 	for (int i = 0; i < METRICS_ENDS; i++)
 		print(p, "%s{finished_reason=\"%s\",%s} %llu\n", name, reasons[i], p->label,
 		      (unsigned long long)ends[i]);
+}
+
+/* One line for each word of a label. */
+static void print_words(struct printer *p, const char *name, const char *help, const char *label,
+			const char *(*word)(int i), const uint64_t *values, int n)
+{
+	print_head(p, name, "counter", help);
+	for (int i = 0; i < n; i++)
+		if (word(i))
+			print(p, "%s{%s=\"%s\",%s} %llu\n", name, label, word(i), p->label,
+			      (unsigned long long)values[i]);
+}
+
+static const char *miss_word(int i)
+{
+	return kvik_miss_name((enum kvik_miss)i);
+}
+
+static const char *nonce_word(int i)
+{
+	return nonce_name((enum nonce)i);
+}
+
+static void print_misses(struct printer *p, const struct metrics *m)
+{
+	print_words(p, "kvik_prefix_misses_total", "Prompts by the reason why no more of them was in the cache.", "why",
+		    miss_word, m->misses, KVIK_MISS_COUNT);
+	print_words(p, "kvik_prefix_missed_tokens_total", "Tokens that were computed for it.", "why", miss_word,
+		    m->missed_tokens, KVIK_MISS_COUNT);
+	print_words(p, "kvik_prefix_nonces_total",
+		    "Prompts that differ from a cached one in what looks like a nonce (a time, an identifier).", "kind",
+		    nonce_word, m->nonces, NONCES);
 }
 
 struct figure {
@@ -267,6 +312,7 @@ bool metrics_print(struct metrics *m, const struct kvik_engine_stats *s, const c
 	for (int i = 0; i < METRICS_SERIES_COUNT; i++)
 		print_series(&p, (enum metrics_series)i, &m->series[i]);
 	print_ends(&p, m->ends);
+	print_misses(&p, m);
 	pthread_mutex_unlock(&m->lock);
 	return !p.failed;
 }

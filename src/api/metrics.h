@@ -9,6 +9,7 @@
 
 #include <kvik.h>
 
+#include "api/nonce.h"
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -49,8 +50,11 @@ struct metrics {
 	pthread_mutex_t lock; /* of everything below */
 	struct metrics_histogram series[METRICS_SERIES_COUNT];
 	uint64_t ends[METRICS_ENDS]; /* answers */
-	int64_t running;             /* answers being made or waited for */
-	struct metrics *whole;       /* of which this is a part: it is told the same; NULL: none */
+	uint64_t misses[KVIK_MISS_COUNT],
+		missed_tokens[KVIK_MISS_COUNT]; /* of prompts; of these, tokens that were computed */
+	uint64_t nonces[NONCES];
+	int64_t running;       /* answers being made or waited for */
+	struct metrics *whole; /* of which this is a part: it is told the same; NULL: none */
 };
 
 void metrics_init(struct metrics *m);
@@ -60,6 +64,9 @@ void metrics_observe(struct metrics *m, enum metrics_series series, double value
 /* A request has ended well; its answers' ends come by metrics_count_end. */
 void metrics_request(struct metrics *m, const struct kvik_usage *u, uint32_t choices);
 void metrics_count_end(struct metrics *m, enum metrics_end end, uint32_t answers);
+/* A prompt was found so far in the cache and no further, for this reason; so many tokens were computed, but for the last, which
+ * always is. */
+void metrics_miss(struct metrics *m, enum kvik_miss why, uint32_t tokens, enum nonce nonce);
 void metrics_run(struct metrics *m, int32_t answers); /* so many more are being made, or fewer */
 int64_t metrics_running(struct metrics *m);
 

@@ -58,6 +58,7 @@ struct reply_prompt {
 	bool ended;                           /* usage is there; under the call's lock */
 	struct kvik_usage usage;
 	struct kvik_prefix prefix;
+	enum nonce nonce; /* where the cache goes on with another token: what stands there */
 };
 
 struct reply;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/routes.h"
+#include "api/doctor.h"
 #include "api/weigh.h"
 #include "base/mem.h"
 #include "base/os.h"
@@ -263,12 +264,14 @@ static void on_end(struct reply_prompt *p, const struct kvik_event *e)
 	struct api_call *c = p->call;
 	struct reply *r = c->reply;
 	struct kvik_err no_memory = {.code = KVIK_ERR_NOMEM, .text = "no memory for the answer"};
+	p->usage = *e->usage;
+	p->prefix = *e->prefix;
+	if (!e->error)
+		doctor_see(c, p);
 	if (e->embedding)
 		keep_embedding(p, e->embedding);
 	const struct kvik_err *err = e->error ? e->error : r->no_memory ? &no_memory : NULL;
 	pthread_mutex_lock(&c->lock);
-	p->usage = *e->usage;
-	p->prefix = *e->prefix;
 	p->usage.new_tokens = r->no_answer ? 0 : p->usage.new_tokens;
 	p->ended = true;
 	p->engine_id = 0;

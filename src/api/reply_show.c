@@ -1,4 +1,5 @@
 /* reply_show.c: parts of answers that dialects share; see reply.h. */
+#include "api/doctor.h"
 #include "api/reply.h"
 
 #include <math.h>
@@ -154,18 +155,36 @@ static const char *miss_text(enum kvik_miss m)
 	return (size_t)m < KVIK_MISS_COUNT ? texts[m] : "?";
 }
 
+/* "nonce", and the text around the place where the cache goes on differently: "before" and "after" its border. */
+static void add_difference(const struct api_call *c, const struct reply_prompt *of, json_t *o)
+{
+	size_t bytes, at;
+	char *text = doctor_text(c, of, &bytes, &at);
+	const char *nonce = nonce_name(of->nonce);
+	if (!text)
+		return;
+	json_object_set_new(o, "before", json_stringn(text, at));
+	json_object_set_new(o, "after", json_stringn(text + at, bytes - at));
+	if (nonce)
+		json_object_set_new(o, "nonce", json_string(nonce));
+	kvik_free(text);
+}
+
 static json_t *prefix_json(const struct api_call *c, const struct reply_prompt *of)
 {
 	const struct kvik_prefix *p = &of->prefix;
 	bool inside = p->miss != KVIK_MISS_NONE && p->matched_tokens < of->n_ids;
-	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "scope",
-			 c->salted  ? "salt"
-			 : c->scope ? "key"
-				    : "public",
-			 "found_tokens", (json_int_t)p->found_tokens, "joined_tokens", (json_int_t)p->joined_tokens,
-			 "matched_tokens", (json_int_t)p->matched_tokens, "miss", kvik_miss_name(p->miss), "miss_text",
-			 miss_text(p->miss), "token", token_json(c, inside ? of->ids[p->matched_tokens] : KVIK_NO_ID),
-			 "cached_token", token_json(c, p->other));
+	json_t *o =
+		json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o, s:o}", "scope",
+			  c->salted  ? "salt"
+			  : c->scope ? "key"
+				     : "public",
+			  "found_tokens", (json_int_t)p->found_tokens, "joined_tokens", (json_int_t)p->joined_tokens,
+			  "matched_tokens", (json_int_t)p->matched_tokens, "miss", kvik_miss_name(p->miss), "miss_text",
+			  miss_text(p->miss), "token", token_json(c, inside ? of->ids[p->matched_tokens] : KVIK_NO_ID),
+			  "cached_token", token_json(c, p->other));
+	add_difference(c, of, o);
+	return o;
 }
 
 static json_t *explain(const struct api_call *c, const struct reply_prompt *p)

@@ -63,6 +63,8 @@ void http_log_request(const struct http_reply *r)
 {
 	struct line l;
 	struct kvik_usage u;
+	struct kvik_prefix p;
+	const char *nonce;
 	begin(&l);
 	add(&l, ",\"id\":\"%s\",\"method\":\"%s\",\"path\":", r->id, r->method);
 	add_quoted(&l, r->path);
@@ -74,6 +76,11 @@ void http_log_request(const struct http_reply *r)
 		    ",\"prompt_tokens\":%u,\"cached_tokens\":%u,\"new_tokens\":%u,\"queue_ms\":%.1f,"
 		    "\"first_token_ms\":%.1f",
 		    u.prompt_tokens, u.cached_tokens, u.new_tokens, u.queue_ms, u.first_token_ms);
+	if (r->call && api_call_prefix(r->call, &p, &nonce)) {
+		add(&l, ",\"miss\":\"%s\",\"miss_at\":%u", kvik_miss_name(p.miss), p.matched_tokens);
+		if (nonce)
+			add(&l, ",\"nonce\":\"%s\"", nonce);
+	}
 	end(&l);
 }
 

@@ -51,6 +51,7 @@ kvik_test(api/test_weigh api)
 kvik_test(api/test_fields api)
 kvik_test(api/test_call_form api engine)
 kvik_test(api/test_after_thoughts api engine)
+kvik_test(api/test_nonce api)
 
 # Calls to the byte, against an engine that says what a table tells it.
 foreach(endpoint chat completions native responses)

@@ -48,6 +48,36 @@ class Explain(unittest.TestCase):
         x, p = self.ask(s, STORY + " And then")
         self.assertEqual((p["miss"], p["found_tokens"]), ("new", len(a)))
 
+    def test_nonces(self):
+        """What differs without a meaning is named: in the answer, in the figures, once in the log, and there without the text."""
+        s = self.start()
+        header = "x-anthropic-billing-header: cc_version=2.1.4.f1e; cc_entrypoint=cli; cch={};\nYou are a helpful fox. " + STORY
+        for i, cch in enumerate(("1a2b3", "9c8d7", "0e0f0")):
+            x, p = self.ask(s, header.format(cch))
+            self.assertEqual(p.get("nonce"), "x-anthropic-billing-header" if i else None)
+            if i:
+                self.assertEqual(p["miss"], "differs")
+                self.assertIn("x-anthropic-billing-header", p["before"])
+                self.assertTrue((p["before"] + p["after"]).find(cch) >= 0, p)
+        for i in range(2):
+            x, p = self.ask(s, f"The time is 2026-11-28T07:1{i}:00. " + STORY)
+        self.assertEqual((p["miss"], p["nonce"]), ("differs", "time"))
+        x, p = self.ask(s, "The time is up. " + STORY)
+        self.assertNotIn("nonce", p)
+        text = s.ask("GET", "/metrics")[1]
+        for line in ('kvik_prefix_nonces_total{kind="x-anthropic-billing-header",', 'kvik_prefix_misses_total{why="differs",'):
+            self.assertIn(line, text)
+        found = [x for x in text.splitlines() if x.startswith('kvik_prefix_nonces_total{kind="x-anthropic-billing-header"')]
+        self.assertTrue(found[0].endswith(" 2"), found)
+        s.stop()
+        log = s.log()
+        told = [x for x in log if "nonce (" in str(x)]
+        self.assertEqual(len(told), 2, told)
+        requests = [x for x in log if x.get("path") == "/v1/completions"]
+        self.assertEqual([x.get("nonce") for x in requests][:3], [None] + 2 * ["x-anthropic-billing-header"])
+        self.assertEqual((requests[1]["miss"], requests[1]["miss_at"] > 0), ("differs", True))
+        self.assertNotIn("1a2b3", str(log))
+
     def test_stream_and_chat(self):
         s = self.start()
         for stream in (False, True):
