@@ -7,7 +7,11 @@ import os
 import random
 import sys
 
-import jsonschema
+try:
+    import jsonschema
+except ImportError:
+    print("needs PyPI's jsonschema: .venv/bin/pip install jsonschema==4.26.0")
+    sys.exit(77)
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../http"))
 import server  # noqa: E402
