@@ -25,6 +25,8 @@ static const struct route {
 	{"POST", "/v1/embeddings", openai_embeddings},
 	{"POST", "/embeddings", openai_embeddings},
 	{"POST", "/v1/responses", openai_responses},
+	{"POST", "/v1/messages", anthropic_messages_call},
+	{"POST", "/v1/messages/count_tokens", anthropic_count_tokens},
 	{"GET", "/v1/models", openai_models},
 	{"GET", "/models", openai_models},
 	{"GET", "/v1/models/*", openai_model},
@@ -156,6 +158,11 @@ void api_free(struct api *a)
 	mem_free(a);
 }
 
+static const struct wire *wire_of(const char *path)
+{
+	return strncmp(path, "/v1/messages", 12) == 0 ? &wire_anthropic : &wire_openai;
+}
+
 static struct api_call *new_call(struct api *a, const struct api_request *q, const struct api_sink *sink)
 {
 	struct api_call *c = mem_zalloc(1, sizeof *c);
@@ -165,6 +172,7 @@ static struct api_call *new_call(struct api *a, const struct api_request *q, con
 	c->sink = *sink;
 	c->tenant = q->tenant;
 	c->scope = q->scope;
+	c->wire = wire_of(q->path);
 	c->account = q->account;
 	if (c->account)
 		api_account_hold(c->account);
@@ -230,7 +238,8 @@ struct api_call *api_call_new(struct api *a, const struct api_request *q, const 
 static json_t *parse(struct api_call *c, const char *text, size_t bytes)
 {
 	/* What goes to a template keeps its numbers to the digit. */
-	static const char *const to_templates[] = {"messages", "tools", "chat_template_kwargs", "input", NULL};
+	static const char *const to_templates[] = {"messages", "tools",  "chat_template_kwargs",
+						   "input",    "system", NULL};
 	json_error_t e;
 	if (bytes == 0 && c->handle == native_slot)
 		return json_object(); /* to erase one nothing has to be said */

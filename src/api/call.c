@@ -154,10 +154,15 @@ void call_json(struct api_call *c, int status, json_t *o)
 	json_with_retry(c, status, o, 0);
 }
 
+static void stream_head(struct api_call *c)
+{
+	head(c, 200, c->wire->lines ? "application/x-ndjson" : "text/event-stream", true, 0);
+}
+
 void call_stream_begin(struct api_call *c)
 {
 	pthread_mutex_lock(&c->lock);
-	head(c, 200, "text/event-stream", true, 0);
+	stream_head(c);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -165,15 +170,16 @@ void call_stream_json(struct api_call *c, const char *event, json_t *o)
 {
 	char *text = dump(o);
 	pthread_mutex_lock(&c->lock);
-	head(c, 200, "text/event-stream", true, 0);
-	if (event) {
+	stream_head(c);
+	if (event && !c->wire->lines) {
 		body(c, "event: ", 7);
 		body(c, event, strlen(event));
 		body(c, "\n", 1);
 	}
-	body(c, "data: ", 6);
+	if (!c->wire->lines)
+		body(c, "data: ", 6);
 	body(c, text ? text : no_memory, text ? strlen(text) : sizeof no_memory - 1);
-	body(c, "\n\n", 2);
+	body(c, "\n\n", c->wire->lines ? 1 : 2);
 	pthread_mutex_unlock(&c->lock);
 	free(text);
 }
@@ -190,11 +196,18 @@ void call_stream_end(struct api_call *c, bool done_mark)
 
 /* ---- Errors ------------------------------------------------------------------------------------------------------ */
 
+static json_t *error_json(const struct api_call *c, int status, const char *type, const char *param, const char *text)
+{
+	return json_pack("{s:{s:s, s:s, s:s?, s:i, s:s}}", "error", "message", text, "type", type, "param", param,
+			 "code", status, "request_id", c->request_id);
+}
+
+const struct wire wire_openai = {error_json, NULL, false};
+
 static void send_error(struct api_call *c, int status, const char *type, const char *param, const char *text,
 		       uint32_t retry_s)
 {
-	json_t *o = json_pack("{s:{s:s, s:s, s:s?, s:i, s:s}}", "error", "message", text, "type", type, "param", param,
-			      "code", status, "request_id", c->request_id);
+	json_t *o = c->wire->error(c, status, type, param, text);
 	pthread_mutex_lock(&c->lock);
 	bool headed = c->headed;
 	pthread_mutex_unlock(&c->lock);
@@ -202,7 +215,7 @@ static void send_error(struct api_call *c, int status, const char *type, const c
 		json_with_retry(c, status, o, retry_s);
 		return;
 	}
-	call_stream_json(c, NULL, o);
+	call_stream_json(c, c->wire->error_event, o);
 	call_stream_end(c, false);
 }
 

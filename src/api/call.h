@@ -22,6 +22,14 @@
 
 struct reply; /* what a generating call collects; reply.h */
 
+/* How a family of paths writes what is not an answer. */
+struct wire {
+	json_t *(*error)(const struct api_call *c, int status, const char *type, const char *param, const char *text);
+	const char *error_event; /* name of the event that an error in a stream is; NULL: none */
+	bool lines;              /* a stream is a line of JSON after the other, instead of server-sent events */
+};
+extern const struct wire wire_openai, wire_anthropic;
+
 struct api {
 	struct api_config config;
 	struct chat_template *chat_template; /* NULL: none */
@@ -48,6 +56,7 @@ struct api_call {
 	bool over;            /* end was called */
 	bool started;         /* reply's prompts are all there; before, they are the handler's alone */
 	void (*handle)(struct api_call *c, json_t *body); /* of its path; NULL: there is none */
+	const struct wire *wire;
 	bool has_body;
 	_Atomic uint64_t bytes;      /* see api_call_bytes */
 	struct api_account *account; /* held; NULL: none */
@@ -83,7 +92,10 @@ void call_bad_field(struct api_call *c, const struct field_error *e); /* 400 */
 /* The same for an error of the library. */
 void call_kvik_error(struct api_call *c, const struct kvik_err *err, uint64_t retry_ms);
 
-/* Server-sent events. event: its name, or NULL for data alone. Takes o's reference. */
+/* Operators are told of this, the first time that it is said. */
+void api_warn_once(struct api *a, const char *text);
+
+/* Server-sent events, or lines of JSON (struct wire). event: its name, or NULL for data alone. Takes o's reference. */
 void call_stream_begin(struct api_call *c);
 void call_stream_json(struct api_call *c, const char *event, json_t *o);
 void call_stream_end(struct api_call *c, bool done_mark);

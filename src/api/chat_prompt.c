@@ -51,6 +51,12 @@ static bool is_new(struct api *a, const char *name)
 	return false;
 }
 
+void api_warn_once(struct api *a, const char *text)
+{
+	if (a->config.warn && is_new(a, text))
+		a->config.warn(text);
+}
+
 /* A variable that the template does not read changes nothing: clients set some of them for every model, so that is no
  * error, but it is not said to nobody. */
 static void warn_unread(struct api *a, const json_t *words)

@@ -24,9 +24,9 @@ struct serve_opts {
 static const struct usage usage = {
 	"serve [OPTIONS] [MODEL]",
 	"Serves a model over HTTP, speaking OpenAI's API (/v1/chat/completions, /v1/completions, /v1/embeddings,\n"
-	"/v1/responses, /v1/models) and llama-server's (/completion, /tokenize, ...). Many requests share one KV "
-	"cache:\n"
-	"a prefix that is known, or being computed for another request, is never computed again.",
+	"/v1/responses, /v1/models), Anthropic's (/v1/messages) and llama-server's (/completion, /tokenize, ...).\n"
+	"Many requests share one KV cache: a prefix that is known, or being computed for another request, is never\n"
+	"computed again.",
 	"  kvik serve model.gguf --port 8080 --seqs 16 --ctx 8192\n"
 	"  curl http://127.0.0.1:8080/v1/chat/completions -d "
 	"'{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'\n"
