@@ -85,30 +85,7 @@ static double load_us(const struct disk *d, uint64_t bytes)
 
 bool disk_note_frame(struct disk *d, struct store_key text)
 {
-	uint64_t name = text.w[0] | 1;
-	if (2 * (d->n_frames + 1) > d->frames_cap) {
-		uint32_t cap = d->frames_cap ? 2 * d->frames_cap : 1024;
-		uint64_t *bigger = mem_zalloc(cap, sizeof *bigger), *old = d->frames;
-		uint32_t n = d->frames_cap;
-		if (!bigger)
-			return false;
-		d->frames = bigger;
-		d->frames_cap = cap;
-		for (uint32_t i = 0; i < n; i++)
-			for (uint64_t at = old[i] >> 1; old[i]; at++)
-				if (!bigger[at & (cap - 1)]) {
-					bigger[at & (cap - 1)] = old[i];
-					break;
-				}
-		mem_free(old);
-	}
-	uint64_t at = name >> 1;
-	for (; d->frames[at & (d->frames_cap - 1)]; at++)
-		if (d->frames[at & (d->frames_cap - 1)] == name)
-			return false;
-	d->frames[at & (d->frames_cap - 1)] = name;
-	d->n_frames++;
-	return true;
+	return set_add(&d->frames, text.w[0]) == SET_NEW;
 }
 
 /* Before a record of the frame at `start`: the store knows the frames before it, if only by their ids. Windows may have
@@ -370,7 +347,8 @@ bool disk_run(struct disk *d)
 
 void disk_wait(struct disk *d, uint32_t ms)
 {
-	(void)store_wait(d->store, ms);
+	if (d->in.n + d->out.n > 0) /* else nothing will come */
+		(void)store_wait(d->store, ms);
 }
 
 int64_t disk_due_us(const struct disk *d)
@@ -523,7 +501,7 @@ void disk_close(struct disk *d)
 		return;
 	stop_watching(d);
 	store_close(d->store);
-	mem_free(d->frames);
+	set_release(&d->frames);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->ran);
 	mem_free(d);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/set.h"
 #include "engine/disk.h"
 #include "store/store.h"
 
@@ -32,9 +33,7 @@ struct disk {
 	bool held;
 	struct kv_io held_io;
 	struct leaving *held_record;
-	/* Frames (keys of texts up to their ends) that the store has, or is being given: open addressing, 0 is free. */
-	uint64_t *frames;
-	uint32_t n_frames, frames_cap;
+	struct set frames; /* keys of texts up to ends of frames that the store has, or is being given */
 	/* Scopes whose records the tree has been told of. */
 	struct store_key scopes[DISK_SCOPES];
 	uint32_t n_scopes;

@@ -132,9 +132,10 @@ int session_match(struct kvik_session *s, size_t to, struct kvik_err *err)
 	int rc = kv_match(c->kv, s->seq, s->ids, n, &hit, err);
 	while (!rc && hit.stored > hit.tokens && disk_pays(c->disk, hit.tokens, hit.stored) &&
 	       kv_load(c->kv, s->seq, s->ids, n)) {
-		disk_run(c->disk);
-		disk_wait(c->disk, 100);
-		disk_run(c->disk);
+		if (!disk_run(c->disk)) {
+			disk_wait(c->disk, 100);
+			disk_run(c->disk);
+		}
 		rc = kv_match(c->kv, s->seq, s->ids, n, &hit, err);
 	}
 	if (rc)

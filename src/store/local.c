@@ -243,8 +243,9 @@ static void get_once(struct local *l, void *buf, struct backend_read *reads, uin
 }
 
 /* What was moved while it was read is read where it is now. */
-static void get_some(struct local *l, void *buf, struct backend_read *reads, uint32_t n)
+static void get_some(void *b, void *buf, struct backend_read *reads, uint32_t n)
 {
+	struct local *l = b;
 	bool again = true;
 	for (int tries = 0; tries < 3 && again; tries++) {
 		get_once(l, buf, reads, n);
@@ -260,17 +261,7 @@ static void get_some(struct local *l, void *buf, struct backend_read *reads, uin
 static void local_get(void *b, struct backend_read *reads, uint32_t n)
 {
 	struct local *l = b;
-	void *buf = mem_aligned(HEAD_LINE, HEAD_BYTES_MAX);
-	if (!buf)
-		fault(l->faults, STORE_FAULT_MEMORY, "a record is not read");
-	for (uint32_t i = 0, m; i < n; i += m) {
-		m = n - i < STORE_PARTS_MAX ? n - i : STORE_PARTS_MAX;
-		for (uint32_t j = i; j < i + m; j++)
-			reads[j].end = STORE_FAILED;
-		if (buf)
-			get_some(l, buf, reads + i, m);
-	}
-	mem_free(buf);
+	record_get(l->faults, get_some, l, reads, n);
 }
 
 static enum store_end local_has(void *b, const struct store_record *r, uint64_t *place)

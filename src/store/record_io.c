@@ -124,3 +124,19 @@ bool record_is(const struct head_view *v, const struct store_record *r)
 	       key_equal(f->fingerprint, r->fingerprint) &&
 	       memcmp(v->ids, r->ids, (r->end - r->start) * sizeof *r->ids) == 0;
 }
+
+void record_get(struct faults *faults, void (*get)(void *b, void *buf, struct backend_read *reads, uint32_t n), void *b,
+		struct backend_read *reads, uint32_t n)
+{
+	void *buf = mem_aligned(HEAD_LINE, HEAD_BYTES_MAX);
+	if (!buf)
+		fault(faults, STORE_FAULT_MEMORY, "a record is not read");
+	for (uint32_t i = 0, m; i < n; i += m) {
+		m = n - i < STORE_PARTS_MAX ? n - i : STORE_PARTS_MAX;
+		for (uint32_t k = i; k < i + m; k++)
+			reads[k].end = STORE_FAILED;
+		if (buf)
+			get(b, buf, reads + i, m);
+	}
+	mem_free(buf);
+}

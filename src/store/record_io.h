@@ -33,6 +33,10 @@ enum store_end record_read_head(const struct record_io *io, int fd, uint64_t at,
  * the bytes that were right. */
 uint64_t record_read_parts(const struct record_io *io, int fd, const struct head_view *v, const uint8_t key[32],
 			   struct backend_read *reads, uint32_t n);
+/* What backends have as `get`: get(b, buf, reads, n) for as many parts as a record may have, buf being of the size of a head; what
+ * has no memory FAILED. */
+void record_get(struct faults *faults, void (*get)(void *b, void *buf, struct backend_read *reads, uint32_t n), void *b,
+		struct backend_read *reads, uint32_t n);
 /* Is it the record that r asks for? Its ids decide. */
 bool record_is(const struct head_view *v, const struct store_record *r);
 

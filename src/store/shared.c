@@ -130,8 +130,9 @@ static enum store_end open_record(struct shared *h, const char *name, void *buf,
 	return end;
 }
 
-static void get_record(struct shared *h, void *buf, struct backend_read *reads, uint32_t n)
+static void get_record(void *b, void *buf, struct backend_read *reads, uint32_t n)
 {
+	struct shared *h = b;
 	struct entry e;
 	struct head_view v;
 	uint8_t key[32];
@@ -171,17 +172,7 @@ static void get_record(struct shared *h, void *buf, struct backend_read *reads, 
 static void shared_get(void *b, struct backend_read *reads, uint32_t n)
 {
 	struct shared *h = b;
-	void *buf = mem_aligned(HEAD_LINE, HEAD_BYTES_MAX);
-	if (!buf)
-		fault(h->faults, STORE_FAULT_MEMORY, "a record is not read");
-	for (uint32_t i = 0, m; i < n; i += m) {
-		m = n - i < STORE_PARTS_MAX ? n - i : STORE_PARTS_MAX;
-		for (uint32_t k = i; k < i + m; k++)
-			reads[k].end = STORE_FAILED;
-		if (buf)
-			get_record(h, buf, reads + i, m);
-	}
-	mem_free(buf);
+	record_get(h->faults, get_record, h, reads, n);
 }
 
 static enum store_end shared_has(void *b, const struct store_record *r, uint64_t *place)
