@@ -24,7 +24,8 @@ static struct fit what_fits(const struct kvik_plan *p)
 	uint64_t fixed = p->weight_bytes + p->mapped_bytes + p->work_bytes;
 	uint64_t room = f.available > fixed ? f.available - fixed : 0;
 	f.sessions = p->bytes_per_session ? room / p->bytes_per_session : 0;
-	f.tokens = p->bytes_per_token ? room / p->bytes_per_token : 0;
+	uint64_t token = p->bytes_per_token + (p->state_every ? p->bytes_per_state / p->state_every : 0);
+	f.tokens = token ? room / token : 0;
 	return f;
 }
 

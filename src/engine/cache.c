@@ -133,13 +133,18 @@ uint32_t cache_state_every(const struct kvplan *plan, const struct kvik_cache_pa
 	return every;
 }
 
+uint64_t cache_session_bytes(const struct kvplan *plan, const struct kvik_cache_params *p)
+{
+	return kvplan_seq_bytes(plan, p->context, p->chunk, cache_state_every(plan, p));
+}
+
 /* Pages and tables of `sessions` sequences of `context` tokens. Tables are bounded from above: every page (of at least
  * 4096 bytes) has its counts in each group's books and up to three entries in block tables; the ghost list takes up to
  * 1/128 of all. */
 uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p)
 {
 	enum { PAGE_BYTES_MIN = 4096, SESSION_BYTES = 8192, CACHE_BYTES = 65536, GHOST_PART = 127 };
-	uint64_t pages = p->sessions * kvplan_seq_bytes(plan, p->context, p->chunk);
+	uint64_t pages = p->sessions * cache_session_bytes(plan, p);
 	uint64_t tables = pages / PAGE_BYTES_MIN * (24 * (uint64_t)plan->n_groups + 12);
 	uint64_t tree = p->sessions * kv_tree_bytes(plan->desc, plan->n_groups, p->context, p->chunk);
 	uint64_t all = pages + tables + tree + (uint64_t)p->sessions * SESSION_BYTES + CACHE_BYTES;

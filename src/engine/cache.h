@@ -64,6 +64,8 @@ int cache_plan(struct kvplan *plan, const struct hparams *h, const struct kvik_c
 	       struct kvik_err *err) MUST_CHECK;
 /* Tokens between snapshots of states; 0: no layer keeps one. */
 uint32_t cache_state_every(const struct kvplan *plan, const struct kvik_cache_params *p);
+/* Of pages and states of one sequence of `context` tokens. */
+uint64_t cache_session_bytes(const struct kvplan *plan, const struct kvik_cache_params *p);
 uint64_t cache_bytes(const struct kvplan *plan, const struct kvik_cache_params *p);
 
 static inline bool cache_keeps_states(const struct kvik_cache *c)

@@ -26,7 +26,7 @@ int kvik_plan_make(const struct kvik_file *f, const struct kvik_model_params *mo
 	uint32_t threads = m.threads ? m.threads : os_processors();
 	own.work_bytes = model_work_bytes(&backend_cpu, &f->h, mp.int8, threads, p.chunk, p.chunk);
 	own.bytes_per_token = kvplan_token_bytes(&kvplan);
-	own.bytes_per_session = kvplan_seq_bytes(&kvplan, p.context, p.chunk);
+	own.bytes_per_session = cache_session_bytes(&kvplan, &p);
 	own.kv_bytes = cache_bytes(&kvplan, &p);
 	own.bytes_per_state = kvplan_state_bytes(&kvplan);
 	own.state_every = cache_state_every(&kvplan, &p);

@@ -82,7 +82,7 @@ int kv_new(struct kv **out, const struct kv_config *c, struct kvik_err *err)
 	rc = pages_init(&kv->pages, c, c->memory ? c->memory : &host, err);
 	pages_count_table(&kv->pages, sizeof *kv);
 	if (!rc)
-		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_paged, kv->n_states, err);
+		rc = tree_init(&kv->tree, &kv->pages, kv->desc, kv->n_paged, kv->n_states, kv->state_every, err);
 	kv->tree.pack_after = c->pack_after;
 	if (!rc && c->store)
 		rc = io_init(&kv->tree, c->store, c->seq_tokens_max, err);

@@ -38,26 +38,28 @@ void tree_lay_out(struct tree *t)
 	t->node_bytes = sizeof(struct node) + t->token0 * sizeof(kv_page) + t->frame * sizeof(uint32_t);
 }
 
-/* Tokens cost pages of the full groups and nodes; where there are only windows, count as if they kept everything. */
-static uint64_t unit_bytes(const struct tree *t)
+/* Tokens cost pages of the full groups, nodes, and states every so often; where there are only windows, count as if they
+ * kept everything. */
+static uint64_t unit_bytes(const struct tree *t, uint32_t state_every)
 {
 	uint64_t full = 0, all = 0, nodes = t->node_bytes * GHOST_UNIT_TOKENS / t->frame;
+	uint64_t states = state_every ? tree_state_bytes(t) * GHOST_UNIT_TOKENS / state_every : 0;
 	for (uint32_t g = 0; g < t->n_groups; g++) {
 		uint64_t bytes = t->pages->group[g].stride * GHOST_UNIT_TOKENS / t->desc[g].page_tokens + 1;
 		all += bytes;
 		full += t->desc[g].window ? 0 : bytes;
 	}
-	return nodes + (full ? full : all);
+	return nodes + states + (full ? full : all);
 }
 
 int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups, uint32_t n_states,
-	      struct kvik_err *err)
+	      uint32_t state_every, struct kvik_err *err)
 {
 	*t = (struct tree){.pages = p, .desc = desc, .n_groups = n_groups, .n_states = n_states};
 	tree_lay_out(t);
 	evict_init(t);
-	uint64_t units = pages_room(p) / unit_bytes(t);
-	t->bytes_per_token = (double)unit_bytes(t) / GHOST_UNIT_TOKENS;
+	uint64_t unit = unit_bytes(t, state_every), units = pages_room(p) / unit;
+	t->bytes_per_token = (double)unit / GHOST_UNIT_TOKENS;
 	t->patience = (double)units * GHOST_UNIT_TOKENS / 4 + 1;
 	int rc = ghost_init(&t->ghost, units, p->memory_bytes / 256, err);
 	if (rc)

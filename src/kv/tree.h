@@ -123,7 +123,7 @@ struct tree {
 /* Sizes of nodes and frames, from desc and n_groups. */
 void tree_lay_out(struct tree *t);
 int tree_init(struct tree *t, struct pages *p, const struct kv_group_desc *desc, uint32_t n_groups, uint32_t n_states,
-	      struct kvik_err *err) MUST_CHECK;
+	      uint32_t state_every, struct kvik_err *err) MUST_CHECK;
 /* All nodes; also after an error of tree_init. */
 void tree_release(struct tree *t);
 

@@ -225,9 +225,11 @@ static uint64_t pages_held(const struct kv_group_desc *d, uint64_t tokens, uint6
 	return min_u64(all, (span + p - 2) / p + 1 + (d->sinks + p - 1) / p);
 }
 
-uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chunk)
+uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chunk, uint32_t state_every)
 {
-	uint64_t bytes = 2 * kvplan_state_bytes(p); /* a snapshot beside its own */
+	uint64_t states =
+		2 + (state_every ? tokens / state_every : 0); /* its own, that of its prompt, those on the way */
+	uint64_t bytes = states * kvplan_state_bytes(p);
 	for (uint32_t g = 0; g < p->state_group; g++) {
 		bytes += pages_held(&p->desc[g], tokens, chunk) * kv_host_stride(p->desc[g].page_bytes);
 	}

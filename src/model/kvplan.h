@@ -42,7 +42,8 @@ int kvplan_init(struct kvplan *p, const struct hparams *h, const struct kvplan_p
 uint64_t kvplan_token_bytes(const struct kvplan *p);
 /* Bytes of a state of all layers, as the sequence has one and each snapshot; 0: no layer keeps any. */
 uint64_t kvplan_state_bytes(const struct kvplan *p);
-/* Bytes of pages of a sequence of `tokens` tokens, in which up to chunk tokens are computed in one step. */
-uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chunk);
+/* Bytes of pages of a sequence of `tokens` tokens, in which up to chunk tokens are computed in one step; with its states,
+ * one of them for each state_every tokens (0: none on the way). */
+uint64_t kvplan_seq_bytes(const struct kvplan *p, uint32_t tokens, uint32_t chunk, uint32_t state_every);
 
 #endif

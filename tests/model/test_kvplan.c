@@ -72,7 +72,7 @@ static void costs_what_the_plan_says(void **state)
 		uint32_t tokens = whole ? 900 : 1 + random_below(400);
 		uint32_t chunk = KV_PAGE_TOKENS + random_below(100);
 		assert_int_equal(kvplan_init(&p, &h, &params, NULL), 0);
-		uint64_t said = kvplan_seq_bytes(&p, tokens, chunk), held = measure_worst(&p, tokens, chunk);
+		uint64_t said = kvplan_seq_bytes(&p, tokens, chunk, 0), held = measure_worst(&p, tokens, chunk);
 		bool exact = whole && p.n_groups == 1; /* several are not at their worst at once */
 		if (held > said || (exact && held < said))
 			fail_msg("%u tokens in chunks of %u, window %u, sinks %u: said %llu bytes, held %llu", tokens,

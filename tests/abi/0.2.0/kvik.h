@@ -401,12 +401,14 @@ struct kvik_plan {
 	uint32_t size;
 	uint32_t context;
 	uint32_t page_tokens;
-	uint64_t weight_bytes;      /* packed, in memory */
-	uint64_t mapped_bytes;      /* the embedding, read from the file's mapping */
-	uint64_t work_bytes;        /* buffers of a step of `chunk` tokens */
-	uint64_t bytes_per_token;   /* keys and values of all layers */
-	uint64_t bytes_per_session; /* pages of one of `context` tokens; windows hold it down */
-	uint64_t kv_bytes;          /* pages and tables of `sessions` sessions: what kv_memory must allow */
+	uint64_t weight_bytes;    /* packed, in memory */
+	uint64_t mapped_bytes;    /* the embedding, read from the file's mapping */
+	uint64_t work_bytes;      /* buffers of a step of `chunk` tokens */
+	uint64_t bytes_per_token; /* keys and values of all layers */
+	/* Pages of one of `context` tokens, which windows hold down, with the states that are kept of it every
+	 * state_every tokens. */
+	uint64_t bytes_per_session;
+	uint64_t kv_bytes; /* pages and tables of `sessions` sessions: what kv_memory must allow */
 	uint64_t
 		bytes_per_state; /* of a recurrent model: one per session, and per place that is kept to come back to */
 	uint32_t state_every;    /* kvik_cache_params.state_every, resolved; 0: no layer keeps a state */
