@@ -157,14 +157,6 @@ static json_t *schema_part(json_t *schema, const json_t *of)
 	return json_pack("{s:s, s:o}", "type", "json_schema", "json_schema", schema);
 }
 
-static json_t *object_part(const json_t *parameters)
-{
-	json_t *schema = json_is_object(parameters) ? json_copy((json_t *)(uintptr_t)parameters) : json_object();
-	if (!json_object_get(schema, "type"))
-		json_object_set_new(schema, "type", json_string("object"));
-	return schema_part(schema, NULL);
-}
-
 /* A text without quotes can be any, or one of several; what else a schema may say of it has no form here. */
 static bool plain_text(const json_t *schema)
 {
@@ -322,7 +314,7 @@ static json_t *call_parts(struct maker *m, const json_t *tool)
 	if (m->tagged)
 		add_arguments(m, list, tool);
 	else
-		json_array_append_new(list, object_part(parameters_of(tool)));
+		json_array_append_new(list, schema_part(tool_parameters(tool), NULL));
 	add_marks(list, m->v, m->cuts.tail);
 	return list;
 }

@@ -186,7 +186,7 @@ static const struct known {
 	{"draft_model", ANY},
 	{"prediction", ANY},
 	{"t_max_prompt_ms", "-1 0"},
-	{"t_max_predict_ms", "-1 0"},
+	{"t_max_predict_ms", "-1 0"}, /* of /infill and /completion */
 	{"kv_transfer_params", NONE},
 	{"bootstrap_host", NONE},
 	{"bootstrap_port", NONE},

@@ -165,6 +165,7 @@ static int read_fields(struct api_call *c, const json_t *fields, struct field_er
 struct native_fields {
 	json_t *prompt, *n_predict, *max_tokens, *response_fields, *salt, *slot;
 	json_t *prefix, *suffix, *extra; /* of /infill */
+	json_t *predict_ms;
 };
 
 static int read_body(struct api_call *c, struct native_fields *f, bool infill, struct field_error *e)
@@ -183,16 +184,25 @@ static int read_body(struct api_call *c, struct native_fields *f, bool infill, s
 		{"cache_salt", FIELD_JSON, &f->salt, 0, 0},
 		{"id_slot", FIELD_JSON, &f->slot, 0, 0},
 		{"x_kvik", FIELD_JSON, &r->x_kvik, 0, 0},
+		{"n_indent", FIELD_U32, &r->indent, 0, 1000},
+		{"t_max_predict_ms", FIELD_JSON, &f->predict_ms, 0, 0},
+		{"t_max_prompt_ms", FIELD_NO_EFFECT, NULL, 0, 0}, /* llama-server reads it, and does nothing with it */
 		{"input_prefix", FIELD_JSON, &f->prefix, 0, 0},
 		{"input_suffix", FIELD_JSON, &f->suffix, 0, 0},
 		{"input_extra", FIELD_JSON, &f->extra, 0, 0},
+		/* What editors name is how tokens are drawn anyway, in another order. */
+		{"samplers", FIELD_NO_EFFECT, NULL, 0, 0},
 	};
-	enum { OF_INFILL = 3 };
+	enum { OF_INFILL = 4 };
+	int64_t ms = 0;
 	size_t n = sizeof own / sizeof *own - (infill ? 0 : OF_INFILL);
 	int rc = reply_read(c, own, n, e);
 	if (!rc)
 		rc = f->n_predict ? reply_read_max_tokens(c, "n_predict", f->n_predict, true, e)
 				  : reply_read_max_tokens(c, "max_tokens", f->max_tokens, true, e);
+	if (!rc && f->predict_ms && !field_whole(f->predict_ms, -1, UINT32_MAX, &ms))
+		rc = field_fail(e, "t_max_predict_ms", "'t_max_predict_ms' must be a number of milliseconds");
+	r->predict_ms = ms > 0 ? (uint32_t)ms : 0;
 	if (!rc)
 		rc = read_fields(c, f->response_fields, e);
 	if (!rc)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api/after_thoughts.h"
+#include "api/infill_end.h"
 #include "api/reply_events.h"
 #include "api/weigh.h"
 #include "base/hash.h"
@@ -45,6 +46,7 @@ static void free_prompts(struct reply *r)
 		mem_free(p->embedding);
 		kvik_constrained_free(p->constrained);
 		after_thoughts_free(p->after);
+		infill_end_free(p->infill_end);
 		json_decref(p->logprobs);
 		json_decref(p->by_id);
 	}
@@ -237,6 +239,20 @@ static int hold_to_form(const struct reply *r, struct reply_prompt *p, struct kv
 	return 0;
 }
 
+/* Completions in editors. */
+static int end_in_time(const struct reply *r, struct reply_prompt *p, struct kvik_generate_params *g,
+		       struct kvik_err *err)
+{
+	const struct kvik_vocab *v = p->call->api->config.engine.vocab;
+	if (!v || (r->predict_ms == 0 && r->indent == 0))
+		return 0;
+	p->infill_end = infill_end_new(g->processor, v, r->sampling.n, r->predict_ms, r->indent);
+	if (!p->infill_end)
+		return err_set(err, KVIK_ERR_NOMEM, "no memory for a request");
+	g->processor = infill_end_processor(p->infill_end);
+	return 0;
+}
+
 static int submit_params(const struct api_call *c, struct reply_prompt *p, struct kvik_err *err)
 {
 	const struct reply *r = c->reply;
@@ -265,6 +281,8 @@ static int submit_params(const struct api_call *c, struct reply_prompt *p, struc
 	q.on_event = reply_on_event;
 	q.user = p;
 	int rc = hold_to_form(r, p, &g, err);
+	if (!rc)
+		rc = end_in_time(r, p, &g, err);
 	return rc ? rc : engine->submit(engine->ctx, &q, &p->engine_id, err);
 }
 

@@ -53,6 +53,7 @@ struct reply_prompt {
 	json_t *by_id;    /* the same as vLLM's prompt_logprobs; owned; NULL = not wanted */
 	float *embedding; /* [dim], owned */
 	struct kvik_constrained *constrained; /* its answers, where the request gives them a form; owned */
+	struct infill_end *infill_end;        /* and may end by time or indentation; owned */
 	struct after_thoughts *after;         /* which may begin behind thoughts; owned */
 	uint64_t engine_id;                   /* of the running request, 0 = none; under the call's lock */
 	bool ended;                           /* usage is there; under the call's lock */
@@ -100,8 +101,9 @@ struct reply {
 		*form_closes; /* the form of an answer begins behind thoughts between these marks; NULL: at once */
 	json_t *tools;        /* owned; NULL = none */
 	bool must_call;       /* an answer is a call, in the generic form */
-	bool form_whole;      /* the form has a place for thoughts itself */
-	bool one_call;        /* of an answer only the first tool call is told */
+	uint32_t predict_ms, indent; /* infill_end.h; 0: no such limit */
+	bool form_whole;             /* the form has a place for thoughts itself */
+	bool one_call;               /* of an answer only the first tool call is told */
 	enum kvik_pooling pooling;
 	bool bare;        /* prompts get no token that begins a text */
 	json_t *x_kvik;   /* borrowed from body; NULL: it says nothing. retain.c makes of it: */

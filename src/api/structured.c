@@ -207,6 +207,8 @@ static int take_format(const struct reading *r, const char *name, const json_t *
 {
 	const json_t *type = json_object_get(format, "type"), *inner = json_object_get(format, "json_schema");
 	const json_t *schema = json_object_get(inner ? inner : format, "schema");
+	if (!schema) /* as TGI and huggingface_hub have it */
+		schema = json_object_get(format, "value");
 	if (!json_is_string(type))
 		return field_fail(
 			r->e, name,
@@ -276,6 +278,7 @@ int structured_finish(struct structured *s, struct structured_cache *sc, const s
 {
 	const struct reading r = {s, sc, v, e};
 	int rc = s->response_format ? take_format(&r, "response_format", s->response_format) : 0;
+	s->of_text = !rc && s->constraint;
 	if (!rc && s->outputs)
 		rc = take_outputs(&r, s->outputs);
 	if (!rc && s->json)
@@ -303,12 +306,16 @@ int structured_format(struct structured *s, const json_t *format, const char *na
 		      const struct kvik_vocab *v, struct field_error *e)
 {
 	const struct reading r = {s, sc, v, e};
-	return take_format(&r, name, format);
+	int rc = take_format(&r, name, format);
+	s->of_text = !rc && s->constraint;
+	return rc;
 }
 
 int structured_call(struct structured *s, enum kvik_constraint_kind kind, const json_t *form,
 		    struct structured_cache *sc, const struct kvik_vocab *v, struct field_error *e)
 {
 	const struct reading r = {s, sc, v, e};
+	if (s->of_text)
+		structured_release(s, sc);
 	return take(&r, "tool_choice", kind, form);
 }

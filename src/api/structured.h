@@ -38,6 +38,7 @@ struct structured {
 	json_t *response_format, *outputs, *json, *regex, *choice, *guided_grammar, *json_schema, *grammar,
 		*sglang_regex, *ebnf, *structural_tag;
 	struct kept_constraint *constraint; /* held; NULL: any text */
+	bool of_text;                       /* it is the form of what is said: a call that must be takes its place */
 };
 /* Writes the fields into table[STRUCTURED_FIELDS]; returns how many. */
 size_t structured_fields(struct structured *s, struct field *table);

@@ -147,17 +147,59 @@ static json_t *move_refs(const json_t *schema, const char *place)
 	return out;
 }
 
+static bool has_member(const json_t *schema, const char *const *names)
+{
+	const char *key;
+	size_t i;
+	json_t *v;
+	json_array_foreach((json_t *)(uintptr_t)schema, i, v) if (has_member(v, names)) return true;
+	json_object_foreach((json_t *)(uintptr_t)schema, key, v)
+	{
+		for (size_t k = 0; names[k]; k++)
+			if (strcmp(names[k], key) == 0)
+				return true;
+		if (has_member(v, names))
+			return true;
+	}
+	return false;
+}
+
+static void close_objects(json_t *schema)
+{
+	const char *key;
+	size_t i;
+	json_t *v;
+	json_array_foreach(schema, i, v) close_objects(v);
+	if (json_is_object(json_object_get(schema, "properties")) && !json_object_get(schema, "additionalProperties") &&
+	    !json_object_get(schema, "patternProperties"))
+		json_object_set_new(schema, "additionalProperties", json_false());
+	json_object_foreach(schema, key, v) if (strcmp(key, "enum") != 0 && strcmp(key, "const") != 0 &&
+						strcmp(key, "required") != 0) close_objects(v);
+}
+
+json_t *tool_parameters(const json_t *tool)
+{
+	/* with these, members may be named elsewhere */
+	static const char *const open[] = {"allOf", "if", "not", "dependentSchemas", "unevaluatedProperties", NULL};
+	const json_t *given = json_object_get(function_of(tool), "parameters");
+	json_t *schema = json_is_object(given) ? json_deep_copy(given) : json_object();
+	if (!has_member(schema, open))
+		close_objects(schema);
+	if (!json_object_get(schema, "type")) /* arguments are an object, whatever else */
+		json_object_set_new(schema, "type", json_string("object"));
+	return schema;
+}
+
 /* The schema of one call; its parameters go into defs. */
 static json_t *call_schema(const json_t *tool, size_t index, json_t *defs)
 {
-	const json_t *f = function_of(tool), *parameters = json_object_get(f, "parameters");
+	const json_t *f = function_of(tool);
+	json_t *parameters = tool_parameters(tool);
 	char name[32], place[48];
 	snprintf(name, sizeof name, "tool%zu", index);
 	snprintf(place, sizeof place, "#/$defs/%s", name);
-	json_t *moved = json_is_object(parameters) ? move_refs(parameters, place) : json_object();
-	if (!json_object_get(moved, "type")) /* arguments are an object, whatever else */
-		json_object_set_new(moved, "type", json_string("object"));
-	json_object_set_new(defs, name, moved);
+	json_object_set_new(defs, name, move_refs(parameters, place));
+	json_decref(parameters);
 	return json_pack("{s:s, s:{s:{s:O}, s:{s:s}}, s:[s, s], s:b}", "type", "object", "properties", "name", "const",
 			 json_object_get(f, "name"), "arguments", "$ref", place, "required", "name", "arguments",
 			 "additionalProperties", 0);

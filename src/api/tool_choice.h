@@ -23,6 +23,9 @@ struct tool_choice {
 int tool_choice_read(struct tool_choice *out, const json_t *tools, const json_t *choice, const json_t *parallel,
 		     struct field_error *e) MUST_CHECK;
 void tool_choice_release(struct tool_choice *t);
+/* The parameters of a tool, closed: where they name members and say nothing of others, there are none, for models that do not know
+ * when to stop. A new reference. */
+json_t *tool_parameters(const json_t *tool);
 /* The schema of an answer that is a call: {"name": .., "arguments": {..}}, or a list of such where there may be many. A new
  * reference; NULL: no memory. */
 json_t *tool_choice_schema(const struct tool_choice *t);

@@ -400,6 +400,15 @@ static const struct api_case cases[] = {
 		 "[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`g`,`arguments`:`{}`}}]},`logprobs`:null,`"
 		 "finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:265,`completion_tokens`:27,`total_tokens`:292,"
 		 "`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
+	{.name = "a schema as TGI has it",
+	 CHAT,
+	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`response_format`:{`type`:`json_object`,`value`:{`"
+		 "uniqueItems`:true}}}",
+	 .answer = "400 application/json\n"
+		   "{`error`:{`message`:`'response_format': JSON schema: a keyword that is not supported at "
+		   "\\`/"
+		   "uniqueItems\\``,`type`:`invalid_request_error`,`param`:`response_format`,`code`:400,`request_id`:`"
+		   "1`}}"},
 	{.name = "a schema that cannot be held",
 	 CHAT,
 	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`tools`:[{`type`:`function`,`function`:{`name`:`f`,`"
@@ -416,9 +425,14 @@ static const struct api_case cases[] = {
 		 "parameters`:{`type`:`object`,`properties`:{`a`:{`$ref`:`#/$defs/"
 		 "n`}},`$defs`:{`n`:{`type`:`string`}}}}},{`type`:`function`,`function`:{`name`:`g`}}],`tool_choice`:`"
 		 "required`,`response_format`:{`type`:`json_object`}}",
-	 .answer = "400 application/json\n"
-		   "{`error`:{`message`:`'tool_choice' is a second form for one answer: give "
-		   "one`,`type`:`invalid_request_error`,`param`:`tool_choice`,`code`:400,`request_id`:`1`}}"},
+	 .says = "{|\"|n|a|m|e|\"|:|\"|f|\"|,|\"|a|r|g|u|m|e|n|t|s|\"|:|{|}|}",
+	 .answer =
+		 "200 application/json\n"
+		 "{`id`:`chatcmpl-1`,`object`:`chat.completion`,`created`:0,`model`:`canned`,`system_fingerprint`:`"
+		 "kvik`,`choices`:[{`index`:0,`message`:{`role`:`assistant`,`content`:null,`refusal`:null,`tool_calls`:"
+		 "[{`id`:`Lq3zfWCBD`,`type`:`function`,`function`:{`name`:`f`,`arguments`:`{}`}}]},`logprobs`:null,`"
+		 "finish_reason`:`tool_calls`}],`usage`:{`prompt_tokens`:265,`completion_tokens`:27,`total_tokens`:292,"
+		 "`prompt_tokens_details`:{`cached_tokens`:0},`completion_tokens_details`:{`reasoning_tokens`:0}}}"},
 	{.name = "a call in a stream",
 	 CHAT,
 	 .body = "{`messages`:[{`role`:`user`,`content`:`Hi`}],`stream`:true,`tools`:[{`type`:`function`,`function`:{`"

@@ -146,6 +146,17 @@ static const struct api_case cases[] = {
 	 .answer = "200 application/json\n"
 		   "{`content`:`=`,`prompt`:`<|fim_prefix|>def f(x): y<|fim_suffix|>return y<|fim_middle|>`,"
 		   "`tokens_evaluated`:22}"},
+	{.name = "infill as editors ask",
+	 .request = "POST /infill",
+	 .body = "{`samplers`:[`top_k`,`top_p`,`infill`],`n_indent`:4,`t_max_prompt_ms`:500,`t_max_predict_ms`:1000,`"
+		 "cache_prompt`:true,"
+		 "`input_prefix`:`def f(x):`,`input_suffix`:`return y`,`prompt`:` "
+		 "y`,`n_predict`:1,`response_fields`:[`content`,`prompt`,`tokens_evaluated`]}",
+	 .says = "=",
+	 .vocab = "tests/api/fim_tokenizer.json",
+	 .answer = "200 application/json\n"
+		   "{`content`:`=`,`prompt`:`<|fim_prefix|>def f(x): y<|fim_suffix|>return y<|fim_middle|>`,"
+		   "`tokens_evaluated`:22}"},
 	{.name = "infill with other files",
 	 .request = "POST /infill",
 	 .body = "{`input_extra`:[{`filename`:`a.c`,`text`:`int "

@@ -50,6 +50,7 @@ endif()
 kvik_test(api/test_weigh api)
 kvik_test(api/test_fields api)
 kvik_test(api/test_call_form api engine)
+kvik_test(api/test_infill_end api engine)
 kvik_test(api/test_after_thoughts api engine)
 kvik_test(api/test_nonce api)
 
