@@ -3,7 +3,8 @@
 # root (or sudo) only then.
 set -eu
 packages="gcc g++ clang make cmake ninja-build pkg-config git clang-format python3 python3-venv openssl
- libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev libevent-dev libssl-dev libedit-dev liburing-dev $*"
+ libjansson-dev libpcre2-dev libutf8proc-dev libxxhash-dev libcmocka-dev libevent-dev libssl-dev libedit-dev liburing-dev
+ libhiredis-dev redis-server $*"
 missing=""
 for p in $packages; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"

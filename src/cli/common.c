@@ -203,9 +203,9 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 		{OPT_SIZE, 0, "kv-memory", &o->params.kv_memory, .arg = "SIZE",
 		 .help = "Hard ceiling over all the cache holds, e.g. 2G (default: what --ctx needs)."},
 		{OPT_TEXT, 0, "kv-disk", &o->params.disk, .arg = "DIR",
-		 .help = "Keep what memory has no room for in this folder, and find it again after a restart. What "
-			 "people "
-			 "wrote lies there in the clear, but for --kv-disk-key."},
+		 .help = "Keep what memory has no room for in this folder, and find it again after a restart; or in "
+			 "shared:FOLDER or redis://:PASSWORD@HOST:PORT/DB of several servers. What people wrote lies "
+			 "there in the clear, but for --kv-disk-key."},
 		{OPT_SIZE, 0, "kv-disk-size", &o->params.disk_bytes, .arg = "SIZE",
 		 .help = "Most that its files take, e.g. 100G (default: half of what is free there)."},
 		{OPT_FLOAT, 0, "kv-disk-sync", &o->disk_sync_s, 0.001, 86400, .arg = "SECONDS",

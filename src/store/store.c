@@ -18,6 +18,7 @@
 #include "base/os.h"
 #include "store/admit.h"
 #include "store/local.h"
+#include "store/redis.h"
 #include "store/shared.h"
 #include "store/store_impl.h"
 
@@ -51,6 +52,8 @@ struct store {
 	struct faults faults;
 	struct uring_hand *uring;
 	struct store_files uring_table;
+	struct redis *redis; /* NULL: records do not lie there */
+	struct store_files redis_table;
 	char *where;
 	uint64_t flight_max;
 	uint32_t sync_ms;
@@ -255,11 +258,19 @@ static int open_backend(struct store *s, struct store_config *c, struct kvik_err
 		uring_new(&s->uring, &s->uring_table, files_system());
 		c->files = s->uring ? &s->uring_table : files_system();
 	}
-	static const char shared[] = "shared:";
+	static const char shared[] = "shared:", redis[] = "redis://";
+	if (strncmp(s->where, redis, sizeof redis - 1) == 0) {
+		int rc = redis_open(&s->redis, &s->redis_table, s->where, err);
+		if (rc)
+			return rc;
+		s->faults.where = redis_name(s->redis); /* nobody logs a password */
+		c->files = &s->redis_table;
+		return shared_open(&s->backend, s->faults.where, c, &s->faults, err);
+	}
 	if (strncmp(s->where, shared, sizeof shared - 1) == 0)
 		return shared_open(&s->backend, s->where + sizeof shared - 1, c, &s->faults, err);
 	if (strstr(s->where, "://"))
-		return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: a store is a folder, or shared:FOLDER", s->where);
+		return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: a store is a folder, shared:FOLDER, or redis://HOST", s->where);
 	return local_open(&s->backend, s->where, c, &s->faults, err);
 }
 
@@ -328,6 +339,7 @@ void store_close(struct store *s)
 	if (s->backend.ops)
 		s->backend.ops->close(s->backend.b);
 	uring_free(s->uring);
+	redis_close(s->redis);
 	if (s->event >= 0)
 		close(s->event);
 	pthread_cond_destroy(&s->work);
