@@ -406,6 +406,7 @@ static void shared_stats(void *b, struct store_stats *out)
 	struct shared *h = b;
 	pthread_mutex_lock(&h->lock);
 	out->writes = !h->read_only;
+	out->bytes_max = UINT64_MAX; /* nobody trims it; 0 would be room for nothing */
 	out->sealed = h->seal.on;
 	out->hand = h->files->name;
 	out->records = h->index.n; /* that this process has met */

@@ -270,7 +270,8 @@ static int open_backend(struct store *s, struct store_config *c, struct kvik_err
 	if (strncmp(s->where, shared, sizeof shared - 1) == 0)
 		return shared_open(&s->backend, s->where + sizeof shared - 1, c, &s->faults, err);
 	if (strstr(s->where, "://"))
-		return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: a store is a folder, shared:FOLDER, or redis://HOST", s->where);
+		return err_set(err, KVIK_ERR_UNSUPPORTED, "%s: a store is a folder, shared:FOLDER, or redis://HOST",
+			       s->where);
 	return local_open(&s->backend, s->where, c, &s->faults, err);
 }
 

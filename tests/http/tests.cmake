@@ -24,6 +24,7 @@ kvik_http_test(http_bench_serve test_bench_serve.py)
 kvik_http_test(http_idle test_idle.py)
 if(KVIK_STORE)
   kvik_http_test(http_disk test_disk.py)
+  kvik_http_test(http_fleet_store test_fleet_store.py)
   add_library(faulty_disk MODULE tests/store/faulty_disk.c) # no sanitizer: it is loaded before theirs
   target_link_libraries(faulty_disk PRIVATE ${CMAKE_DL_LIBS})
   kvik_http_test(http_disk_faults test_disk_faults.py $<TARGET_FILE:faulty_disk>)
