@@ -21,9 +21,9 @@ static const char *const harmless[] = {
 	"finetuning_task", "hidden_dropout", "id2label", "initializer_range", "is_decoder",
 	"keys_to_ignore_at_inference", "label2id", "mask_token_id", "max_length", "min_length", "output_attentions",
 	"output_hidden_states", "output_router_logits", "pad_token_id", "prefix", "pretraining_tp", "problem_type",
-	"resid_pdrop", "return_dict", "router_aux_loss_coef", "sep_token_id", "task_specific_params", "temperature",
-	"tokenizer_class", "top_k", "top_p", "torch_dtype", "transformers_version", "unsloth_fixed", "unsloth_version",
-	"use_cache", "vocab_size",
+	"resid_pdrop", "residual_dropout", "return_dict", "router_aux_loss_coef", "sep_token_id",
+	"task_specific_params", "temperature", "tokenizer_class", "top_k", "top_p", "torch_dtype",
+	"transformers_version", "unsloth_fixed", "unsloth_version", "use_cache", "vocab_size",
 	/* GGUF */
 	"rope.scaling.finetuned", "tensor_data_layout"};
 

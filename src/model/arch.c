@@ -7,13 +7,14 @@
 
 extern const struct arch arch_llama, arch_mistral, arch_mixtral, arch_qwen2, arch_qwen3, arch_qwen3moe, arch_gemma,
 	arch_gemma2, arch_gemma3, arch_gptoss, arch_gemma4, arch_gemma4_unified, arch_qwen35, arch_qwen35moe,
-	arch_qwen3next, arch_lfm2, arch_granitehybrid, arch_deepseek2, arch_deepseek3;
+	arch_qwen3next, arch_lfm2, arch_granitehybrid, arch_deepseek2, arch_deepseek3, arch_granite, arch_smollm3,
+	arch_seedoss, arch_ernie45, arch_glm4;
 
 static const struct arch *const archs[] = {
-	&arch_llama,    &arch_mistral,        &arch_mixtral,   &arch_qwen2,     &arch_qwen3,
-	&arch_qwen3moe, &arch_gemma,          &arch_gemma2,    &arch_gemma3,    &arch_gptoss,
-	&arch_gemma4,   &arch_gemma4_unified, &arch_qwen35,    &arch_qwen35moe, &arch_qwen3next,
-	&arch_lfm2,     &arch_granitehybrid,  &arch_deepseek2, &arch_deepseek3,
+	&arch_llama,     &arch_mistral,   &arch_mixtral,   &arch_qwen2,   &arch_qwen3,         &arch_qwen3moe,
+	&arch_gemma,     &arch_gemma2,    &arch_gemma3,    &arch_gptoss,  &arch_gemma4,        &arch_gemma4_unified,
+	&arch_qwen35,    &arch_qwen35moe, &arch_qwen3next, &arch_lfm2,    &arch_granitehybrid, &arch_deepseek2,
+	&arch_deepseek3, &arch_granite,   &arch_smollm3,   &arch_seedoss, &arch_ernie45,       &arch_glm4,
 };
 
 enum { ARCHS = sizeof archs / sizeof *archs, REGISTERED_MAX = 8 };

@@ -305,7 +305,8 @@ int bind_experts(struct binder *b, struct layer *l, int i, const struct experts_
 
 static int bind_ffn(struct binder *b, struct layer *l, int i, const struct ffn_spec *f, uint32_t dim)
 {
-	static const char *const names[] = {"ffn_gate.weight", "ffn_up.weight", "ffn_gate_up.weight"};
+	const char *const names[] = {"ffn_gate.weight", "ffn_up.weight",
+				     f->fused ? "ffn_up.weight" : "ffn_gate_up.weight"};
 	int rc = bind_ffn_norm(b, l, i, dim);
 	if (!rc)
 		rc = bind_gate_up(b, &l->gate, &l->up, i, names, f->dim, dim);

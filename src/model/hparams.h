@@ -57,6 +57,7 @@ struct ffn_spec {
 	uint32_t dim;
 	enum activation activation;
 	enum biases biases;
+	bool fused; /* ffn_up has the rows of gate, then those of up */
 };
 
 /* A router gives each token some of the experts, each a feed-forward of its own. */

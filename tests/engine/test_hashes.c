@@ -100,6 +100,9 @@ static const struct model {
 	{DATA "qwen3moe-q8_0.gguf", KVIK_ACT_INT8, 0, 110, FEW},
 	{DATA "deepseek2.gguf", KVIK_ACT_F32, 0, 270, SAME},
 	{DATA "deepseek3", KVIK_ACT_F32, 0, 110, SAME},
+	{DATA "granite", KVIK_ACT_F32, 0, 60, FEW},
+	{DATA "smollm3", KVIK_ACT_F32, 0, 60, FEW},
+	{DATA "glm4.gguf", KVIK_ACT_F32, 0, 60, FEW},
 	{NULL, KVIK_ACT_F32, 0, 11, FEW},
 	{NULL, KVIK_ACT_INT8, 0, 20, FEW},
 	/* every type of stored weights */

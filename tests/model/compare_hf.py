@@ -28,7 +28,7 @@ import make_models
 
 BOUND = 1e-4
 KINDS = ["llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "mixtral", "deepseek_v2", "deepseek_v3", "gemma",
-         "gemma2", "gemma3_text", "gpt_oss", "gemma4_text"]
+         "gemma2", "gemma3_text", "gpt_oss", "gemma4_text", "granite", "smollm3", "seed_oss", "ernie4_5", "glm4"]
 
 
 def random_rope(rng, context):
@@ -147,6 +147,25 @@ def random_deepseek(rng, v):
         v["rope_parameters"] = dict(rope_type="default")
 
 
+def random_dense(rng, v):
+    """Llama's relatives, whose GGUF files come from llama.cpp's converter, which knows no scaling of theirs."""
+    kind = v["model_type"]
+    v.update(Converter=1, rope_parameters=dict(rope_type="default"), pad_token_id=None, eos_token_id=1)
+    if kind == "granite":  # has no head_dim of its own
+        v["hidden_size"] = v["num_attention_heads"] * v.pop("head_dim")
+        v.update({k: rng.choice([0.2, 0.5, 1.0, 3.0]) for k in ("embedding_multiplier", "attention_multiplier",
+                                                               "residual_multiplier", "logits_scaling")})
+    if kind == "smollm3":
+        v.pop("head_dim")
+        v["hidden_size"] = 2 * v["num_attention_heads"] * rng.choice([4, 8, 16, 33])
+        v["num_hidden_layers"] += rng.choice([0, 4])
+    if kind in ("seed_oss", "glm4"):
+        v.update(attention_bias=rng.random() < 0.5)
+    if kind == "glm4":
+        v.update(head_dim=4 * max(1, v["head_dim"] // 4), rope_parameters=dict(
+            rope_type="default", partial_rotary_factor=0.5))
+
+
 def random_variant(rng, long, kinds=KINDS):
     v = dict(model_type=rng.choice(kinds), tie_word_embeddings=rng.random() < 0.5)
     v.update(long_sizes(rng) if long else random_sizes(rng))
@@ -173,6 +192,8 @@ def random_variant(rng, long, kinds=KINDS):
         random_gemma(rng, v)
     if v["model_type"].startswith("deepseek"):
         random_deepseek(rng, v)
+    if v["model_type"] in ("granite", "smollm3", "seed_oss", "ernie4_5", "glm4"):
+        random_dense(rng, v)
     if v["model_type"] == "qwen2":  # has no head_dim of its own
         v["hidden_size"] = v["num_attention_heads"] * v.pop("head_dim")
     elif v["model_type"] == "llama":  # transformers insists on a multiple

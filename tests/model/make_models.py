@@ -164,6 +164,14 @@ VARIANTS = {
                       num_experts_per_tok=3, first_k_dense_replace=1, n_group=4, topk_group=2, norm_topk_prob=True,
                       routed_scaling_factor=2.5, num_nextn_predict_layers=0, scoring_func="sigmoid", topk_method="noaux_tc",
                       tie_word_embeddings=False, F32=1),
+    "granite": dict(model_type="granite", embedding_multiplier=12.0, attention_multiplier=0.2, residual_multiplier=0.22,
+                    logits_scaling=6.0, tie_word_embeddings=True, Seed=301, Converter=1),
+    "smollm3": dict(model_type="smollm3", num_hidden_layers=5, tie_word_embeddings=True, Seed=302, pad_token_id=None, eos_token_id=1, Converter=1),
+    "seed_oss": dict(model_type="seed_oss", head_dim=16, attention_bias=True, tie_word_embeddings=False, Seed=303, pad_token_id=None, eos_token_id=1,
+                     Converter=1),
+    "ernie4_5": dict(model_type="ernie4_5", head_dim=16, tie_word_embeddings=True, Seed=304, pad_token_id=None, eos_token_id=1, Converter=1),
+    "glm4": dict(model_type="glm4", head_dim=16, attention_bias=True, rope_parameters=dict(partial_rotary_factor=0.5),
+                 tie_word_embeddings=False, Seed=305, pad_token_id=None, eos_token_id=1, Converter=1),
 }
 
 

@@ -40,7 +40,12 @@ static const char *const names[] = {"llama-mha",
 				    "granitehybrid",
 				    "granitehybrid-dense",
 				    "deepseek2",
-				    "deepseek3"};
+				    "deepseek3",
+				    "granite",
+				    "smollm3",
+				    "seed_oss",
+				    "ernie4_5",
+				    "glm4"};
 
 static void compare(const struct runner_params *p, const struct golden *g, double bound, bool greedy)
 {

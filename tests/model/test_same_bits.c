@@ -25,6 +25,8 @@ static const struct runner_params models[] = {
 	{.path = DATA "qwen3moe-mixed"},
 	{.path = DATA "deepseek2.gguf"},
 	{.path = DATA "deepseek3"},
+	{.path = DATA "granite"},
+	{.path = DATA "glm4"},
 	{.path = DATA "qwen3moe-q8_0.gguf", .int8 = true},
 	{.path = DATA "llama-q8_0.gguf", .int8 = true},
 	{.path = DATA "llama-mqa-bias", .int8 = true, .quantized = true, .quantize = WTYPE_Q4_0},
