@@ -355,7 +355,7 @@ struct kvik_cache_params {
 	kvik_log_fn *disk_log; /* hears of faults, each kind once; from any thread. NULL: nobody does */
 	void *disk_log_user;
 	/* Of models whose layers keep a state (recurrences): every so many tokens one is kept, from which a text that
-	 * parts from another goes on; 0 = as often as it weighs no more than the keys and values between two. */
+	 * parts from another goes on; 0 = 256 to 1024, the more often the less it weighs. */
 	uint32_t state_every;
 };
 

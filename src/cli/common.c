@@ -199,7 +199,7 @@ void add_cache_opts(struct opt_list *l, struct cache_opts *o)
 		 .help = "Most tokens computed in one step (default 512); never changes the output."},
 		{OPT_U32, 0, "state-every", &o->params.state_every, 1, 1 << 30, .arg = "N",
 		 .help = "Of a model whose layers keep a state: keep one every N tokens, from which texts that part "
-			 "there go on (default: as often as it weighs no more than the KV between two)."},
+			 "there go on (default: 256 to 1024, the more often the less it weighs)."},
 		{OPT_SIZE, 0, "kv-memory", &o->params.kv_memory, .arg = "SIZE",
 		 .help = "Hard ceiling over all the cache holds, e.g. 2G (default: what --ctx needs)."},
 		{OPT_TEXT, 0, "kv-disk", &o->params.disk, .arg = "DIR",
