@@ -61,6 +61,12 @@ clang-check: deps .venv/ready
 test-long: deps .venv/ready
 	@tools/test.py --long plain thread
 
+# HAProxy before three servers (docs/FLEET.md); outside CI.
+.PHONY: test-fleet
+test-fleet: all
+	@tools/install-deps.sh haproxy
+	@python3 tests/http/test_proxy.py $(BUILD)/kvik packaging/haproxy.cfg
+
 # The clients people have (docs/CLIENTS.md), in a virtual environment of their own; outside CI.
 .PHONY: test-clients
 .venv-clients/ready: tests/clients/requirements.txt

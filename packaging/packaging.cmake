@@ -15,7 +15,7 @@ install(FILES ${PROJECT_BINARY_DIR}/manual/kvik.bash RENAME kvik
   DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 install(FILES ${PROJECT_BINARY_DIR}/manual/_kvik DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 install(FILES ${PROJECT_BINARY_DIR}/manual/kvik.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
-install(FILES packaging/kvik.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(FILES packaging/kvik.conf packaging/haproxy.cfg DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(CODE "
   set(BINDIR \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR})
   configure_file(${PROJECT_SOURCE_DIR}/packaging/kvik.service.in
