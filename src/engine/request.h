@@ -30,8 +30,8 @@ struct request {
 	uint64_t submitted_ns, first_token_ns;
 	struct events *events;     /* borrowed; where what it has to say is put */
 	struct sched_req *planned; /* while it is live */
-	struct kv_share share;     /* of the prefix tree, */
-	bool isolated;             /* in which it has no part */
+	struct kv_share share;     /* who may start from what it computes, and for how long that is kept */
+	bool isolated;             /* nobody, and it starts from nothing of others */
 	atomic_bool cancelled;     /* set under the engine's lock */
 	atomic_bool drained;       /* set before it: not the caller, the engine's end cancelled it */
 	bool cancel_passed;        /* the scheduler knows */
