@@ -28,10 +28,10 @@ struct desk {
 	uint64_t tokens;
 };
 
-static double now(void)
+static double now(clockid_t clock)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -40,7 +40,7 @@ static void on_event(void *user, const struct kvik_event *e)
 	struct desk *d = user;
 	pthread_mutex_lock(&d->lock);
 	if (e->kind == KVIK_EVENT_TOKEN) {
-		d->last = now();
+		d->last = now(CLOCK_MONOTONIC);
 		d->first = d->tokens++ ? d->first : d->last;
 	}
 	d->open -= e->kind == KVIK_EVENT_END;
@@ -48,9 +48,14 @@ static void on_event(void *user, const struct kvik_event *e)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Tokens per second of all streams, from the first token on; 0: an error, which was told. */
-static double decode(struct kvik_engine *e, struct kvik_constraint *c, uint32_t streams, uint32_t tokens)
+struct speed {
+	double rate; /* tokens per second of all streams, from the first token on */
+	double cpu;  /* milliseconds of processor time for each token, prompts too */
+};
+
+static struct speed decode(struct kvik_engine *e, struct kvik_constraint *c, uint32_t streams, uint32_t tokens)
 {
+	double cpu = now(CLOCK_PROCESS_CPUTIME_ID);
 	struct desk d = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .open = streams};
 	struct kvik_constrained *held[STREAMS_MAX] = {0};
 	struct kvik_err err;
@@ -63,8 +68,7 @@ static double decode(struct kvik_engine *e, struct kvik_constraint *c, uint32_t 
 		uint64_t id;
 		for (uint32_t k = 0; k < PROMPT; k++)
 			ids[k] = 10 + (i * 131 + k * 17) % 900;
-		s.temperature = 1;
-		s.seed = i;
+		s.temperature = 0; /* drawing from few tokens is quicker than from all */
 		g.max_tokens = tokens;
 		g.ignore_end = true;
 		g.sampling = &s;
@@ -89,7 +93,8 @@ static double decode(struct kvik_engine *e, struct kvik_constraint *c, uint32_t 
 	pthread_mutex_unlock(&d.lock);
 	for (uint32_t i = 0; i < streams; i++)
 		kvik_constrained_free(held[i]);
-	return (double)d.tokens / (d.last - d.first);
+	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	return (struct speed){(double)d.tokens / (d.last - d.first), 1e3 * cpu / (double)d.tokens};
 }
 
 static int compare(const void *a, const void *b)
@@ -105,7 +110,7 @@ static int measure(struct kvik_model *m, struct kvik_vocab *v, uint32_t streams,
 	struct kvik_cache_params cache = kvik_cache_params_default();
 	struct kvik_engine *e = NULL;
 	struct kvik_constraint *c = NULL;
-	double shares[ROUNDS_MAX];
+	double shares[ROUNDS_MAX], costs[ROUNDS_MAX];
 	cache.context = PROMPT + tokens + 8;
 	cache.sessions = 2 * streams;
 	p.cache = &cache;
@@ -115,13 +120,18 @@ static int measure(struct kvik_model *m, struct kvik_vocab *v, uint32_t streams,
 	if (!rc)
 		decode(e, c, streams, tokens); /* warm */
 	for (uint32_t i = 0; i < rounds && !rc; i++) {
-		double free_ = decode(e, NULL, streams, tokens), held = decode(e, c, streams, tokens);
-		shares[i] = held / free_;
-		printf("%u streams: %.1f tok/s free, %.1f held: %.1f %%\n", streams, free_, held, 100 * shares[i]);
+		struct speed free_ = decode(e, NULL, streams, tokens), held = decode(e, c, streams, tokens);
+		shares[i] = held.rate / free_.rate;
+		costs[i] = held.cpu - free_.cpu;
+		printf("%u streams: %.1f tok/s free, %.1f held: %.1f %%; processor time %.3f, %.3f ms a token\n",
+		       streams, free_.rate, held.rate, 100 * shares[i], free_.cpu, held.cpu);
+		fflush(stdout);
 	}
 	if (!rc) {
 		qsort(shares, rounds, sizeof *shares, compare);
-		printf("median %.1f %%\n", 100 * shares[rounds / 2]);
+		qsort(costs, rounds, sizeof *costs, compare);
+		printf("medians: %.1f %% of the speed, %.3f ms of processor time a token\n", 100 * shares[rounds / 2],
+		       costs[rounds / 2]);
 	}
 	kvik_engine_free(e);
 	kvik_constraint_free(c);

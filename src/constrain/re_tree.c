@@ -85,10 +85,10 @@ static int compare_ranges(const void *a, const void *b)
 
 static void set_sort(struct re_tree *t, size_t first)
 {
-	struct re_range *r = t->ranges + first;
 	size_t n = t->n_ranges - first, out = 0;
 	if (n == 0)
 		return;
+	struct re_range *r = t->ranges + first;
 	qsort(r, n, sizeof *r, compare_ranges);
 	for (size_t i = 1; i < n; i++)
 		if (r[i].lo <= r[out].hi + 1)
@@ -113,7 +113,7 @@ void re_tree_invert(struct re_tree *t, size_t first)
 	}
 	if (next <= LAST)
 		re_tree_range(t, next, LAST);
-	if (t->rc)
+	if (t->rc || t->n_ranges == 0)
 		return;
 	memmove(t->ranges + first, t->ranges + end, (t->n_ranges - end) * sizeof *t->ranges);
 	t->n_ranges -= end - first;
