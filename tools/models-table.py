@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 """Writes the table of architectures in docs/MODELS.md anew, from src/model/arch*.c: the names in the table of arch.c, what
-each file's first comment says, and which kinds of groups its layers have in the cache.
+each file's first comment says, and which kinds of groups its layers have in the cache; and the table of what published
+models take, as build/kvik plans for the shapes of src/format/synthetic_shapes.json.
 
-Usage: tools/models-table.py [--check]      (from anywhere; --check: 1 where the table is not as the code has it)
+Usage: tools/models-table.py [--check]      (from anywhere; --check: 1 where a table is not as the code has it)
 """
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 TOP = Path(__file__).parent.parent
 BEGIN, END = "<!-- architectures: tools/models-table.py -->\n", "<!-- end -->\n"
+MEMORY = "<!-- memory: tools/models-table.py -->\n"
 
 
 def listed():
@@ -61,11 +65,36 @@ def table():
     return "\n".join(rows) + "\n"
 
 
+def plan(shape, dtype):
+    done = subprocess.run([TOP / "build/kvik", "plan", "--json", "--synthetic", shape + ":q4_0", "--kv-dtype", dtype, "--ctx",
+                           "8192"], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def memory():
+    rows = ["| shape | weights at Q4_0, MB | KV of a token, bytes: f16 | int8 | int4 | of 8,192 tokens at f16, MB | a snapshot, MB |",
+            "|---|---|---|---|---|---|---|"]
+    shapes = json.loads((TOP / "src/format/synthetic_shapes.json").read_text())
+    for shape in shapes:
+        if shape.startswith("tiny-") or shape in ("tiny", "gemma-like"):
+            continue
+        f16, *others = (plan(shape, d) for d in ("f16", "int8", "int4"))
+        tokens = " | ".join(f"{p['kv_bytes_per_token']:,}" for p in (f16, *others))
+        state = f"{f16['state_bytes'] / 1e6:.1f}" if f16["state_bytes"] else "-"
+        rows.append(f"| {shape} | {(f16['weight_bytes'] + f16['mapped_bytes']) / 1e6:,.0f} | {tokens} | "
+                    f"{f16['kv_bytes_per_sequence'] / 1e6:,.0f} | {state} |")
+    return "\n".join(rows) + "\n"
+
+
+def filled(text, begin, rows):
+    before, rest = text.split(begin)
+    return before + begin + "\n" + rows + "\n" + END + rest.split(END, 1)[1]
+
+
 def main():
     path = TOP / "docs/MODELS.md"
     old = path.read_text()
-    before, rest = old.split(BEGIN)
-    new = before + BEGIN + "\n" + table() + "\n" + END + rest.split(END)[1]
+    new = filled(filled(old, BEGIN, table()), MEMORY, memory())
     if "--check" in sys.argv[1:]:
         sys.exit(new != old)
     path.write_text(new)
