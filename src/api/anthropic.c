@@ -300,7 +300,7 @@ static int read_body(struct api_call *c, struct message_fields *f, struct field_
 		{"context_management", FIELD_JSON, &f->context_management, 0, 0},
 		{"cache_control", FIELD_NO_EFFECT, NULL, 0, 0}, /* every prefix is kept and found, to the token */
 		{"inference_geo", FIELD_NO_EFFECT, NULL, 0, 0},
-		{"x_kvik", FIELD_BOOL, &r->explain, 0, 0},
+		{"x_kvik", FIELD_JSON, &r->x_kvik, 0, 0},
 	};
 	bool nonce = false;
 	int rc = reply_read(c, own, sizeof own / sizeof *own, e);

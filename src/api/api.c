@@ -27,6 +27,14 @@ static const struct route {
 	{"POST", "/v1/responses", openai_responses},
 	{"POST", "/v1/messages", anthropic_messages_call},
 	{"POST", "/v1/messages/count_tokens", anthropic_count_tokens},
+	{"POST", "/api/chat", ollama_chat},
+	{"POST", "/api/generate", ollama_generate},
+	{"POST", "/api/embed", ollama_embed},
+	{"POST", "/api/embeddings", ollama_embeddings},
+	{"GET", "/api/tags", ollama_tags},
+	{"GET", "/api/ps", ollama_ps},
+	{"POST", "/api/show", ollama_show},
+	{"GET", "/api/version", ollama_version},
 	{"GET", "/v1/models", openai_models},
 	{"GET", "/models", openai_models},
 	{"GET", "/v1/models/*", openai_model},
@@ -160,6 +168,8 @@ void api_free(struct api *a)
 
 static const struct wire *wire_of(const char *path)
 {
+	if (strncmp(path, "/api/", 5) == 0)
+		return &wire_ollama;
 	return strncmp(path, "/v1/messages", 12) == 0 ? &wire_anthropic : &wire_openai;
 }
 

@@ -28,7 +28,7 @@ struct wire {
 	const char *error_event; /* name of the event that an error in a stream is; NULL: none */
 	bool lines;              /* a stream is a line of JSON after the other, instead of server-sent events */
 };
-extern const struct wire wire_openai, wire_anthropic;
+extern const struct wire wire_openai, wire_anthropic, wire_ollama;
 
 struct api {
 	struct api_config config;

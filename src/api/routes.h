@@ -14,6 +14,8 @@ struct tool_choice;
 typedef void route_fn(struct api_call *c, json_t *body);
 
 route_fn openai_chat, openai_completions, openai_embeddings, openai_model, openai_models, openai_responses;
+route_fn ollama_chat, ollama_generate, ollama_embed, ollama_embeddings, ollama_tags, ollama_ps, ollama_show,
+	ollama_version;
 route_fn anthropic_messages_call, anthropic_count_tokens;
 route_fn native_completion, native_infill, native_tokenize, native_detokenize, native_apply_template, native_props,
 	native_slots, native_slot, native_health;

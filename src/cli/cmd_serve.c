@@ -24,7 +24,8 @@ struct serve_opts {
 static const struct usage usage = {
 	"serve [OPTIONS] [MODEL]",
 	"Serves a model over HTTP, speaking OpenAI's API (/v1/chat/completions, /v1/completions, /v1/embeddings,\n"
-	"/v1/responses, /v1/models), Anthropic's (/v1/messages) and llama-server's (/completion, /tokenize, ...).\n"
+	"/v1/responses, /v1/models), Anthropic's (/v1/messages), Ollama's (/api/chat, ...) and llama-server's "
+	"(/completion, ...).\n"
 	"Many requests share one KV cache: a prefix that is known, or being computed for another request, is never\n"
 	"computed again.",
 	"  kvik serve model.gguf --port 8080 --seqs 16 --ctx 8192\n"

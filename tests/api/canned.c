@@ -193,14 +193,15 @@ static bool ends_with(const char *text, const char *from, const char *what)
 /* Figures of a clock become 0: those behind a key that tells a time. */
 static void stop_clocks(struct buf *b)
 {
-	static const char *const keys[] = {"created\":", "created_at\":", "_ms\":", "_per_second\":"};
+	static const char *const keys[] = {
+		"created\":", "created_at\":", "_ms\":", "_per_second\":", "_duration\":", "_at\":\""};
 	size_t to = 0;
 	for (size_t at = 0; at < b->n;) {
 		b->data[to++] = b->data[at++];
 		for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
 			if (!ends_with(b->data + to, b->data, keys[k]) || !isdigit((unsigned char)b->data[at]))
 				continue;
-			while (at < b->n && strchr("0123456789.e-+", b->data[at]))
+			while (at < b->n && strchr("0123456789.e-+:TZ", b->data[at]))
 				at++;
 			b->data[to++] = '0';
 		}

@@ -55,7 +55,7 @@ kvik_test(api/test_after_thoughts api engine)
 kvik_test(api/test_nonce api)
 
 # Calls to the byte, against an engine that says what a table tells it.
-foreach(endpoint chat completions native responses anthropic)
+foreach(endpoint chat completions native responses anthropic ollama)
   kvik_test(api/test_api_${endpoint} api engine)
   target_sources(test_api_${endpoint} PRIVATE tests/api/canned.c)
 endforeach()
