@@ -171,8 +171,8 @@ ok "bench trace" "$kvik" bench trace "$out/trace.jsonl" --block 64 --memory 64M 
 ok "two of three prompts hit" has '66.6'
 says 1 "is --block right" "$kvik" bench trace "$out/trace.jsonl"
 ok "made-up conversations" "$kvik" bench trace --conversations 20 --memory 512M --disk 0 --disk 4G
-says 1 "give the FILE of a trace" "$kvik" bench trace
-says 1 "is no size" "$kvik" bench trace --conversations 20 --memory lots
+says 2 "give the FILE of a trace" "$kvik" bench trace
+says 2 "is no size" "$kvik" bench trace --conversations 20 --memory lots
 
 # Ceilings beyond the machine, a context beyond the trained one: said with figures.
 "$kvik" plan $model --ctx 100000000 --seqs 1000 >/dev/null 2>"$out/plan"
