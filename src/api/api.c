@@ -120,6 +120,7 @@ static int new_template(struct api *a, struct kvik_err *err)
 	char *bos = token_text(v, kvik_vocab_bos(v)), *eos = token_text(v, kvik_vocab_eos(v));
 	char *unk = token_text(v, kvik_vocab_unk(v)), *pad = token_text(v, kvik_vocab_pad(v));
 	const struct chat_template_source s = {.text = a->config.chat_template,
+					       .calls = a->config.tool_format,
 					       .tool_text = a->config.tool_template,
 					       .name = a->config.template_name,
 					       .bos = bos,

@@ -32,12 +32,13 @@ struct api_engine api_engine_of(struct kvik_engine *e);
 
 struct api_config {
 	struct api_engine engine;
-	const char *model_name;    /* what /v1/models shows */
-	const char *model_path;    /* what /props shows; NULL: the name */
-	const char *chat_template; /* Jinja; NULL: the model has none, and chat answers 400 */
-	const char *tool_template; /* another one, for chats with tools; NULL: there is none */
-	const char *template_name; /* for error texts */
-	uint32_t choices_max;      /* most n of a request */
+	const char *model_name;                /* what /v1/models shows */
+	const char *model_path;                /* what /props shows; NULL: the name */
+	const char *chat_template;             /* Jinja; NULL: the model has none, and chat answers 400 */
+	const struct call_format *tool_format; /* how tool calls are written; NULL: as the template shows */
+	const char *tool_template;             /* another one, for chats with tools; NULL: there is none */
+	const char *template_name;             /* for error texts */
+	uint32_t choices_max;                  /* most n of a request */
 	/* How tokens are drawn where a request does not say; seed and biases are not used. */
 	struct kvik_sampling sampling;
 	int64_t seed;             /* of requests that name none; -1: each draws anew */

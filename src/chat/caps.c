@@ -359,6 +359,17 @@ static void find_style(struct chat_caps *c, const struct prober *p, const char *
 	mem_free(shown);
 }
 
+void chat_caps_override(struct chat_caps *caps, const struct call_format *f)
+{
+	if (caps->style.calls != f) { /* the example is another format's */
+		mem_free(caps->example);
+		caps->example = NULL;
+	}
+	caps->style.calls = f;
+	caps->style.harmony = false;
+	caps->overridden = true;
+}
+
 void chat_caps_release(struct chat_caps *caps)
 {
 	mem_free(caps->example);

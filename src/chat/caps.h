@@ -23,12 +23,15 @@ struct chat_caps {
 	const char *thoughts;            /* the member for an assistant's thoughts; NULL: none is shown. Static */
 	char *example;                   /* a call as it writes one, of NAME with KEY and VALUE; owned, NULL = none */
 	struct answer_style style;
+	bool overridden; /* its calls are not what was found out */
 };
 
 /* bos, eos: texts of the tokens, or NULL. text: of the template, where its forms of answers are looked for that cannot
  * be rendered. for_tools: it is only used where tools are given. Any thread. The caller releases *caps. */
 void chat_caps_find(struct chat_caps *caps, const struct tmpl *t, const char *text, const char *bos, const char *eos,
 		    bool for_tools);
+/* Calls are read in this format, whatever was found out. */
+void chat_caps_override(struct chat_caps *caps, const struct call_format *f);
 void chat_caps_release(struct chat_caps *caps);
 
 #endif

@@ -24,6 +24,8 @@ static int form_new(struct form *f, const char *text, const struct chat_template
 	int rc = tmpl_parse(&f->tmpl, text, strlen(text), s->name, err);
 	if (!rc)
 		chat_caps_find(&f->caps, f->tmpl, text, s->bos, s->eos, text == s->tool_text);
+	if (!rc && s->calls)
+		chat_caps_override(&f->caps, s->calls);
 	return rc;
 }
 
@@ -188,7 +190,7 @@ static int render(const struct chat_template *t, const struct form *f, const str
 	p->called = !rc && ends_with_call(&p->text, p->style.calls);
 	if (!in->tools && !p->called)
 		p->style.calls = NULL;
-	else if (!f->caps.calls && !f->caps.tools)
+	else if (!f->caps.calls && !f->caps.tools && !f->caps.overridden)
 		p->style.calls = call_format_named("generic"); /* as messages.c has explained it */
 	p->thinks = !rc && ends_thinking(&p->text, &p->style);
 	return rc;

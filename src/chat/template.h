@@ -12,11 +12,12 @@
 struct chat_template;
 
 struct chat_template_source {
-	const char *text;      /* Jinja */
-	const char *tool_text; /* another one, taken where tools are given ("tool_use"); NULL = none */
-	const char *name;      /* for error texts */
-	const char *bos, *eos; /* texts of the tokens that begin and end a text; NULL = none */
-	const char *unk, *pad; /* and of those that templates may know besides */
+	const char *text;                /* Jinja */
+	const char *tool_text;           /* another one, taken where tools are given ("tool_use"); NULL = none */
+	const char *name;                /* for error texts */
+	const char *bos, *eos;           /* texts of the tokens that begin and end a text; NULL = none */
+	const char *unk, *pad;           /* and of those that templates may know besides */
+	const struct call_format *calls; /* how tool calls are written; NULL: as the template shows */
 };
 
 /* The source is borrowed for the call. Errors: as of tmpl_parse. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "chat/call_format.h"
 #include "base/mem.h"
 #include "cli/cmd.h"
 #include "cli/gen.h"
@@ -18,6 +19,7 @@ struct serve_opts {
 	uint32_t port, choices_max, tokens_max;
 	uint64_t seed; /* UINT64_MAX: none */
 	const char *alias, *template_file, *slots_folder;
+	const char *tool_format; /* NULL: as the template shows */
 	bool quiet;
 };
 
@@ -67,6 +69,8 @@ static void add_serve_opts(struct opt_list *l, struct serve_opts *o)
 		 .help = "How long running answers may go on after SIGTERM (default 30)."},
 		{OPT_FLAG, 'q', "quiet", &o->quiet, .help = "No line per request on standard error."},
 		{OPT_TEXT, 0, "alias", &o->alias, .arg = "NAME", .help = "Name of the model in answers."},
+		{OPT_TEXT, 0, "tool-format", &o->tool_format, .arg = "NAME",
+		 .help = "How the model writes tool calls (hermes, mistral, ...) where its template does not show it."},
 		{OPT_TEXT, 0, "chat-template", &o->template_file, .arg = "FILE",
 		 .help = "Jinja template instead of the model's own."},
 		{OPT_TEXT, 0, "slot-save-path", &o->slots_folder, .arg = "DIR",
@@ -92,6 +96,14 @@ static void log_warning(const char *text)
 	http_log_event("warning", "%s", text);
 }
 
+static int no_such_format(const char *name, struct kvik_err *err)
+{
+	char names[512] = "";
+	for (size_t i = 0, n = 0; i < call_formats_n && n < sizeof names; i++)
+		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", call_formats[i].name);
+	return err_set(err, KVIK_ERR_ARG, "--tool-format '%.40s' is none; there are %s", name, names);
+}
+
 static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, struct kvik_err *err)
 {
 	struct kvik_engine *engine = NULL;
@@ -100,10 +112,13 @@ static int serve(struct serve_opts *o, struct kvik_model *m, const char *path, s
 	char *template = NULL;
 	size_t n;
 	int rc = o->template_file ? read_text(o->template_file, &template, &n, err) : 0;
+	if (!rc && o->tool_format && !call_format_named(o->tool_format))
+		rc = no_such_format(o->tool_format, err);
 	struct api_config ac = {.model_name = o->alias ? o->alias : base_name(path),
 				.model_path = path ? path : "built in",
 				.seed = o->seed == UINT64_MAX ? -1 : (int64_t)(o->seed & INT64_MAX),
 				.chat_template = template ? template : kvik_model_chat_template(m),
+				.tool_format = o->tool_format ? call_format_named(o->tool_format) : NULL,
 				.tool_template = template ? NULL : kvik_model_tool_template(m),
 				.template_name = template ? o->template_file : "the model's chat template",
 				.sampling = recommended_sampling(m),

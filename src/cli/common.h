@@ -9,7 +9,7 @@
 
 /* An option table put together from groups; the last entry stays empty. */
 struct opt_list {
-	struct opt table[64];
+	struct opt table[96];
 	size_t n;
 };
 void opt_list_add(struct opt_list *l, const struct opt *opts, size_t n);

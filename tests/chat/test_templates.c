@@ -226,6 +226,24 @@ static void tools_are_never_dropped(void **state)
 	json_decref(tools);
 }
 
+static void formats_can_be_given(void **state)
+{
+	(void)state;
+	struct chat_template *t;
+	struct answer_style style;
+	const struct chat_template_source s = {.text = CHATML, .name = "test", .calls = call_format_named("mistral")};
+	json_t *messages = parse("[{`role`: `user`, `content`: `Hi`}]");
+	json_t *tools = parse("[{`type`: `function`, `function`: {`name`: `probe`}}]");
+	assert_int_equal(chat_template_new(&t, &s, NULL), 0);
+	free(render(t, messages, tools, &style));
+	assert_string_equal(style.calls->name, "mistral");
+	free(render(t, messages, NULL, &style));
+	assert_null(style.calls);
+	chat_template_free(t);
+	json_decref(messages);
+	json_decref(tools);
+}
+
 static void thoughts_begin_in_the_prompt(void **state)
 {
 	(void)state;
@@ -503,9 +521,8 @@ static void published_templates(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(small_templates),
-		cmocka_unit_test(tools_are_never_dropped),
-		cmocka_unit_test(thoughts_begin_in_the_prompt),
+		cmocka_unit_test(small_templates),      cmocka_unit_test(tools_are_never_dropped),
+		cmocka_unit_test(formats_can_be_given), cmocka_unit_test(thoughts_begin_in_the_prompt),
 		cmocka_unit_test(published_templates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
