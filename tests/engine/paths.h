@@ -48,6 +48,7 @@ struct job {
 	uint32_t answer[NEW], n_answer; /* of choice 0, its first tokens */
 	uint32_t together;              /* most sequences that were being computed at one of its tokens */
 	struct kvik_usage usage;
+	struct kvik_prefix prefix; /* how the cache met it */
 	int code;
 };
 
@@ -84,6 +85,8 @@ static inline void on_event(void *user, const struct kvik_event *e)
 	if (e->kind != KVIK_EVENT_END)
 		return;
 	j->usage = *e->usage;
+	if (e->prefix)
+		j->prefix = *e->prefix;
 	j->code = e->error ? e->error->code : 0;
 	pthread_mutex_lock(&j->desk->lock);
 	j->desk->open--;

@@ -32,8 +32,9 @@ static void must_hit(const struct world *w, const struct job *j, uint32_t unchan
 {
 	same(w, j, use);
 	if (j->usage.cached_tokens < unchanged)
-		fail_msg("%s: %s: %llu tokens of %u from the cache, of which %u had not changed", w->name, use,
-			 (unsigned long long)j->usage.cached_tokens, j->n, unchanged);
+		fail_msg("%s: %s: %u tokens of %u from the cache, which knew %u (%s); %u had not changed", w->name, use,
+			 j->usage.cached_tokens, j->n, j->prefix.matched_tokens, kvik_miss_name(j->prefix.miss),
+			 unchanged);
 }
 
 /* The text of j, its answer, and a question. */
@@ -85,13 +86,13 @@ static void five_uses(struct world *w)
 	kvik_engine_free(d.e);
 }
 
-/* While others fill a cache that is too small for all: what goes first are windows that nobody would come back to. So the
+/* While others fill a cache that has room for the texts, but not for all of their windows: what goes first are windows that nobody would come back to. So the
  * last question can be edited for its own cost, or for that of the turn before it, as long as the text is there at all. */
 static void under_pressure(struct world *w)
 {
 	enum { OTHERS = 3, TURN = NEW + QUESTION };
 	struct desk d;
-	open_desk(&d, w, 3, 4, 48);
+	open_desk(&d, w, 5, 4, 48);
 	struct job last = marked(new_job(w, QUESTION));
 	run(&d, &last);
 	for (int turn = 1; turn < TURNS; turn++) {
