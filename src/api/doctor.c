@@ -4,6 +4,7 @@
  * number, an identifier that a client puts before its prompt makes every request compute what lies behind it. The operator is
  * told of each kind once, without the text. */
 #include "api/doctor.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +25,7 @@ char *doctor_text(const struct api_call *c, const struct reply_prompt *p, size_t
 		rc = kvik_detokenize(v, p->ids + first, end - first, KVIK_KEEP_SPECIAL, &all, bytes, NULL);
 	kvik_free(before);
 	*at = *at < *bytes ? *at : *bytes;
-	while (all && *at > 0 && *at < *bytes && (all[*at] & 0xc0) == 0x80)
+	while (all && *at > 0 && *at < *bytes && utf8_is_inner(all[*at]))
 		--*at; /* a character goes across the border */
 	return rc ? NULL : all;
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "api/routes.h"
+#include "base/utf8.h"
 
 static void pass_bytes(struct text_place *p, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned char b = (unsigned char)s[i];
-		if (p->needed > 0 && (b & 0xC0) == 0x80) {
+		if (p->needed > 0 && utf8_is_inner(s[i])) {
 			p->chars += --p->needed == 0;
 			continue;
 		}

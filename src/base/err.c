@@ -12,7 +12,7 @@
 static void trim_utf8(char *text)
 {
 	size_t n = strlen(text), lead = n;
-	while (lead > 0 && n - lead < 3 && ((unsigned char)text[lead - 1] & 0xC0) == 0x80)
+	while (lead > 0 && n - lead < 3 && utf8_is_inner(text[lead - 1]))
 		lead--;
 	if (lead > 0 && utf8_expected((unsigned char)text[lead - 1]) > n - (lead - 1))
 		text[lead - 1] = '\0';

@@ -2,6 +2,7 @@
 #ifndef KVIK_BASE_UTF8_H
 #define KVIK_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +10,21 @@
 static inline unsigned utf8_expected(uint8_t b)
 {
 	return b < 0x80 ? 1 : b >= 0xC2 && b < 0xE0 ? 2 : b >= 0xE0 && b < 0xF0 ? 3 : b >= 0xF0 && b < 0xF5 ? 4 : 0;
+}
+
+/* Is it a byte inside a character, which none begins with? */
+static inline bool utf8_is_inner(char c)
+{
+	return ((uint8_t)c & 0xC0) == 0x80;
+}
+
+/* Characters of a valid text. */
+static inline size_t utf8_count(const char *s, size_t n)
+{
+	size_t chars = 0;
+	for (size_t i = 0; i < n; i++)
+		chars += !utf8_is_inner(s[i]);
+	return chars;
 }
 
 /* May `b` be byte number `at` (1..3) of a character that begins with `first`? */

@@ -9,6 +9,7 @@
  * Invariants: 1. section and chart point into root. 2. In the last row exactly the columns before `column` are set.
  * 3. After a failed allocation `failed` is set and what is missing stays missing. */
 #include "bench/report.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -200,10 +201,7 @@ const char *report_scale(double most, double *by)
 /* Characters, as a terminal counts them (wide ones apart). */
 static int width(const char *text)
 {
-	int n = 0;
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
+	return (int)utf8_count(text, strlen(text));
 }
 
 static void pad(int n, FILE *to)

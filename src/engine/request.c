@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/os.h"
+#include "base/utf8.h"
 #include "engine/cache.h"
 #include "engine/sized.h"
 
@@ -205,7 +206,7 @@ static void put_token(struct request *r, enum kvik_event_kind kind, uint32_t cho
 static size_t piece_bytes(const char *text, size_t n)
 {
 	size_t end = n < TEXT_MAX ? n : TEXT_MAX;
-	while (end < n && end > 0 && ((unsigned char)text[end] & 0xC0) == 0x80)
+	while (end < n && end > 0 && utf8_is_inner(text[end]))
 		end--;
 	return end > 0 ? end : n < TEXT_MAX ? n : TEXT_MAX;
 }

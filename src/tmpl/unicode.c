@@ -17,14 +17,6 @@ bool utf8_valid(const char *s, size_t n)
 	return true;
 }
 
-size_t utf8_count(const char *s, size_t n)
-{
-	size_t chars = 0;
-	for (size_t i = 0; i < n; i++)
-		chars += ((uint8_t)s[i] & 0xC0) != 0x80;
-	return chars;
-}
-
 static utf8proc_category_t category(uint32_t c)
 {
 	return utf8proc_category((utf8proc_int32_t)c);

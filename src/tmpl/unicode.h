@@ -12,13 +12,12 @@
 static inline uint32_t utf8_last(const char *s, size_t n, unsigned *bytes)
 {
 	size_t at = n - 1;
-	while (at > 0 && ((uint8_t)s[at] & 0xC0) == 0x80)
+	while (at > 0 && utf8_is_inner(s[at]))
 		at--;
 	return utf8_get(s + at, bytes);
 }
 
 bool utf8_valid(const char *s, size_t n);
-size_t utf8_count(const char *s, size_t n); /* code points */
 
 bool uc_space(uint32_t c);
 bool uc_line_end(uint32_t c); /* where str.splitlines cuts */

@@ -8,6 +8,7 @@
  *
  * One pass from left to right; what needs no change is copied. Source: Oniguruma's doc/RE, pcre2pattern(3). */
 #include "token/regex_dialect.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -410,7 +411,7 @@ int regex_translate(const char *pattern, size_t bytes, enum regex_names names, s
 		case '*':
 		case '?': copy(&t, 1); break;
 		default:
-			if (((uint8_t)t.p[t.at] & 0xC0) != 0x80) /* not inside a character */
+			if (!utf8_is_inner(t.p[t.at])) /* not inside a character */
 				t.atom = out->n;
 			copy(&t, 1);
 		}

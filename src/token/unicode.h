@@ -19,7 +19,7 @@ static inline uint32_t uni_next(const char *s, size_t n, unsigned *bytes)
 static inline uint32_t uni_previous(const char *s, size_t n, unsigned *bytes)
 {
 	size_t start = n - 1;
-	while (start > 0 && n - start < 4 && ((uint8_t)s[start] & 0xC0) == 0x80)
+	while (start > 0 && n - start < 4 && utf8_is_inner(s[start]))
 		start--;
 	uint32_t c = uni_next(s + start, n - start, bytes);
 	if (*bytes == n - start)

@@ -23,7 +23,7 @@ static int32_t longest(const struct vocab *v, uint32_t node, const char *text, s
 		if (!e)
 			break;
 		node = e->to;
-		bool character_ends = i + 1 == bytes || ((uint8_t)text[i + 1] & 0xC0) != 0x80;
+		bool character_ends = i + 1 == bytes || !utf8_is_inner(text[i + 1]);
 		if (e->value >= 0 && character_ends) {
 			id = e->value;
 			*taken = i + 1;
@@ -45,14 +45,6 @@ static uint32_t node_after(const struct vocab *v, const char *text, bool *found)
 	return node;
 }
 
-static size_t characters(const char *text, size_t bytes)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < bytes; i++)
-		n += ((uint8_t)text[i] & 0xC0) != 0x80;
-	return n;
-}
-
 /* Greedy, longest token first; a word that cannot be covered is unk as a whole. Tokens inside a word carry v->prefix
  * ("##"); in GGUF's form they carry none, and those that begin a word carry U+2581. */
 int wordpiece_word(const struct vocab *v, const char *word, size_t bytes, struct sink *out)
@@ -61,7 +53,7 @@ int wordpiece_word(const struct vocab *v, const char *word, size_t bytes, struct
 	uint32_t first = node_after(v, v->prefix ? "" : "\xE2\x96\x81", &first_found);
 	uint32_t later = node_after(v, v->prefix ? v->prefix : "", &later_found);
 	size_t begun = out->ids.n, taken = 0;
-	bool covered = characters(word, bytes) <= v->word_chars_max;
+	bool covered = utf8_count(word, bytes) <= v->word_chars_max;
 	int rc = 0;
 	for (size_t at = 0; at < bytes && covered && !rc; at += taken) {
 		bool found = at == 0 ? first_found : later_found;
