@@ -51,7 +51,7 @@ def kinds(text, read):
     words = ["pages"]
     if "read_windows" in read:
         words.append("windows")
-    if "MIXER_DELTA" in text:
+    if re.search(r"MIXER_(DELTA|SSM|CONV)", text):
         words.append("states")
     return ", ".join(words)
 
