@@ -181,27 +181,6 @@ static bool symbol(struct reading *r, uint32_t *node)
 	return !r->g->rc;
 }
 
-/* After "{": "3}", "3,}", "3,5}", ",5}" */
-static uint32_t counted(struct reading *r, uint32_t node)
-{
-	uint32_t min = 0, max;
-	skip(r, false);
-	bool least = reading_number(r, &min);
-	max = min;
-	skip(r, false);
-	if (reading_take(r, ",")) {
-		skip(r, false);
-		max = RE_INFINITE;
-		reading_number(r, &max);
-		skip(r, false);
-	} else if (!least) {
-		return reading_fail(r, KVIK_ERR_FORMAT, "no number of repetitions");
-	}
-	if (!reading_take(r, "}"))
-		return reading_fail(r, KVIK_ERR_FORMAT, "repetitions without '}'");
-	return reading_repeat(r, node, min, max);
-}
-
 static uint32_t sequence(struct reading *r, bool nested)
 {
 	uint32_t all = 0, node = 0;
@@ -214,7 +193,7 @@ static uint32_t sequence(struct reading *r, bool nested)
 			else if (reading_take(r, "?"))
 				node = reading_repeat(r, node, 0, 1);
 			else if (reading_take(r, "{"))
-				node = counted(r, node);
+				node = reading_counted(r, node, skip);
 			else
 				break;
 		}

@@ -67,6 +67,26 @@ bool reading_number(struct reading *r, uint32_t *value)
 	return true;
 }
 
+uint32_t reading_counted(struct reading *r, uint32_t node, void (*skip)(struct reading *r, bool lines))
+{
+	uint32_t min = 0, max;
+	skip(r, false);
+	bool least = reading_number(r, &min);
+	max = min;
+	skip(r, false);
+	if (reading_take(r, ",")) {
+		skip(r, false);
+		max = RE_INFINITE;
+		reading_number(r, &max);
+		skip(r, false);
+	} else if (!least) {
+		return reading_fail(r, KVIK_ERR_FORMAT, "no number of repetitions");
+	}
+	if (!reading_take(r, "}"))
+		return reading_fail(r, KVIK_ERR_FORMAT, "repetitions without '}'");
+	return reading_repeat(r, node, min, max);
+}
+
 uint32_t reading_repeat(struct reading *r, uint32_t node, uint32_t min, uint32_t max)
 {
 	if (min > GRAMMAR_REPEAT_MAX || (max != RE_INFINITE && max > GRAMMAR_REPEAT_MAX))

@@ -41,6 +41,8 @@ uint32_t reading_character(struct reading *r);
 /* So many hexadecimal digits. */
 uint32_t reading_hex(struct reading *r, unsigned digits);
 bool reading_number(struct reading *r, uint32_t *value);
+/* After "{": "3}", "3,}", "3,5}", ",5}". skip: of what the notation lets stand between them. */
+uint32_t reading_counted(struct reading *r, uint32_t node, void (*skip)(struct reading *r, bool lines));
 /* At a repetition's counts, behind "{" or "~". */
 uint32_t reading_repeat(struct reading *r, uint32_t node, uint32_t min, uint32_t max);
 /* A character as a node; as UTF-8 bytes. */

@@ -274,26 +274,6 @@ static uint32_t counted(struct reading *r, uint32_t node)
 	return reading_repeat(r, node, min, max);
 }
 
-/* After "{": "3}", "3,}", "3,5}", ",5}". */
-static uint32_t braced(struct reading *r, uint32_t node)
-{
-	uint32_t min = 0, max;
-	skip(r, false);
-	bool least = reading_number(r, &min);
-	max = min;
-	skip(r, false);
-	if (reading_take(r, ",")) {
-		skip(r, false);
-		max = RE_INFINITE;
-		reading_number(r, &max);
-		skip(r, false);
-	} else if (!least) {
-		return reading_fail(r, KVIK_ERR_FORMAT, "no number of repetitions");
-	}
-	return reading_take(r, "}") ? reading_repeat(r, node, min, max)
-				    : reading_fail(r, KVIK_ERR_FORMAT, "repetitions without '}'");
-}
-
 static uint32_t repeated(struct reading *r, uint32_t node)
 {
 	for (skip(r, false); reading_more(r); skip(r, false)) {
@@ -306,7 +286,7 @@ static uint32_t repeated(struct reading *r, uint32_t node)
 		else if (reading_take(r, "~"))
 			node = counted(r, node);
 		else if (reading_take(r, "{"))
-			node = braced(r, node);
+			node = reading_counted(r, node, skip);
 		else
 			break;
 	}

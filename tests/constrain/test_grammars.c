@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "constrain/constrain.h"
+#include "torture.h"
 
 /* A small vocabulary: bytes, some words, and two special tokens. */
 enum { WORDS = 256, SPECIAL_THINK = 300, SPECIAL_END = 70000, VOCABULARY = 70001, TOKENS = 270 };
@@ -357,62 +358,22 @@ static void test_bounds(void **state)
 	}
 }
 
-/* What was found out is thrown away again and again, and the texts go on. */
 static void test_torture(void **state)
 {
 	static const char grammar[] =
 		"root ::= list \"é\"\nlist ::= \"[\" (item (\",\" item)*)? \"]\" | list \"+\" list\n"
 		"item ::= list | [a-c]{1,2}",
 			  text[] = "[a,[bc,[]]]+[c]é";
-	unsigned in_a_row = 0;
 	(void)state;
-	for (long at = 1; in_a_row < 100; at++) {
-		struct constrain *c;
-		struct matcher m;
-		struct kvik_err err;
-		mem_fail_at(at);
-		int rc = constrain_new(&c, CONSTRAIN_GRAMMAR, grammar, sizeof grammar - 1, NULL, false, &err);
-		if (rc) {
-			mem_fail_at(0);
-			assert_int_equal(rc, KVIK_ERR_NOMEM);
-			assert_null(c);
-			continue;
-		}
-		matcher_init(&m, c);
-		size_t taken = matcher_feed(&m, text, sizeof text - 1);
-		in_a_row = taken == sizeof text - 1 && matcher_accepts(&m) ? in_a_row + 1 : 0;
-		mem_fail_at(0);
-		matcher_release(&m);
-		constrain_free(c);
-		assert_true(at < 5000);
-	}
+	torture(CONSTRAIN_GRAMMAR, grammar, sizeof grammar - 1, NULL, text, sizeof text - 1);
 }
 
 static void test_torture_tags(void **state)
 {
 	static const char text[] = "so " CALL_F " and";
 	struct trie *t = make_trie();
-	unsigned in_a_row = 0;
 	(void)state;
-	for (long at = 1; in_a_row < 100; at++) {
-		struct constrain *c;
-		struct matcher m;
-		struct kvik_err err;
-		mem_fail_at(at);
-		int rc = constrain_new(&c, CONSTRAIN_TAGS, TRIGGERED(""), strlen(TRIGGERED("")), t, false, &err);
-		if (rc) {
-			mem_fail_at(0);
-			assert_null(c);
-			continue;
-		}
-		matcher_init(&m, c);
-		size_t taken = matcher_feed(&m, text, sizeof text - 1);
-		in_a_row = taken == sizeof text - 1 && matcher_accepts(&m) ? in_a_row + 1 : 0;
-		mem_fail_at(0);
-		matcher_release(&m);
-		constrain_free(c);
-		assert_true(at < 5000);
-	}
+	torture(CONSTRAIN_TAGS, TRIGGERED(""), strlen(TRIGGERED("")), t, text, sizeof text - 1);
 	trie_free(t);
 }
 

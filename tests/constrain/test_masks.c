@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "constrain/constrain.h"
 #include "support/seed.h"
+#include "torture.h"
 
 enum { TOKENS = 1500 };
 
@@ -204,29 +205,8 @@ static void test_torture(void **unused)
 		"\"patternProperties\":{\"^c\":{\"minimum\":1.5}},\"additionalProperties\":false,\"required\":[\"a\"],"
 		"\"$defs\":{\"d\":{\"anyOf\":[{\"pattern\":\"^(?!q)[a-z]+$\"},{\"items\":{\"$ref\":\"#/$defs/d\"}}]}}}",
 			  text[] = "{\"b\": [\"ab\", [\"c\"]], \"cc\": 2, \"a\": {\"k\": [1]}}";
-	unsigned in_a_row = 0; /* that nothing failed in: beyond the last allocation */
 	(void)unused;
-	for (long at = 1; in_a_row < 100; at++) {
-		struct constrain *c;
-		struct matcher m;
-		struct kvik_err err;
-		mem_fail_at(at);
-		int rc = constrain_new(&c, CONSTRAIN_SCHEMA, schema, sizeof schema - 1, NULL, false, &err);
-		if (rc) {
-			mem_fail_at(0);
-			assert_int_equal(rc, KVIK_ERR_NOMEM);
-			assert_null(c);
-			continue;
-		}
-		matcher_init(&m, c);
-		size_t taken = matcher_feed(&m, text, sizeof text - 1);
-		/* What finds no memory says no; what is only remembered may be lacking. */
-		in_a_row = taken == sizeof text - 1 && matcher_accepts(&m) ? in_a_row + 1 : 0;
-		mem_fail_at(0);
-		matcher_release(&m);
-		constrain_free(c);
-		assert_true(at < 5000);
-	}
+	torture(CONSTRAIN_SCHEMA, schema, sizeof schema - 1, NULL, text, sizeof text - 1);
 }
 
 int main(void)
