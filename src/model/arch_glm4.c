@@ -5,19 +5,6 @@
 #include "model/blocks.h"
 #include "model/read.h"
 
-/* Half of a head, where config.json says nothing. */
-static void read_rotation(struct keys *k, struct hparams *h, const struct attention_spec *a)
-{
-	static const char *const said[] = {"partial_rotary_factor", "rope_parameters.partial_rotary_factor",
-					   "rope_scaling.partial_rotary_factor"};
-	bool partial = !keys_hf(k);
-	read_rope(k, h, a);
-	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
-		partial |= keys_has(k, NULL, said[i]);
-	if (!partial)
-		h->ropes[0].dim = a->head_dim / 2;
-}
-
 static void read(struct keys *k, struct hparams *h)
 {
 	static const struct read_defaults defaults = {.kv_heads = 2, .head_dim = 128, .context = 131072};
@@ -30,7 +17,7 @@ static void read(struct keys *k, struct hparams *h)
 	keys_bool(k, NULL, "attention_bias", &biases);
 	if (keys_hf(k))
 		l.attention.biases = biases ? BIASES_QKV : BIASES_NONE;
-	read_rotation(k, h, &l.attention);
+	read_rope_partial(k, h, &l.attention, 2);
 	read_ffn(k, &l.ffn);
 	hparams_fill(h, &l);
 	h->qk_permuted = true;

@@ -63,14 +63,7 @@ static void read_mixers(struct keys *k, struct hparams *h, const struct delta_sp
 /* A quarter of a head is rotated where config.json says nothing. What is said of images does not matter for text. */
 static void read_rotation(struct keys *k, struct hparams *h, const struct attention_spec *a)
 {
-	static const char *const said[] = {"partial_rotary_factor", "rope_parameters.partial_rotary_factor",
-					   "rope_scaling.partial_rotary_factor"};
-	bool partial = !keys_hf(k);
-	read_rope(k, h, a);
-	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
-		partial |= keys_has(k, NULL, said[i]);
-	if (!partial)
-		h->ropes[0].dim = a->head_dim / 4;
+	read_rope_partial(k, h, a, 4);
 	keys_has(k, "rope.dimension_sections", "rope_parameters.mrope_section");
 	keys_has(k, NULL, "rope_parameters.mrope_interleaved");
 	keys_has(k, NULL, "rope_scaling.mrope_section");

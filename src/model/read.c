@@ -269,6 +269,18 @@ void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a
 		read_rope_gguf(k, h, p);
 }
 
+void read_rope_partial(struct keys *k, struct hparams *h, const struct attention_spec *a, uint32_t divisor)
+{
+	static const char *const said[] = {"partial_rotary_factor", "rope_parameters.partial_rotary_factor",
+					   "rope_scaling.partial_rotary_factor"};
+	bool partial = !keys_hf(k);
+	read_rope(k, h, a);
+	for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+		partial |= keys_has(k, NULL, said[i]);
+	if (!partial)
+		h->ropes[0].dim = a->head_dim / divisor;
+}
+
 /* transformers 5: an object for each kind of layer. 4: the root and rope_scaling are of those that see everything. */
 static void read_ropes_hf(struct keys *k, const struct hparams *h, struct rope_params *full, struct rope_params *local)
 {

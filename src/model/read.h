@@ -21,6 +21,8 @@ void read_sizes(struct keys *k, struct hparams *h, const struct read_defaults *d
 void read_heads(struct keys *k, const struct hparams *h, struct attention_spec *a, const struct read_defaults *d);
 /* The one rope of all layers, as hparams.ropes[0]. After read_heads. */
 void read_rope(struct keys *k, struct hparams *h, const struct attention_spec *a);
+/* The same, of one part in `divisor` of a head where config.json says nothing of it. */
+void read_rope_partial(struct keys *k, struct hparams *h, const struct attention_spec *a, uint32_t divisor);
 /* The same of layers of two kinds: hparams.ropes[0] turns those that see everything, ropes[1] the windowed ones; with the
  * heads' dims and the thetas where a file does not say; sets attention.rope of each layer by its window. After the windows. */
 void read_ropes_local(struct keys *k, struct hparams *h, uint32_t dim, float theta, uint32_t local_dim,
