@@ -43,13 +43,6 @@ const struct wire wire_anthropic = {error_json, "error", false};
 
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
-static json_t *no_logprob(const struct api_call *c, const struct kvik_token *t)
-{
-	(void)c;
-	(void)t;
-	return json_null();
-}
-
 /* Input tokens are those that were not read from the cache. */
 static json_t *usage(const struct api_call *c, bool ended)
 {
@@ -79,9 +72,9 @@ static json_t *message(const struct api_call *c, json_t *content, bool ended)
 	const struct reply *r = c->reply;
 	const struct reply_choice *ch = &r->choices[0];
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s?, s:o, s:o}", "id", r->id, "type", "message", "role",
-			      "assistant", "model", r->model ? r->model : c->api->config.model_name, "content", content,
-			      "stop_reason", ended ? stop_reason(ch) : NULL, "stop_sequence",
-			      ended ? stop_sequence(ch) : json_null(), "usage", usage(c, ended));
+			      "assistant", "model", reply_model(c), "content", content, "stop_reason",
+			      ended ? stop_reason(ch) : NULL, "stop_sequence", ended ? stop_sequence(ch) : json_null(),
+			      "usage", usage(c, ended));
 	if (ended && r->explain)
 		json_object_set_new(o, "x_kvik", reply_explain(c));
 	return o;
@@ -90,9 +83,9 @@ static json_t *message(const struct api_call *c, json_t *content, bool ended)
 static json_t *call_block(const json_t *call)
 {
 	const json_t *f = json_object_get(call, "function");
-	json_t *input = json_loads(json_string_value(json_object_get(f, "arguments")), 0, NULL);
 	return json_pack("{s:s, s:O, s:O, s:o}", "type", "tool_use", "id", json_object_get(call, "id"), "name",
-			 json_object_get(f, "name"), "input", input ? input : json_object());
+			 json_object_get(f, "name"), "input",
+			 reply_arguments(json_string_value(json_object_get(f, "arguments"))));
 }
 
 static void whole(struct api_call *c)
@@ -211,7 +204,7 @@ static void end(struct api_call *c)
 	call_stream_end(c, false);
 }
 
-static const struct dialect dialect = {no_logprob, delta, choice_end, end, whole, thought, call, NULL};
+static const struct dialect dialect = {NULL, delta, choice_end, end, whole, thought, call, NULL};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
@@ -325,11 +318,6 @@ static int read_body(struct api_call *c, struct message_fields *f, struct field_
 	return rc;
 }
 
-static void start(struct api_call *c)
-{
-	reply_start(c);
-}
-
 static void count(struct api_call *c)
 {
 	call_json(c, 200, json_pack("{s:I}", "input_tokens", (json_int_t)c->reply->prompts[0].n_ids));
@@ -361,7 +349,7 @@ static void answer(struct api_call *c, json_t *body, void (*next)(struct api_cal
 
 void anthropic_messages_call(struct api_call *c, json_t *body)
 {
-	answer(c, body, start);
+	answer(c, body, reply_start);
 }
 
 void anthropic_count_tokens(struct api_call *c, json_t *body)

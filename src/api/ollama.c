@@ -32,20 +32,12 @@ json_t *ollama_time(int64_t seconds)
 
 /* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
-static json_t *no_logprob(const struct api_call *c, const struct kvik_token *t)
-{
-	(void)c;
-	(void)t;
-	return json_null();
-}
-
 /* Puts a piece of an answer where the path has it. text: what is said. */
 static json_t *piece(const struct api_call *c, const char *text, size_t bytes)
 {
 	const struct reply *r = c->reply;
 	const bool *generates = r->state;
-	json_t *o = json_pack("{s:s, s:o}", "model", r->model ? r->model : c->api->config.model_name, "created_at",
-			      ollama_time(r->created));
+	json_t *o = json_pack("{s:s, s:o}", "model", reply_model(c), "created_at", ollama_time(r->created));
 	if (*generates)
 		json_object_set_new(o, "response", json_stringn(text, bytes));
 	else
@@ -63,9 +55,8 @@ static void add(json_t *o, const char *name, json_t *v)
 
 static json_t *call_of(const char *id, size_t index, const char *name, const char *arguments)
 {
-	json_t *input = json_loads(arguments, 0, NULL);
 	return json_pack("{s:s, s:{s:I, s:s, s:o}}", "id", id, "function", "index", (json_int_t)index, "name", name,
-			 "arguments", input ? input : json_object());
+			 "arguments", reply_arguments(arguments));
 }
 
 static void send(struct api_call *c, json_t *o)
@@ -151,7 +142,7 @@ static void whole(struct api_call *c)
 	call_json(c, 200, ended(c, o));
 }
 
-static const struct dialect dialect = {no_logprob, delta, choice_end, end, whole, thought, call, NULL};
+static const struct dialect dialect = {NULL, delta, choice_end, end, whole, thought, call, NULL};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 
@@ -281,14 +272,6 @@ void ollama_generate(struct api_call *c, json_t *body)
 
 /* ---- Embeddings -------------------------------------------------------------------------------------------------- */
 
-static json_t *vector(const float *v, size_t n)
-{
-	json_t *list = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_real((double)v[i]));
-	return list;
-}
-
 static void embeddings_whole(struct api_call *c)
 {
 	const struct reply *r = c->reply;
@@ -297,8 +280,8 @@ static void embeddings_whole(struct api_call *c)
 	const bool *one = r->state;
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < r->n_prompts; i++)
-		json_array_append_new(list, vector(r->prompts[i].embedding, dim));
-	json_t *o = json_pack("{s:s}", "model", r->model ? r->model : c->api->config.model_name);
+		json_array_append_new(list, reply_floats(r->prompts[i].embedding, dim));
+	json_t *o = json_pack("{s:s}", "model", reply_model(c));
 	if (*one) {
 		json_object_set(o, "embedding", json_array_get(list, 0));
 		json_decref(list);

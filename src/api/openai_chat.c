@@ -44,7 +44,7 @@ static json_t *head(const struct api_call *c, const char *object)
 {
 	const struct reply *r = c->reply;
 	return json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", r->id, "object", object, "created", (json_int_t)r->created,
-			 "model", r->model ? r->model : c->api->config.model_name, "system_fingerprint", "kvik");
+			 "model", reply_model(c), "system_fingerprint", "kvik");
 }
 
 /* One choice of a chunk; takes delta and logprobs. */

@@ -105,8 +105,7 @@ static json_t *head(const struct api_call *c)
 {
 	const struct reply *r = c->reply;
 	return json_pack("{s:s, s:s, s:I, s:s, s:s}", "id", r->id, "object", "text_completion", "created",
-			 (json_int_t)r->created, "model", r->model ? r->model : c->api->config.model_name,
-			 "system_fingerprint", "kvik");
+			 (json_int_t)r->created, "model", reply_model(c), "system_fingerprint", "kvik");
 }
 
 static void send_chunk(struct api_call *c, uint32_t i, const char *text, size_t bytes, json_t *logprobs,

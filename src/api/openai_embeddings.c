@@ -28,14 +28,6 @@ static json_t *as_base64(const float *v, size_t n)
 	return s;
 }
 
-static json_t *as_list(const float *v, size_t n)
-{
-	json_t *list = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_real((double)v[i]));
-	return list;
-}
-
 static void whole(struct api_call *c)
 {
 	struct reply *r = c->reply;
@@ -46,12 +38,11 @@ static void whole(struct api_call *c)
 	for (uint32_t i = 0; i < r->n_prompts; i++) {
 		const float *v = r->prompts[i].embedding;
 		json_array_append_new(data, json_pack("{s:s, s:i, s:o}", "object", "embedding", "index", (int)i,
-						      "embedding", *base64 ? as_base64(v, dim) : as_list(v, dim)));
+						      "embedding", *base64 ? as_base64(v, dim) : reply_floats(v, dim)));
 	}
 	call_json(c, 200,
-		  json_pack("{s:s, s:o, s:s, s:{s:I, s:I}}", "object", "list", "data", data, "model",
-			    r->model ? r->model : c->api->config.model_name, "usage", "prompt_tokens", tokens,
-			    "total_tokens", tokens));
+		  json_pack("{s:s, s:o, s:s, s:{s:I, s:I}}", "object", "list", "data", data, "model", reply_model(c),
+			    "usage", "prompt_tokens", tokens, "total_tokens", tokens));
 }
 
 static const struct dialect dialect = {.whole = whole};

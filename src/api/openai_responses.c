@@ -25,13 +25,6 @@ struct response {
 	bool parallel;
 };
 
-static json_t *no_logprob(const struct api_call *c, const struct kvik_token *t)
-{
-	(void)c;
-	(void)t;
-	return json_null();
-}
-
 static json_t *usage(const struct api_call *c)
 {
 	const struct kvik_usage *u = &c->reply->prompts[0].usage;
@@ -120,14 +113,13 @@ static json_t *response(const struct api_call *c, const char *status, bool ended
 	json_t *items = !ended      ? json_array()
 			: r->stream ? json_incref(s->output)
 				    : output(c, cut ? "incomplete" : "completed");
-	json_t *o =
-		json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:n, s:f, s:f, s:b, s:o, s:o, s:{}, s:s}", "id", r->id,
-			  "object", "response", "created_at", (json_int_t)r->created, "status",
-			  cut ? "incomplete" : status, "model", r->model ? r->model : c->api->config.model_name,
-			  "output", items, "error", "temperature", reply_number(r->sampling.draw.temperature), "top_p",
-			  reply_number(r->sampling.draw.top_p), "parallel_tool_calls", s->parallel, "tool_choice",
-			  s->choice ? json_incref(s->choice) : json_string(s->tools ? "auto" : "none"), "tools",
-			  s->tools ? json_incref(s->tools) : json_array(), "metadata", "truncation", "disabled");
+	json_t *o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:n, s:f, s:f, s:b, s:o, s:o, s:{}, s:s}", "id", r->id,
+			      "object", "response", "created_at", (json_int_t)r->created, "status",
+			      cut ? "incomplete" : status, "model", reply_model(c), "output", items, "error",
+			      "temperature", reply_number(r->sampling.draw.temperature), "top_p",
+			      reply_number(r->sampling.draw.top_p), "parallel_tool_calls", s->parallel, "tool_choice",
+			      s->choice ? json_incref(s->choice) : json_string(s->tools ? "auto" : "none"), "tools",
+			      s->tools ? json_incref(s->tools) : json_array(), "metadata", "truncation", "disabled");
 	json_object_set_new(o, "incomplete_details",
 			    cut ? json_pack("{s:s}", "reason", "max_output_tokens") : json_null());
 	if (ended)
@@ -329,7 +321,7 @@ static void release(struct reply *r)
 	json_decref(s->output);
 }
 
-static const struct dialect dialect = {no_logprob, delta, choice_end, end, whole, thought, call, release};
+static const struct dialect dialect = {NULL, delta, choice_end, end, whole, thought, call, release};
 
 /* ---- The request ------------------------------------------------------------------------------------------------- */
 

@@ -66,7 +66,7 @@ struct reply;
 
 /* How a dialect writes; everything runs on the engine's consumer thread. */
 struct dialect {
-	/* One token's entry of logprobs. */
+	/* One token's entry of logprobs; NULL: the dialect has none. */
 	json_t *(*logprob)(const struct api_call *c, const struct kvik_token *t);
 	/* Stream: something new has come for a choice (c->reply->choices[i]); logprobs: of the new tokens, or NULL. */
 	void (*delta)(struct api_call *c, uint32_t i, const char *text, size_t bytes, json_t *logprobs);
@@ -172,6 +172,12 @@ json_t *reply_timings(const struct api_call *c, uint32_t choice);
 json_t *reply_unsent_ids(struct reply *r, uint32_t choice);
 /* A parameter as it was written: 0.8, not 0.800000012. */
 double reply_number(float x);
+/* The name under which the answer goes: as the caller called the model, else its own. */
+const char *reply_model(const struct api_call *c);
+/* [n] numbers as a list; a new reference. */
+json_t *reply_floats(const float *v, size_t n);
+/* A call's arguments, which are the text of a JSON object, as that object; a new reference. */
+json_t *reply_arguments(const char *text);
 const char *reply_finish(const struct reply *r, uint32_t choice); /* "stop", "length", "tool_calls" */
 /* What request "x_kvik": true adds to an answer: how the prompt met the cache, and what waiting and computing took; of
  * several prompts a list. */

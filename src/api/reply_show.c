@@ -13,6 +13,25 @@ const struct reply_prompt *reply_prompt_of(const struct reply *r, uint32_t choic
 	return &r->prompts[choice / r->sampling.n];
 }
 
+const char *reply_model(const struct api_call *c)
+{
+	return c->reply->model ? c->reply->model : c->api->config.model_name;
+}
+
+json_t *reply_floats(const float *v, size_t n)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_real((double)v[i]));
+	return list;
+}
+
+json_t *reply_arguments(const char *text)
+{
+	json_t *o = text ? json_loads(text, 0, NULL) : NULL;
+	return o ? o : json_object();
+}
+
 static double later(double a, double b)
 {
 	return a > b ? a : b;
